@@ -1,0 +1,80 @@
+//! `http.services`.
+
+use url::Url;
+
+use crate::{
+    problem::{Located, Place},
+    scalar::Weight,
+};
+
+/// What a router leads to.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Where it was written.
+    pub at: Place,
+    /// `middlewares`, run before the service is entered.
+    pub middlewares: Vec<Located<String>>,
+    /// Exactly one kind.
+    pub kind: ServiceKind,
+}
+
+/// The kinds of service.
+#[derive(Debug, Clone)]
+pub enum ServiceKind {
+    /// `loadBalancer`.
+    LoadBalancer(LoadBalancer),
+    /// `weighted`.
+    Weighted(Weighted),
+}
+
+/// `loadBalancer`: servers that all do the same.
+#[derive(Debug, Clone)]
+pub struct LoadBalancer {
+    /// `servers`; may be empty (the version is then unavailable).
+    pub servers: Vec<Server>,
+    /// `strategy`, wrr.
+    pub strategy: Strategy,
+    /// `passHostHeader`, true.
+    pub pass_host_header: bool,
+    /// `serversTransport`, a qualified name; `None` is the static default.
+    pub servers_transport: Option<Located<String>>,
+    /// `responseForwarding.flushInterval`: read and without effect, since nothing is buffered.
+    pub flush_interval: Option<std::time::Duration>,
+}
+
+/// One address behind a load balancer.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// `url`: scheme http, https or h2c; a host; no query, no fragment.
+    pub url: Located<Url>,
+    /// `weight`, 1; 0 receives nothing.
+    pub weight: Weight,
+    /// `preservePath`: the URL's own path goes before the request's.
+    pub preserve_path: bool,
+}
+
+/// `loadBalancer.strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// Weighted round robin.
+    #[default]
+    Wrr,
+    /// Two at random, the one with fewer requests in flight.
+    P2c,
+}
+
+/// `weighted`: versions, drawn by weight.
+#[derive(Debug, Clone)]
+pub struct Weighted {
+    /// `services`; at least one.
+    pub services: Vec<WeightedChild>,
+}
+
+/// One version of a weighted service.
+#[derive(Debug, Clone)]
+pub struct WeightedChild {
+    /// `name`, qualified.
+    pub name: Located<String>,
+    /// `weight`, 1; 0 receives nothing.
+    pub weight: Weight,
+}

@@ -1,0 +1,57 @@
+//! Where something stands in what an operator wrote, and what is wrong with it.
+
+use std::{fmt, sync::Arc};
+
+/// A place in a source: a file, a flag or an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The file's name as the operator gave it, or `--flag`, or the variable's name.
+    pub source: Arc<str>,
+    /// 1-based; 0 where a source has no lines (a flag, a variable).
+    pub line: u32,
+    /// 1-based, in characters; 0 where a source has no lines.
+    pub column: u32,
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// What was written, typed.
+    pub value: T,
+    /// Where it was written.
+    pub at: Place,
+}
+
+/// One thing that is wrong. `Display` is `file:line:column: path: what is wrong (what is allowed)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub at: Place,
+    /// The key's path, `http.routers.pro.rule`.
+    pub path: String,
+    /// What is wrong; it may go over several lines (a rule with its caret).
+    pub what: String,
+    /// What is allowed instead; empty where the message says it all.
+    pub allowed: String,
+    /// Set where Traefik knows the key and Rollgate does not: the key that `--allow-unsupported` takes.
+    pub unsupported: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.source);
+        }
+        write!(f, "{}:{}:{}", self.source, self.line, self.column)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.at, self.path, self.what)?;
+        if !self.allowed.is_empty() {
+            write!(f, " ({})", self.allowed)?;
+        }
+        Ok(())
+    }
+}

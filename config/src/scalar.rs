@@ -1,0 +1,52 @@
+//! The small value types that several keys share.
+
+use ipnet::IpNet;
+
+/// A weight: a decimal from 0 to 1,000,000 with at most six places, kept in millionths so that sums are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Weight(pub u64);
+
+impl Weight {
+    /// The weight 1, Traefik's default.
+    pub const ONE: Self = Self(1_000_000);
+    /// The largest weight that can be written.
+    pub const MAX: Self = Self(1_000_000 * 1_000_000);
+}
+
+impl std::fmt::Display for Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if rest == 0 {
+            return write!(f, "{whole}");
+        }
+        let places = format!("{rest:06}");
+        write!(f, "{whole}.{}", places.trim_end_matches('0'))
+    }
+}
+
+/// Whose word counts as the client's: every peer's, or that of peers in some networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// Every peer is believed.
+    pub insecure: bool,
+    /// Peers in these networks are believed.
+    pub trusted_ips: Vec<IpNet>,
+}
+
+impl Trust {
+    /// Whether `peer` is believed.
+    pub fn covers(&self, peer: std::net::IpAddr) -> bool {
+        self.insecure || self.trusted_ips.iter().any(|net| net.contains(&peer))
+    }
+}
+
+/// Which client address of a request counts, as Traefik's `ipStrategy`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IpStrategy {
+    /// Nth address of X-Forwarded-For from the right; 0: the peer's.
+    pub depth: usize,
+    /// First address of X-Forwarded-For from the right that is not one of these.
+    pub excluded_ips: Vec<IpNet>,
+    /// Prefix length by which IPv6 addresses are grouped; `None`: not grouped.
+    pub ipv6_subnet: Option<u8>,
+}

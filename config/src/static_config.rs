@@ -1,0 +1,268 @@
+//! What is read once, at the start: entry points, providers, observability.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::{
+    dynamic::transport::ServersTransport,
+    problem::{Located, Place},
+    scalar::Trust,
+};
+
+/// The name of the internal entry point.
+pub const INTERNAL: &str = "traefik";
+
+/// The whole static configuration, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Static {
+    /// By name, lower-cased. Never empty: without any, `http` on `:80`, as Traefik does. The internal entry point `traefik` is always there.
+    pub entry_points: BTreeMap<String, EntryPoint>,
+    /// `providers.file`.
+    pub file_provider: Option<FileProvider>,
+    /// `ping`.
+    pub ping: Option<Ping>,
+    /// `metrics.prometheus`.
+    pub prometheus: Option<Prometheus>,
+    /// `metrics.addInternals`, `accessLog.addInternals` are each on their own.
+    pub metrics_add_internals: bool,
+    /// `log`.
+    pub log: Log,
+    /// `accessLog`.
+    pub access_log: Option<AccessLog>,
+    /// `serversTransport`: the default transport.
+    pub servers_transport: ServersTransport,
+    /// `api`, read and kept for a later version.
+    pub api: bool,
+}
+
+/// One listening address and what holds for every connection on it.
+#[derive(Debug, Clone)]
+pub struct EntryPoint {
+    /// Where it was written; the implicit internal entry point has the source `default`.
+    pub at: Place,
+    /// `host:port`, the `/tcp` cut off; an empty host is every address (IPv6 and IPv4).
+    pub address: Located<String>,
+    /// Routers without `entryPoints` go here; if no entry point says so, to all but the internal one.
+    pub as_default: bool,
+    /// `transport.respondingTimeouts`.
+    pub timeouts: RespondingTimeouts,
+    /// `transport.lifeCycle.requestAcceptGraceTimeout`, 0.
+    pub request_accept_grace_timeout: Duration,
+    /// `transport.lifeCycle.graceTimeOut`, 10 s.
+    pub grace_timeout: Duration,
+    /// `transport.keepAliveMaxRequests`; 0 is no limit.
+    pub keep_alive_max_requests: u64,
+    /// `transport.keepAliveMaxTime`; zero is no limit.
+    pub keep_alive_max_time: Duration,
+    /// `proxyProtocol`.
+    pub proxy_protocol: Option<Trust>,
+    /// `forwardedHeaders`.
+    pub forwarded_headers: ForwardedHeaders,
+    /// `http`.
+    pub http: EntryPointHttp,
+    /// `http2.maxConcurrentStreams`, 250.
+    pub max_concurrent_streams: u32,
+    /// `observability.accessLogs`, true.
+    pub access_logs: bool,
+    /// `observability.metrics`, true.
+    pub metrics: bool,
+}
+
+/// `transport.respondingTimeouts`; zero is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RespondingTimeouts {
+    /// `readTimeout`, 60 s: the whole request, its body included.
+    pub read: Duration,
+    /// `writeTimeout`, 0: from the end of the request head to the end of the response.
+    pub write: Duration,
+    /// `idleTimeout`, 180 s: between requests.
+    pub idle: Duration,
+    /// `headerTimeout` (ours), 10 s: from a request's first byte (or the connection's accept) to the end of its head.
+    pub header: Duration,
+    /// `tlsHandshakeTimeout` (ours), 10 s.
+    pub tls_handshake: Duration,
+}
+
+/// `forwardedHeaders`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForwardedHeaders {
+    /// Whose X-Forwarded-* are believed.
+    pub trust: Trust,
+    /// `connection`: headers named in `Connection` that stay all the same; lower-cased.
+    pub connection: Vec<String>,
+    /// `notAppendXForwardedFor` (also `global.notAppendXForwardedFor`).
+    pub not_append_x_forwarded_for: bool,
+    /// `addXForwardedSchemeHeaders`: X-Scheme and X-Forwarded-Scheme are set too.
+    pub add_x_forwarded_scheme_headers: bool,
+}
+
+/// `entryPoints.<name>.http`.
+#[derive(Debug, Clone)]
+pub struct EntryPointHttp {
+    /// `redirections.entryPoint`.
+    pub redirection: Option<Redirection>,
+    /// `middlewares`, before those of each router; references like `name@file`.
+    pub middlewares: Vec<Located<String>>,
+    /// `tls`: every router of this entry point that has no `tls` of its own gets this one.
+    pub tls: Option<crate::dynamic::router::RouterTls>,
+    /// `sanitizePath`, true: `.`/`..` segments and doubled slashes are resolved before matching and forwarding.
+    pub sanitize_path: bool,
+    /// `encodedCharacters`.
+    pub encoded_characters: EncodedCharacters,
+    /// `encodeQuerySemicolons`, false.
+    pub encode_query_semicolons: bool,
+    /// `underscoreHeadersStrategy`, keep.
+    pub underscore_headers: UnderscoreHeaders,
+    /// `maxHeaderBytes`, 1 MiB.
+    pub max_header_bytes: usize,
+    /// `maxHeaderFields` (ours), 128.
+    pub max_header_fields: usize,
+}
+
+/// `http.redirections.entryPoint`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// `to`: an entry point's name, or `:port`.
+    pub to: Located<String>,
+    /// `scheme`, https.
+    pub scheme: String,
+    /// `permanent`, true.
+    pub permanent: bool,
+    /// `priority`, the largest less one.
+    pub priority: i64,
+}
+
+/// `http.encodedCharacters`: which percent-encoded characters a path may have; all true by default. One that is not
+/// allowed is answered with 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the key's own name")]
+pub struct EncodedCharacters {
+    pub slash: bool,
+    pub back_slash: bool,
+    pub null_character: bool,
+    pub semicolon: bool,
+    pub percent: bool,
+    pub question_mark: bool,
+    pub hash: bool,
+}
+
+/// `http.underscoreHeadersStrategy`: what becomes of a header whose name has an underscore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnderscoreHeaders {
+    /// Forwarded, but for aliases of the forwarded headers.
+    #[default]
+    Keep,
+    /// Removed.
+    Delete,
+    /// The request is answered with 400.
+    Reject,
+}
+
+/// `providers.file`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProvider {
+    /// Where it was written.
+    pub at: Place,
+    /// One of the two.
+    pub target: FileTarget,
+    /// `watch`, true.
+    pub watch: bool,
+}
+
+/// What the file provider reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileTarget {
+    /// `filename`.
+    File(PathBuf),
+    /// `directory`, recursively: every `.yml`, `.yaml`, `.toml`, `.json`.
+    Directory(PathBuf),
+}
+
+/// `ping`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// `entryPoint`, traefik.
+    pub entry_point: Located<String>,
+    /// `manualRouting`: only where a router leads to `ping@internal`.
+    pub manual_routing: bool,
+    /// `terminatingStatusCode`, 503.
+    pub terminating_status: u16,
+}
+
+/// `metrics.prometheus`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prometheus {
+    /// `entryPoint`, traefik.
+    pub entry_point: Located<String>,
+    /// `manualRouting`: only where a router leads to `prometheus@internal`.
+    pub manual_routing: bool,
+    /// `buckets`, 0.1, 0.3, 1.2, 5: seconds, ascending.
+    pub buckets: Vec<f64>,
+    /// `addEntryPointsLabels`, true: the traefik_entrypoint_* family.
+    pub entry_points: bool,
+    /// `addRoutersLabels`, false: the traefik_router_* family.
+    pub routers: bool,
+    /// `addServicesLabels`, true: the traefik_service_* family.
+    pub services: bool,
+    /// `headerLabels`: label -> request header whose value it takes, on the `*_requests_total` counters.
+    pub header_labels: BTreeMap<String, String>,
+}
+
+/// `log`: our own log, on standard error unless `filePath` is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `level`, ERROR in Traefik and here. Lower-cased: trace, debug, info, warn, error.
+    pub level: String,
+    /// `format`: json, else text.
+    pub json: bool,
+    /// `filePath`.
+    pub file: Option<PathBuf>,
+}
+
+/// `accessLog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// `filePath`; none is standard output.
+    pub file: Option<PathBuf>,
+    /// `format`, common.
+    pub format: AccessLogFormat,
+    /// `bufferingSize`: lines that may wait to be written; 0 takes the default of 8,192.
+    pub buffering_size: usize,
+    /// `filters.statusCodes`: inclusive ranges; empty is all.
+    pub status_codes: Vec<(u16, u16)>,
+    /// `filters.retryAttempts`: keep requests that were retried.
+    pub retry_attempts: bool,
+    /// `filters.minDuration`: keep requests that took longer.
+    pub min_duration: Duration,
+    /// `fields.defaultMode`, keep.
+    pub fields_default: FieldMode,
+    /// `fields.names`.
+    pub fields: BTreeMap<String, FieldMode>,
+    /// `fields.headers.defaultMode`, drop.
+    pub headers_default: FieldMode,
+    /// `fields.headers.names`, lower-cased.
+    pub headers: BTreeMap<String, FieldMode>,
+    /// `addInternals`, false: requests to internal services are logged too.
+    pub add_internals: bool,
+}
+
+/// `accessLog.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// Traefik's extended common log format.
+    Common,
+    /// The plain combined format.
+    GenericClf,
+    /// One JSON object a line with Traefik's field names.
+    Json,
+}
+
+/// What becomes of a field or header in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldMode {
+    /// Written.
+    Keep,
+    /// Left out.
+    Drop,
+    /// Written as REDACTED (headers only).
+    Redact,
+}
