@@ -1,0 +1,144 @@
+//! From a configuration to a snapshot. Everything that can go wrong goes wrong here, with all problems at once, and
+//! what outlives a snapshot (transports, targets, rounds, counters) is found again by its name.
+
+mod routes;
+mod services;
+mod state;
+
+use std::sync::Arc;
+
+use rollgate_config::{
+    dynamic::{Configuration, middleware::MiddlewareKind, tls::TlsOptions},
+    problem::Problem,
+    static_config::Static,
+};
+
+use self::state::Kept;
+use crate::{
+    entry_point::EntryPoint,
+    metrics::Metrics,
+    middleware::Middleware,
+    pool::Targets,
+    snapshot::{Services, Snapshot, Step},
+    tls::{
+        Tls,
+        certificates::{Certificates, Expiry},
+        options,
+    },
+};
+
+/// Makes snapshots. One per process, since it remembers what they share.
+pub(crate) struct Compiler {
+    pub(crate) statics: Static,
+    pub(crate) entry_points: Vec<Arc<EntryPoint>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) targets: Targets,
+    pub(crate) workers: usize,
+    kept: Kept,
+    generation: u64,
+}
+
+/// A snapshot and what the metrics have to learn of it.
+pub(crate) struct Compiled {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) expiries: Vec<Expiry>,
+}
+
+impl Compiler {
+    /// Fails only where the machine has no randomness for the default certificate.
+    pub(crate) fn new(
+        statics: Static,
+        entry_points: Vec<Arc<EntryPoint>>,
+        metrics: Arc<Metrics>,
+        workers: usize,
+    ) -> Result<Self, String> {
+        let kept = Kept::new()?;
+        Ok(Self { statics, entry_points, metrics, targets: Targets::default(), workers, kept, generation: 0 })
+    }
+
+    /// A snapshot of the next generation, or everything that is wrong.
+    pub(crate) fn compile(&mut self, configuration: &Configuration) -> Result<Compiled, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let (tls, expiries) = self.tls(configuration, &mut problems);
+        let transports = self.kept.transports(&self.statics, configuration, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let chains = chains(configuration);
+        let (services, index) = services::compile(self, configuration, &transports, &chains);
+        let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
+        self.kept.transports = transports;
+        self.generation += 1;
+        let services = Services::new(services);
+        let snapshot = Snapshot { generation: self.generation, entry_points, services, tls };
+        Ok(Compiled { snapshot, expiries })
+    }
+
+    fn tls(&self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Expiry>) {
+        let certificates = match Certificates::load(&configuration.tls, &self.kept.fallback) {
+            Ok(certificates) => Arc::new(certificates),
+            Err(found) => {
+                problems.extend(found);
+                return (Tls { configs: Vec::new(), names: Vec::new() }, Vec::new());
+            }
+        };
+        let options = &configuration.tls.options;
+        let default: (&str, Option<&TlsOptions>) = (DEFAULT, options.get(DEFAULT));
+        let named = options.iter().filter(|(name, _)| *name != DEFAULT).map(|(name, o)| (name.as_str(), Some(o)));
+        let mut tls = Tls { configs: Vec::new(), names: Vec::new() };
+        for (name, options) in std::iter::once(default).chain(named) {
+            match options::server_config(name, options, &certificates, &self.kept.sessions) {
+                Ok(config) => {
+                    tls.configs.push(config);
+                    tls.names.push(name.to_owned());
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (tls, certificates.expiries.clone())
+    }
+}
+
+/// Every middleware by its qualified name, chains flattened.
+pub(crate) struct Chains(std::collections::HashMap<String, Vec<Step>>);
+
+fn chains(configuration: &Configuration) -> Chains {
+    let mut flat = Chains(std::collections::HashMap::new());
+    for name in configuration.middlewares.keys() {
+        flatten(configuration, name, &mut flat);
+    }
+    flat
+}
+
+/// Validation has made sure that chains have no cycle.
+fn flatten(configuration: &Configuration, name: &str, flat: &mut Chains) {
+    if flat.0.contains_key(name) {
+        return;
+    }
+    let Some(middleware) = configuration.middlewares.get(name) else { return };
+    let steps = match &middleware.kind {
+        MiddlewareKind::Chain(names) => {
+            let mut steps = Vec::new();
+            for name in names {
+                flatten(configuration, &name.value, flat);
+                steps.extend(flat.0.get(&name.value).cloned().unwrap_or_default());
+            }
+            steps
+        }
+        kind => Middleware::compile(kind)
+            .map(|middleware| Step { name: name.into(), middleware: Arc::new(middleware) })
+            .into_iter()
+            .collect(),
+    };
+    flat.0.insert(name.to_owned(), steps);
+}
+
+impl Chains {
+    /// The steps of several references, in order.
+    pub(crate) fn steps<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Step> {
+        names.into_iter().flat_map(|name| self.0.get(name).cloned().unwrap_or_default()).collect()
+    }
+}
+
+/// The options that hold where a router names none.
+pub(crate) const DEFAULT: &str = "default";
