@@ -15,7 +15,14 @@ use crate::path::is_clean;
 
 /// Removes the first of some prefixes that the path has.
 #[derive(Debug, Clone)]
-pub struct StripPrefix(Box<[(Box<str>, HeaderValue)]>);
+pub struct StripPrefix(Box<[Prefix]>);
+
+/// A prefix, and how the backend is told of it.
+#[derive(Debug, Clone)]
+struct Prefix {
+    text: Box<str>,
+    field: HeaderValue,
+}
 
 /// Removes the first of some expressions' matches at the path's start.
 #[derive(Debug, Clone)]
@@ -26,10 +33,11 @@ impl StripPrefix {
         let compiled = prefixes.iter().map(|prefix| {
             let prefix = prefix.trim();
             let value = HeaderValue::from_bytes(prefix.as_bytes());
-            Ok((
-                prefix.into(),
-                value.map_err(|_| CompileError::HeaderValue(prefix.to_owned()))?,
-            ))
+            let field = value.map_err(|_| CompileError::HeaderValue(prefix.to_owned()))?;
+            Ok(Prefix {
+                text: prefix.into(),
+                field,
+            })
         });
         compiled.collect::<Result<_, _>>().map(Self)
     }
@@ -39,11 +47,11 @@ impl StripPrefix {
         let found = self
             .0
             .iter()
-            .find_map(|(prefix, value)| Some((without_prefix(path, prefix)?, value)));
+            .find_map(|prefix| Some((without_prefix(path, &prefix.text)?, &prefix.field)));
         match found {
-            Some((rest, value)) => {
+            Some((rest, field)) => {
                 let rest = rest.to_owned();
-                strip(parts, &rest, value.clone())
+                strip(parts, &rest, field.clone())
             }
             None => ControlFlow::Continue(()),
         }

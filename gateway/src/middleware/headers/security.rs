@@ -9,16 +9,18 @@ use super::{Answer, CompileError, Head, Memo, field_name, field_value};
 #[derive(Debug, Clone)]
 pub(super) struct Security {
     /// Set on every response.
-    always: Box<[(HeaderName, HeaderValue)]>,
+    always: Box<[Field]>,
     /// Set only if the client is on TLS.
-    secure_only: Box<[(HeaderName, HeaderValue)]>,
+    secure_only: Box<[Field]>,
     /// Empty: any.
     allowed_hosts: Box<[Box<str>]>,
     /// Where a proxy in front says which host was meant; the first that is there counts.
     host_fields: Box<[HeaderName]>,
     /// How a proxy in front says that it ended TLS.
-    tls_fields: Box<[(HeaderName, HeaderValue)]>,
+    tls_fields: Box<[Field]>,
 }
+
+type Field = (HeaderName, HeaderValue);
 
 impl Security {
     pub(super) fn compile(keys: &config::Headers) -> Result<Self, CompileError> {
@@ -117,7 +119,7 @@ pub(super) fn bad_host() -> Answer {
 }
 
 /// The fields that every response gets.
-fn browser_fields(keys: &config::Headers) -> Result<Vec<(HeaderName, HeaderValue)>, CompileError> {
+fn browser_fields(keys: &config::Headers) -> Result<Vec<Field>, CompileError> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let flag = |set: bool, text: &str| set.then(|| text.to_owned());
     let frame = given(&keys.custom_frame_options_value).or_else(|| flag(keys.frame_deny, "DENY"));
