@@ -5,7 +5,7 @@ mod routes;
 mod services;
 mod state;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rollgate_config::{
     dynamic::{Configuration, middleware::MiddlewareKind, tls::TlsOptions},
@@ -23,7 +23,7 @@ use crate::{
     tls::{
         Tls,
         certificates::{Certificates, Expiry},
-        options,
+        options, pem,
     },
 };
 
@@ -64,7 +64,7 @@ impl Compiler {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let chains = chains(configuration);
+        let chains = chains(configuration)?;
         let (services, index) = services::compile(self, configuration, &transports, &chains);
         let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
         self.kept.transports = transports;
@@ -100,43 +100,48 @@ impl Compiler {
 }
 
 /// Every middleware by its qualified name, chains flattened.
-pub(crate) struct Chains(std::collections::HashMap<String, Vec<Step>>);
-
-fn chains(configuration: &Configuration) -> Chains {
-    let mut flat = Chains(std::collections::HashMap::new());
-    for name in configuration.middlewares.keys() {
-        flatten(configuration, name, &mut flat);
-    }
-    flat
+#[derive(Default)]
+pub(crate) struct Chains {
+    steps: HashMap<String, Vec<Step>>,
 }
 
-/// Validation has made sure that chains have no cycle.
-fn flatten(configuration: &Configuration, name: &str, flat: &mut Chains) {
-    if flat.0.contains_key(name) {
-        return;
+fn chains(configuration: &Configuration) -> Result<Chains, Vec<Problem>> {
+    let (mut chains, mut problems) = (Chains::default(), Vec::new());
+    for name in configuration.middlewares.keys() {
+        chains.flatten(configuration, name, &mut problems);
     }
-    let Some(middleware) = configuration.middlewares.get(name) else { return };
-    let steps = match &middleware.kind {
-        MiddlewareKind::Chain(names) => {
-            let mut steps = Vec::new();
-            for name in names {
-                flatten(configuration, &name.value, flat);
-                steps.extend(flat.0.get(&name.value).cloned().unwrap_or_default());
-            }
-            steps
-        }
-        kind => Middleware::compile(kind)
-            .map(|middleware| Step { name: name.into(), middleware: Arc::new(middleware) })
-            .into_iter()
-            .collect(),
-    };
-    flat.0.insert(name.to_owned(), steps);
+    if problems.is_empty() { Ok(chains) } else { Err(problems) }
 }
 
 impl Chains {
     /// The steps of several references, in order.
     pub(crate) fn steps<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Step> {
-        names.into_iter().flat_map(|name| self.0.get(name).cloned().unwrap_or_default()).collect()
+        names.into_iter().flat_map(|name| self.steps.get(name).cloned().unwrap_or_default()).collect()
+    }
+
+    /// Validation has made sure that chains have no cycle.
+    fn flatten(&mut self, configuration: &Configuration, name: &str, problems: &mut Vec<Problem>) {
+        if self.steps.contains_key(name) {
+            return;
+        }
+        let Some(middleware) = configuration.middlewares.get(name) else { return };
+        let mut steps = Vec::new();
+        match &middleware.kind {
+            MiddlewareKind::Chain(names) => {
+                for name in names {
+                    self.flatten(configuration, &name.value, problems);
+                    steps.extend(self.steps.get(&name.value).cloned().unwrap_or_default());
+                }
+            }
+            kind => match Middleware::compile(kind) {
+                Ok(middleware) => steps.push(Step { name: name.into(), middleware: Arc::new(middleware) }),
+                Err(error) => {
+                    let path = format!("http.middlewares.{}", name.trim_end_matches("@file"));
+                    problems.push(pem::wrong(&middleware.at, &path, error.to_string()));
+                }
+            },
+        }
+        self.steps.insert(name.to_owned(), steps);
     }
 }
 

@@ -1,1 +1,7 @@
 //! Under construction.
+
+pub mod authority;
+pub mod middleware;
+pub mod networks;
+pub mod path;
+pub mod router;

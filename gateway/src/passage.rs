@@ -11,11 +11,11 @@ use crate::{
     snapshot::Step,
 };
 
-/// In the order they were passed. Empty, and without an allocation, on the plain path.
+/// In the order they were passed, each with what its response half must know of the request. Empty, and without an
+/// allocation, on the plain path.
 #[derive(Debug, Default)]
 pub(crate) struct Passage<'s> {
-    passed: SmallVec<[&'s Step; 4]>,
-    memo: Option<Memo>,
+    passed: SmallVec<[(&'s Step, Memo); 2]>,
 }
 
 impl<'s> Passage<'s> {
@@ -23,10 +23,9 @@ impl<'s> Passage<'s> {
     pub(crate) fn enter(&mut self, steps: &'s [Step], head: &mut Head<'_>) -> ControlFlow<Answer> {
         for step in steps {
             if step.middleware.has_response_half() {
-                self.passed.push(step);
-            }
-            if self.memo.is_none() && step.middleware.needs_memo() {
-                self.memo = Some(Memo::of(head));
+                let needs = step.middleware.needs_memo();
+                let memo = if needs { step.middleware.memo(head) } else { Memo::default() };
+                self.passed.push((step, memo));
             }
             step.middleware.request(head)?;
         }
@@ -35,9 +34,7 @@ impl<'s> Passage<'s> {
 
     /// Runs the response halves, the last one first.
     pub(crate) fn leave(&self, parts: &mut response::Parts) {
-        let none = Memo::default();
-        let memo = self.memo.as_ref().unwrap_or(&none);
-        for step in self.passed.iter().rev() {
+        for (step, memo) in self.passed.iter().rev() {
             step.middleware.response(memo, parts);
         }
     }

@@ -91,8 +91,9 @@ async fn answer<'s>(
 fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::Parts) -> Result<&'s Route, Error> {
     let routes = &snapshot.entry_points[connection.entry.index];
     let routing = routes.of(connection.tls.is_some());
-    let authority = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let host = authority::canonical_host(authority::host_of(authority));
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| authority::parse(host).ok()).map_or("", |authority| authority.host);
+    let host = authority::canonical_host(host);
     if let Some(tls) = &connection.tls
         && !(routes.uniform_options && tls.options == Default::default())
         && routes.options_of(&host) != tls.options

@@ -14,7 +14,6 @@ use rollgate_config::{
 
 use super::{Chains, Compiler, DEFAULT, services::Index};
 use crate::{
-    authority,
     entry_point::EntryPoint,
     middleware::Middleware,
     router::{self, Table},
@@ -162,7 +161,7 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint, index: &Index) -> Option
     };
     let name = format!("{}-to-{}@internal", entry.name, to.trim_start_matches(':'));
     let service = "noop@internal";
-    let step = Step { name: name.as_str().into(), middleware: Arc::new(Middleware::compile(&kind)?) };
+    let step = Step { name: name.as_str().into(), middleware: Arc::new(Middleware::compile(&kind).ok()?) };
     let route = Route {
         id: compiler.metrics.router_id(&name, service),
         name: name.as_str().into(),
@@ -177,6 +176,6 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint, index: &Index) -> Option
 
 /// A rule that every request with a host matches.
 fn everything() -> Rule {
-    let expression = Expression::Matcher(Matcher::Host(authority::ANY.to_owned()));
+    let expression = Expression::Matcher(Matcher::Host("*".to_owned()));
     Rule { text: "Host(`*`)".to_owned(), expression }
 }
