@@ -12,6 +12,11 @@ pub(crate) fn coarse() -> u32 {
     COARSE.get()
 }
 
+/// Seconds since the process started, the same on every thread: for rates over a minute.
+pub(crate) fn seconds() -> u64 {
+    STARTED.get_or_init(Instant::now).elapsed().as_secs()
+}
+
 /// Renews this thread's clock.
 pub(crate) fn renew(now: Instant) {
     let started = *STARTED.get_or_init(Instant::now);

@@ -16,13 +16,13 @@ use rollgate_config::{
 use self::state::Kept;
 use crate::{
     entry_point::EntryPoint,
-    metrics::Metrics,
+    metrics::{Certificate, Live, Metrics, VersionId},
     middleware::Middleware,
     pool::Targets,
-    snapshot::{Services, Snapshot, Step},
+    snapshot::{Routes, Service, ServiceKind, Services, Snapshot, Step},
     tls::{
         Tls,
-        certificates::{Certificates, Expiry},
+        certificates::Certificates,
         options, pem,
     },
 };
@@ -41,7 +41,12 @@ pub(crate) struct Compiler {
 /// A snapshot and what the metrics have to learn of it.
 pub(crate) struct Compiled {
     pub(crate) snapshot: Snapshot,
-    pub(crate) expiries: Vec<Expiry>,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) live: Live,
+    /// The share, 0 to 1, that each version has by its weight.
+    pub(crate) shares: Vec<(VersionId, f64)>,
+    /// Service and URL.
+    pub(crate) servers: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Compiler {
@@ -59,7 +64,7 @@ impl Compiler {
     /// A snapshot of the next generation, or everything that is wrong.
     pub(crate) fn compile(&mut self, configuration: &Configuration) -> Result<Compiled, Vec<Problem>> {
         let mut problems = Vec::new();
-        let (tls, expiries) = self.tls(configuration, &mut problems);
+        let (tls, certificates) = self.tls(configuration, &mut problems);
         let transports = self.kept.transports(&self.statics, configuration, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
@@ -69,12 +74,33 @@ impl Compiler {
         let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
         self.kept.transports = transports;
         self.generation += 1;
-        let services = Services::new(services);
-        let snapshot = Snapshot { generation: self.generation, entry_points, services, tls };
-        Ok(Compiled { snapshot, expiries })
+        let mut compiled = Compiled {
+            certificates,
+            live: self.live(&entry_points),
+            shares: Vec::new(),
+            servers: Vec::new(),
+            snapshot: Snapshot {
+                generation: self.generation,
+                entry_points,
+                services: Services::default(),
+                tls,
+            },
+        };
+        services.iter().for_each(|service| compiled.note(service));
+        compiled.snapshot.services = Services::new(services);
+        Ok(compiled)
     }
 
-    fn tls(&self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Expiry>) {
+    fn live(&self, routes: &[Routes]) -> Live {
+        let routers = routes.iter().flat_map(|routes| routes.plain.routes.iter().chain(&routes.tls.routes));
+        Live {
+            entry_points: self.entry_points.iter().map(|entry| entry.id).collect(),
+            routers: routers.map(|route| route.id).collect(),
+            ..Live::default()
+        }
+    }
+
+    fn tls(&self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Certificate>) {
         let certificates = match Certificates::load(&configuration.tls, &self.kept.fallback) {
             Ok(certificates) => Arc::new(certificates),
             Err(found) => {
@@ -95,7 +121,28 @@ impl Compiler {
                 Err(problem) => problems.push(problem),
             }
         }
-        (tls, certificates.expiries.clone())
+        (tls, certificates.facts.clone())
+    }
+}
+
+impl Compiled {
+    /// Notes what the metrics have to know of a service.
+    fn note(&mut self, service: &Service) {
+        match &service.kind {
+            ServiceKind::LoadBalancer(balancer) => {
+                self.live.services.push(balancer.id);
+                let servers = balancer.servers.iter().map(|server| (balancer.name.clone(), server.url.clone()));
+                self.servers.extend(servers);
+            }
+            ServiceKind::Weighted(weighted) => {
+                let total: u64 = weighted.children.iter().map(|child| child.weight).sum();
+                for child in &weighted.children {
+                    self.live.versions.push(child.version);
+                    self.shares.push((child.version, child.weight as f64 / total.max(1) as f64));
+                }
+            }
+            ServiceKind::Internal(_) => {}
+        }
     }
 }
 

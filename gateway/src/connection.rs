@@ -23,6 +23,7 @@ use crate::{
     entry_point::EntryPoint,
     forwarded::Peer,
     http::{serve_http1, serve_http2},
+    metrics::{EntryPointId, TlsLabels},
     stream::Stream,
     tls::OptionsId,
     worker::Worker,
@@ -50,10 +51,7 @@ pub(crate) struct Connection {
 /// What a handshake agreed on.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSession {
-    /// As in Traefik's labels: `1.2`, `1.3`.
-    pub(crate) version: &'static str,
-    /// As Go names it.
-    pub(crate) cipher: &'static str,
+    pub(crate) labels: TlsLabels,
     pub(crate) options: OptionsId,
 }
 
@@ -75,7 +73,7 @@ impl std::fmt::Debug for Connection {
 /// Serves a socket that was just accepted, to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpStream, peer: SocketAddr) {
     let _held = worker.hold();
-    let _open = worker.metrics.connection_opened(entry.id);
+    let _open = Open::new(&worker, &entry);
     let opened = match open(&worker, &entry, tcp, peer).await {
         Ok(Some(opened)) => opened,
         // Nothing came.
@@ -89,7 +87,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpSt
     let phase = Arc::new(Phase::default());
     phase.enter(State::Idle);
     let stream = Stream { kind, phase: phase.clone(), heads: !http2 };
-    let peer = Peer::new(client.ip(), tls.is_some(), &entry.settings.forwarded_headers.trust);
+    let peer = Peer::new(client, tls.is_some(), &entry.settings.forwarded_headers.trust);
     let connection = Rc::new(Connection {
         worker: worker.clone(),
         entry,
@@ -112,6 +110,22 @@ pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpSt
         serve_http1(stream, connection).await;
     }
     worker.unregister(place);
+}
+
+/// Counts a connection while it is open.
+struct Open<'w>(&'w Worker, EntryPointId);
+
+impl<'w> Open<'w> {
+    fn new(worker: &'w Worker, entry: &EntryPoint) -> Self {
+        worker.metrics.connection_opened(entry.id);
+        Self(worker, entry.id)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connection_closed(self.1);
+    }
 }
 
 impl Connection {

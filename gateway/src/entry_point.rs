@@ -34,8 +34,8 @@ impl EntryPoint {
         id: EntryPointId,
         settings: &Settings,
         address: SocketAddr,
-        ping: Option<&Ping>,
-        prometheus: Option<&Prometheus>,
+        host_name: &str,
+        (ping, prometheus): (Option<&Ping>, Option<&Prometheus>),
     ) -> Self {
         let internal = name == INTERNAL;
         let here = |entry_point: &str, manual: bool| !manual && entry_point.eq_ignore_ascii_case(name);
@@ -47,7 +47,12 @@ impl EntryPoint {
             address,
             port: address.port(),
             path_rules: PathRules { sanitize: settings.http.sanitize_path, encoded: settings.http.encoded_characters },
-            forwarded: ForwardedPolicy::new(&settings.forwarded_headers, settings.http.underscore_headers),
+            forwarded: ForwardedPolicy::new(
+                &settings.forwarded_headers,
+                settings.http.underscore_headers,
+                host_name,
+                address.port(),
+            ),
             ping: ping.map_or(internal, |ping| here(&ping.entry_point.value, ping.manual_routing)),
             metrics: prometheus.map_or(internal, |metrics| here(&metrics.entry_point.value, metrics.manual_routing)),
             internal,

@@ -1,7 +1,8 @@
 //! Why a request was not answered by a server, and whose fault it was. Status, label and body stand beside the enum.
 
-use std::io;
+use std::{borrow::Cow, io};
 
+use bytes::Bytes;
 use http::StatusCode;
 
 /// Everything that ends a request early.
@@ -46,26 +47,26 @@ pub(crate) enum Error {
 }
 
 /// Why a client's request is refused. The label counts in `rollgate_refused_total{reason}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// 400, 421, 431, 501.
     pub(crate) status: StatusCode,
     /// One word or two, joined by `_`.
     pub(crate) reason: &'static str,
     /// What the client reads.
-    pub(crate) says: &'static str,
+    pub(crate) says: Cow<'static, str>,
 }
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.says)
+        f.write_str(self.says.trim_end())
     }
 }
 
 impl Error {
     /// Bad request with a label and a reason.
-    pub(crate) const fn bad_request(reason: &'static str, says: &'static str) -> Self {
-        Self::Refused(Refusal { status: StatusCode::BAD_REQUEST, reason, says })
+    pub(crate) fn bad_request(reason: &'static str, says: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refusal { status: StatusCode::BAD_REQUEST, reason, says: says.into() })
     }
 
     /// The status that the client gets: Traefik's (its table: 502 dial refused or broken answer, 504 timeouts, 503 no
@@ -84,9 +85,9 @@ impl Error {
     }
 
     /// The body that the client gets.
-    pub(crate) fn body(&self) -> &'static str {
-        match self {
-            Self::Refused(refusal) => refusal.says,
+    pub(crate) fn body(&self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Refused(refusal) => return Bytes::from(refusal.says.clone().into_owned()),
             Self::NoRouter => "404 page not found\n",
             Self::NoServer => "no available server\n",
             Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => "Bad Gateway",
@@ -95,6 +96,7 @@ impl Error {
             Self::ClientGone => "Client Closed Request",
             Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
         }
+        .as_bytes())
     }
 
     /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.

@@ -10,11 +10,11 @@ use hyper::client::conn::http1::SendRequest;
 use smallvec::SmallVec;
 
 use crate::{
-    access_log::Record,
+    access_log::{Origin, Record},
     balancer::InFlight,
     body::RequestBody,
     connection::Connection,
-    metrics::{Finished, Outcome, Protocol, RouterId, ServiceId, VersionId},
+    metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     pool::{Shared, Target},
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Exchange {
     pub(crate) shared: Option<Shared>,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) record: Option<Box<Record>>,
-    pub(crate) header_labels: Option<Box<[Option<http::HeaderValue>]>>,
+    pub(crate) header_labels: Option<LabelValues>,
 }
 
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
@@ -85,7 +85,7 @@ impl Exchange {
 
     /// gRPC's own status stands in the trailers, or in the head of an answer without a body.
     pub(crate) fn note_grpc_status(&mut self, headers: &HeaderMap) {
-        if self.protocol == Protocol::Grpc
+        if matches!(self.protocol, Protocol::Grpc | Protocol::GrpcWeb)
             && let Some(status) = headers.get("grpc-status")
         {
             self.grpc_status = status.to_str().ok().and_then(|status| status.parse().ok());
@@ -112,26 +112,30 @@ impl Exchange {
         let status = if self.status == 0 { 499 } else { self.status };
         if self.count {
             self.connection.worker.metrics.finish(&Finished {
-                entry_point: entry.id,
+                entry_point: Some(entry.id),
                 router: self.router,
                 service: self.service,
                 versions: &self.versions,
                 method: &self.method,
                 protocol: self.protocol,
                 code: self.grpc_status.unwrap_or(status),
-                tls: self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
+                tls: self.connection.tls.as_ref().map(|tls| tls.labels),
                 duration,
                 request_bytes: self.request_bytes.get(),
                 response_bytes: self.response_bytes,
                 outcome: self.outcome.unwrap_or(Outcome::Client),
-                header_labels: self.header_labels.as_deref(),
+                header_labels: self.header_labels.as_ref(),
             });
         }
         if let Some(mut record) = self.record.take() {
             record.duration = duration;
             record.status = status;
-            record.response_bytes = self.response_bytes;
+            record.bytes = self.response_bytes;
             record.request_bytes = self.request_bytes.get();
+            if let Some(Origin { duration: took, bytes, .. }) = &mut record.origin {
+                *took = duration;
+                *bytes = self.response_bytes;
+            }
             self.connection.worker.log_access(record);
         }
     }

@@ -1,11 +1,6 @@
 //! The data plane as the control plane holds it: start, publish, end.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use parking_lot::Mutex;
 use rollgate_config::{
@@ -17,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     access_log::AccessLog,
+    clock,
     compile::{Compiled, Compiler},
     entry_point::EntryPoint,
     listener,
@@ -30,7 +26,7 @@ pub struct Gateway {
     shared: Arc<Shared>,
     compiler: Mutex<Compiler>,
     entry_points: Vec<Arc<EntryPoint>>,
-    workers: Vec<Handle>,
+    workers: Mutex<Vec<Handle>>,
 }
 
 struct Handle {
@@ -66,6 +62,7 @@ impl Gateway {
     /// Binds every entry point, compiles the first configuration and starts the workers.
     pub fn start(statics: &Static, configuration: &Configuration, workers: usize) -> Result<Self, StartError> {
         let metrics = Metrics::new(statics.prometheus.as_ref());
+        let metrics = Arc::new(metrics.map_err(|error| StartError::System(error.to_string()))?);
         let (entry_points, listeners) = bind(statics, &metrics, workers)?;
         let mut compiler = Compiler::new(statics.clone(), entry_points.clone(), metrics.clone(), workers)
             .map_err(StartError::System)?;
@@ -77,10 +74,11 @@ impl Gateway {
             None => None,
         };
         let terminating = statics.ping.as_ref().map_or(503, |ping| ping.terminating_status);
-        record(&metrics, &compiled, configuration);
+        record(&metrics, &compiled);
         let shared = Arc::new(Shared::new(
             compiled.snapshot,
             metrics,
+            statics.prometheus.is_some(),
             compiler.targets.clone(),
             access_log,
             terminating,
@@ -93,7 +91,7 @@ impl Gateway {
                 .map_err(|error| StartError::System(format!("a worker could not start: {error}")))?;
             handles.push(Handle { commands, thread });
         }
-        Ok(Self { shared, compiler: Mutex::new(compiler), entry_points, workers: handles })
+        Ok(Self { shared, compiler: Mutex::new(compiler), entry_points, workers: Mutex::new(handles) })
     }
 
     /// Where each entry point listens, by name.
@@ -107,7 +105,7 @@ impl Gateway {
         let generation = {
             let mut compiler = self.compiler.lock();
             let compiled = compiler.compile(configuration)?;
-            record(&self.shared.metrics, &compiled, configuration);
+            record(&self.shared.metrics, &compiled);
             let generation = compiled.snapshot.generation;
             self.shared.store(compiled.snapshot);
             generation
@@ -118,24 +116,24 @@ impl Gateway {
 
     /// What `/ready` and `rollgate_config_problems` tell of a provider; an empty list ends it.
     pub fn report_problems(&self, provider: &str, problems: &[Problem]) {
-        self.shared.metrics.config_problems(provider, problems.len());
+        self.shared.metrics.set_problems(provider, problems.len());
         let lines: Vec<String> = problems.iter().map(|problem| format!("{problem}\n")).collect();
         *self.shared.readiness.lock() = lines.concat();
     }
 
     /// Shows unsupported keys that the operator has allowed.
     pub fn report_allowed(&self, keys: &[String]) {
-        self.shared.metrics.unsupported_allowed(keys);
+        self.shared.metrics.set_unsupported_allowed(keys.iter().map(String::as_str));
     }
 
     /// Counts a reload in `traefik_config_reloads_total`; `now` in seconds since 1970.
-    pub fn reloaded(&self, now: f64) {
-        self.shared.metrics.config_reloaded(now);
+    pub fn reloaded(&self, now: i64) {
+        self.shared.metrics.reloaded(now);
     }
 
     /// Everything counted so far, in Prometheus' text format.
     pub fn metrics_text(&self) -> Vec<u8> {
-        self.shared.metrics.encode()
+        self.shared.metrics.encode(clock::seconds())
     }
 
     /// Opens the access log's file anew, after it was rotated.
@@ -151,22 +149,23 @@ impl Gateway {
     }
 
     /// Stops accepting, finishes what is under way within `grace`, then ends the rest.
-    pub async fn shutdown(self, grace: Duration) {
+    pub async fn shutdown(&self, grace: Duration) {
         self.announce_shutdown();
         self.acknowledged(|done| Command::Drain(grace, done)).await;
-        for worker in self.workers {
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
             drop(worker.commands);
             // A worker that panicked has already said so.
             drop(worker.thread.join());
         }
         if let Some(log) = &self.shared.access_log {
-            log.close();
+            log.close(LOG_DRAIN);
         }
     }
 
     async fn acknowledged(&self, command: impl Fn(oneshot::Sender<()>) -> Command) {
-        let mut answers = Vec::with_capacity(self.workers.len());
-        for worker in &self.workers {
+        let mut answers = Vec::new();
+        for worker in self.workers.lock().iter() {
             let (done, answer) = oneshot::channel();
             if worker.commands.send(command(done)).is_ok() {
                 answers.push(answer);
@@ -187,6 +186,7 @@ fn bind(
     metrics: &Metrics,
     workers: usize,
 ) -> Result<(Vec<Arc<EntryPoint>>, Listeners), StartError> {
+    let host_name = hostname::get().unwrap_or_default().to_string_lossy().into_owned();
     let mut entry_points = Vec::new();
     let mut listeners: Listeners = (0..workers).map(|_| Vec::new()).collect();
     for (name, settings) in &statics.entry_points {
@@ -204,9 +204,9 @@ fn bind(
         };
         let address = bound[0].local_addr().map_err(|error| StartError::System(error.to_string()))?;
         let id = metrics.entry_point_id(name);
-        let (ping, prometheus) = (statics.ping.as_ref(), statics.prometheus.as_ref());
+        let answers = (statics.ping.as_ref(), statics.prometheus.as_ref());
         let index = entry_points.len();
-        entry_points.push(Arc::new(EntryPoint::new(index, name, id, settings, address, ping, prometheus)));
+        entry_points.push(Arc::new(EntryPoint::new(index, name, id, settings, address, &host_name, answers)));
         for (worker, listener) in bound.into_iter().enumerate() {
             listeners[worker].push(listener);
         }
@@ -215,10 +215,15 @@ fn bind(
 }
 
 /// Tells the metrics what a new snapshot is made of.
-fn record(metrics: &Metrics, compiled: &Compiled, configuration: &Configuration) {
-    let _started = Instant::now();
-    metrics.certificates(compiled.expiries.iter().map(|expiry| {
-        (expiry.common_name.as_str(), expiry.serial.as_str(), expiry.sans.as_str(), expiry.not_after)
-    }));
-    metrics.configuration(configuration);
+fn record(metrics: &Metrics, compiled: &Compiled) {
+    metrics.retain(&compiled.live);
+    metrics.set_certificates(&compiled.certificates);
+    for (version, share) in &compiled.shares {
+        metrics.set_target_share(*version, *share);
+    }
+    let servers = compiled.servers.iter().map(|(service, url)| (&**service, &**url, true));
+    metrics.set_servers(servers);
 }
+
+/// For the access log's last lines.
+const LOG_DRAIN: Duration = Duration::from_secs(2);

@@ -13,13 +13,12 @@ use std::{
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use hyper::{
+    body::Incoming,
+    rt::bounds::Http2ServerConnExec,
     server::conn::{http1, http2},
-    service::service_fn,
+    service::{HttpService, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulConnection,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::{
     body::Body,
@@ -80,7 +79,7 @@ fn http2_builder(entry: &EntryPoint) -> http2::Builder<LocalExecutor> {
 }
 
 /// Polls a connection to its end, and tells it when it has to close.
-async fn drive<C: GracefulConnection>(connection: &Rc<Connection>, serving: C) {
+async fn drive(connection: &Rc<Connection>, serving: impl Drains) {
     let mut serving = std::pin::pin!(serving);
     let mut closing = false;
     let ended = std::future::poll_fn(|cx| {
@@ -98,8 +97,32 @@ async fn drive<C: GracefulConnection>(connection: &Rc<Connection>, serving: C) {
     })
     .await;
     if let Err(error) = ended {
-        let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-        tracing::debug!(client = %connection.client, error = %chain(error.as_ref()), "connection ended");
+        tracing::debug!(client = %connection.client, error = %chain(&error), "connection ended");
+    }
+}
+
+/// A connection that can be told to end after what is under way: hyper's two kinds have no trait for it.
+trait Drains: Future<Output = hyper::Result<()>> {
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<S> Drains for http1::UpgradeableConnection<TokioIo<Stream>, S>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Drains for http2::Connection<TokioIo<Stream>, S, LocalExecutor>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+    S::Future: 'static,
+    LocalExecutor: Http2ServerConnExec<S::Future, Body>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
 
-use crate::{connection::Connection, metrics, proxy, snapshot::Internal};
+use crate::{clock, connection::Connection, metrics, proxy, snapshot::Internal};
 
 /// Answers what belongs to the entry point itself, before any router.
 pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<Response<Bytes>> {
@@ -17,7 +17,7 @@ pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<
     }
     match parts.uri.path() {
         "/ping" if entry.ping => Some(ping(connection)),
-        "/metrics" if entry.metrics => Some(self::metrics(connection)),
+        "/metrics" if entry.metrics => Some(metrics(connection)),
         "/live" if entry.internal => Some(text(StatusCode::OK, "OK")),
         "/ready" if entry.internal => Some(ready(connection)),
         _ => None,
@@ -36,7 +36,7 @@ pub(crate) fn answer(connection: &Connection, internal: Internal) -> Response<By
 
 /// Everything counted so far, in Prometheus' text format.
 pub(crate) fn metrics(connection: &Connection) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(connection.worker.shared.metrics.encode()));
+    let mut response = Response::new(Bytes::from(connection.worker.shared.metrics.encode(clock::seconds())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
 }

@@ -34,7 +34,7 @@ struct Idle {
 }
 
 /// An HTTP/2 connection that all requests of this worker share.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) sender: http2::SendRequest<RequestBody>,
     /// The requests that hold it; only the tick's idle check reads it.

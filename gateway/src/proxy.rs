@@ -1,12 +1,17 @@
 //! A request's life, top-down.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
 use hyper::body::Incoming;
 
 use crate::{
+    access_log::Origin,
     authority,
     body::{Body, RequestBody},
     clock,
@@ -31,7 +36,7 @@ pub(crate) async fn handle(connection: Rc<Connection>, request: Request<Incoming
     clock::renew(now);
     let (parts, incoming) = request.into_parts();
     let mut exchange = Exchange::begin(&connection, parts.method.clone(), now);
-    exchange.record = connection.worker.access_record(&connection, &parts);
+    exchange.record = connection.worker.access_record(&connection, &parts).map(Box::new);
     let snapshot = connection.worker.snapshot();
     let mut passage = Passage::default();
     let answer = answer(&snapshot, parts, incoming, &mut exchange, &mut passage).await;
@@ -117,9 +122,9 @@ fn enter(exchange: &mut Exchange, route: &Route, parts: &request::Parts, upgrade
     exchange.router = Some(route.id);
     exchange.count = route.metrics;
     let worker = exchange.connection.worker.clone();
-    if worker.metrics.counts_traffic() {
-        exchange.protocol = if upgrade { Protocol::WebSocket } else { Protocol::of(&parts.headers) };
-        exchange.header_labels = worker.metrics.header_labels(&parts.headers);
+    if worker.shared.counts_traffic {
+        exchange.protocol = if upgrade { Protocol::WebSocket } else { protocol(&parts.headers) };
+        exchange.header_labels = worker.metrics.label_values(&parts.headers);
     }
     if !route.access_log {
         exchange.record = None;
@@ -136,9 +141,10 @@ fn finish(answer: Result<Answered, Error>, mut exchange: Box<Exchange>, passage:
         Ok(Answered::Relayed(response)) => {
             let (mut parts, incoming) = response.into_parts();
             if let Some(record) = &mut exchange.record {
-                record.origin(&parts, exchange.started.elapsed());
+                record.origin = Some(Origin { status: parts.status.as_u16(), duration: Duration::ZERO, bytes: 0 });
+                record.origin_headers = connection.worker.kept_headers(&parts.headers);
             }
-            forwarded::prepare_response(&mut parts.headers);
+            forwarded::prepare_response(&mut parts.headers, false);
             // hyper writes the status line in the version it is given; a server's HTTP/1.0 is not the client's.
             parts.version = http::Version::HTTP_11;
             exchange.note_grpc_status(&parts.headers);
@@ -179,7 +185,7 @@ fn conclude(connection: &Connection, parts: &mut response::Parts, exchange: &mut
         }
     }
     if let Some(record) = &mut exchange.record {
-        record.downstream(parts);
+        record.downstream_headers = connection.worker.kept_headers(&parts.headers);
     }
 }
 
@@ -188,12 +194,24 @@ fn refuse(error: &Error, exchange: &mut Exchange) -> Response<Bytes> {
     if let Error::Refused(refusal) = error {
         exchange.connection.worker.metrics.refused(refusal.reason);
     }
-    let mut response = Response::new(Bytes::from_static(error.body().as_bytes()));
+    let mut response = Response::new(error.body());
     *response.status_mut() = error.status();
     if error.plain_text() {
         plain_text(response.headers_mut());
     }
     response
+}
+
+/// Traefik's label, from what the client says it sends and wants.
+fn protocol(headers: &HeaderMap) -> Protocol {
+    let starts = |name, start: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes().starts_with(start));
+    if starts(header::CONTENT_TYPE, b"application/grpc") {
+        if starts(header::CONTENT_TYPE, b"application/grpc-web") { Protocol::GrpcWeb } else { Protocol::Grpc }
+    } else if starts(header::ACCEPT, b"text/event-stream") {
+        Protocol::Sse
+    } else {
+        Protocol::Http
+    }
 }
 
 /// As Go's `http.Error` labels its text.

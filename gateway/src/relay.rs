@@ -62,7 +62,9 @@ pub(crate) fn choose<'b>(exchange: &mut Exchange, balancer: &'b LoadBalancer) ->
     exchange.service = Some(balancer.id);
     exchange.in_flight = InFlight::enter(balancer, server);
     if let Some(record) = &mut exchange.record {
-        record.service(&balancer.name, &server.url);
+        record.service = Some(balancer.name.clone());
+        record.server_url = Some(server.url.clone());
+        record.server_address = Some(server.target.address.clone());
     }
     Ok(server)
 }
@@ -75,7 +77,7 @@ pub(crate) fn prepare(
     parts: &mut request::Parts,
 ) -> Result<(), Error> {
     let connection = &exchange.connection;
-    forwarded::prepare_upstream(&mut parts.headers, &connection.peer, &connection.entry.forwarded);
+    forwarded::prepare_upstream(&mut parts.headers, &connection.peer, &connection.entry.forwarded, false);
     if connection.http2 {
         join_cookies(parts);
     }

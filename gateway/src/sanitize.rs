@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const MISDIRECTED: Error = Error::Refused(Refusal {
     status: StatusCode::MISDIRECTED_REQUEST,
     reason: "misdirected",
-    says: "Misdirected Request\n",
+    says: Cow::Borrowed("Misdirected Request\n"),
 });
 
 /// Checks a head and brings it into its one form: Host set, target in origin form, path normal, X-Forwarded-* ours.
@@ -27,13 +27,10 @@ pub(crate) fn request(connection: &Connection, parts: &mut request::Parts, wante
     host(parts)?;
     target(connection, parts)?;
     let websocket = wanted.is_some_and(Wanted::is_websocket);
-    forwarded::sanitise_incoming(
-        &mut parts.headers,
-        &connection.peer,
-        &connection.entry.forwarded,
-        websocket,
-    )
-    .map_err(|refusal| Error::bad_request(refusal.reason, refusal.says))
+    let host = parts.headers.get(header::HOST).cloned();
+    let (peer, policy) = (&connection.peer, &connection.entry.forwarded);
+    forwarded::sanitise_incoming(&mut parts.headers, peer, policy, host.as_ref(), websocket)
+        .map_err(|refusal| Error::bad_request(refusal.reason(), "a header's name has an underscore\n"))
 }
 
 fn framing(parts: &request::Parts) -> Result<(), Error> {
@@ -51,7 +48,7 @@ fn method(parts: &request::Parts, wanted: Option<&Wanted>) -> Result<(), Error> 
         return Err(Error::Refused(Refusal {
             status: StatusCode::NOT_IMPLEMENTED,
             reason: "connect",
-            says: "CONNECT is not supported\n",
+            says: Cow::Borrowed("CONNECT is not supported\n"),
         }));
     }
     Ok(())
@@ -110,7 +107,7 @@ fn target(connection: &Connection, parts: &mut request::Parts) -> Result<(), Err
         return Err(Error::bad_request("target", "the path must begin with a slash\n"));
     }
     let normal = path::normalise(&connection.entry.path_rules, raw)
-        .map_err(|refusal| Error::bad_request("path", refusal.says()))?;
+        .map_err(|refusal| Error::bad_request("path", format!("{refusal}\n")))?;
     let semicolons = !connection.entry.settings.http.encode_query_semicolons
         && path_and_query.query().is_some_and(|query| query.contains(';'));
     match (normal, semicolons) {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
+    clock,
     error::Error,
     exchange::Exchange,
     metrics::VersionId,
@@ -51,6 +52,6 @@ pub(crate) fn resolve<'s>(
 }
 
 fn note(exchange: &mut Exchange, version: VersionId) {
-    exchange.connection.worker.metrics.drawn(version);
+    exchange.connection.worker.metrics.drawn(version, clock::seconds());
     exchange.versions.push(version);
 }

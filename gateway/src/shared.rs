@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     /// The current snapshot's: what each request compares.
     pub(crate) generation: AtomicU64,
     pub(crate) metrics: Arc<Metrics>,
+    /// The traefik_* families are counted.
+    pub(crate) counts_traffic: bool,
     pub(crate) targets: Targets,
     pub(crate) access_log: Option<AccessLog>,
     terminating: AtomicBool,
@@ -29,6 +31,7 @@ impl Shared {
     pub(crate) fn new(
         first: Snapshot,
         metrics: Arc<Metrics>,
+        counts_traffic: bool,
         targets: Targets,
         access_log: Option<AccessLog>,
         terminating_status: u16,
@@ -37,6 +40,7 @@ impl Shared {
             generation: AtomicU64::new(first.generation),
             current: ArcSwap::from_pointee(first),
             metrics,
+            counts_traffic,
             targets,
             access_log,
             terminating: AtomicBool::new(false),

@@ -6,10 +6,10 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use http::request;
+use http::{HeaderMap, HeaderValue, header, request};
 use slab::Slab;
 use tokio::{
     net::TcpListener,
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    access_log::Record,
+    access_log::{Headers, Record},
     balancer::Rounds,
     clock,
     connection::{self, Connection},
@@ -96,11 +96,11 @@ async fn run(
                 Some(Command::Take(done)) => {
                     worker.take_snapshot();
                     // Whoever asked may have given up waiting.
-                    drop(done.send(()));
+                    let _ = done.send(());
                 }
                 Some(Command::Drain(grace, done)) => {
                     worker.drain(grace).await;
-                    drop(done.send(()));
+                    let _ = done.send(());
                     return;
                 }
                 None => return,
@@ -183,15 +183,53 @@ impl Worker {
     }
 
     /// A record to fill, if accesses are logged.
-    pub(crate) fn access_record(&self, connection: &Connection, parts: &request::Parts) -> Option<Box<Record>> {
+    pub(crate) fn access_record(&self, connection: &Connection, parts: &request::Parts) -> Option<Record> {
         let log = self.shared.access_log.as_ref()?;
-        (connection.entry.settings.access_logs).then(|| Box::new(log.record(connection, parts)))
+        if !connection.entry.settings.access_logs {
+            return None;
+        }
+        Some(Record {
+            start: SystemTime::now(),
+            duration: Duration::ZERO,
+            entry_point: connection.entry.name.clone(),
+            router: None,
+            service: None,
+            server_url: None,
+            server_address: None,
+            client: connection.client,
+            forwarded_for: parts.headers.get("x-forwarded-for").cloned(),
+            username: None,
+            host: parts.headers.get(header::HOST).cloned().or_else(|| {
+                let authority = parts.uri.authority()?;
+                HeaderValue::from_str(authority.as_str()).ok()
+            }),
+            method: Some(parts.method.clone()),
+            path: parts.uri.path_and_query().cloned(),
+            version: Some(parts.version),
+            tls: connection.tls.as_ref().map(|tls| tls.labels),
+            tls_subject: None,
+            retries: 0,
+            request_bytes: 0,
+            origin: None,
+            status: 0,
+            bytes: 0,
+            request_headers: log.request_headers(&parts.headers),
+            origin_headers: Vec::new(),
+            downstream_headers: Vec::new(),
+        })
+    }
+
+    /// What the access log keeps of a response's headers.
+    pub(crate) fn kept_headers(&self, headers: &HeaderMap) -> Headers {
+        self.shared.access_log.as_ref().map_or_else(Vec::new, |log| log.response_headers(headers))
     }
 
     /// Queues a record; the log decides whether it wants it.
     pub(crate) fn log_access(&self, record: Box<Record>) {
         if let Some(log) = &self.shared.access_log {
-            log.write(record);
+            if log.wants(record.status, record.duration, record.retries) {
+                log.write(record);
+            }
         }
     }
 

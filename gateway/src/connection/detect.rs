@@ -1,8 +1,8 @@
 //! A connection's first bytes: PROXY protocol, TLS, HTTP/2's preface or HTTP/1.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use rustls::server::Acceptor;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
@@ -11,6 +11,7 @@ use super::TlsSession;
 use crate::{
     authority,
     entry_point::EntryPoint,
+    metrics::TlsLabels,
     proxy_protocol::{self, Progress},
     stream::{Kind, Raw},
     worker::Worker,
@@ -73,8 +74,8 @@ async fn first_bytes(entry: &EntryPoint, mut tcp: TcpStream, peer: SocketAddr) -
                 Progress::Incomplete => continue,
                 Progress::Invalid(reason) => return Err(io::Error::new(io::ErrorKind::InvalidData, reason)),
                 Progress::NotProxy => {}
-                Progress::Complete { length, source } => {
-                    buffer.advance(length);
+                Progress::Complete { len, source } => {
+                    buffer.advance(len);
                     client = source.unwrap_or(peer);
                 }
             }
@@ -113,11 +114,10 @@ async fn shake_hands(worker: &Rc<Worker>, entry: &EntryPoint, raw: Raw) -> io::R
     let session = tls.get_ref().1;
     let http2 = session.alpn_protocol() == Some(b"h2");
     let agreed = TlsSession {
-        version: match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
-            _ => "1.2",
-        },
-        cipher: session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown"),
+        labels: TlsLabels::new(
+            session.protocol_version(),
+            session.negotiated_cipher_suite().map(|suite| suite.suite()),
+        ),
         options,
     };
     Ok((Kind::Tls(Box::new(tls)), agreed, http2))

@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// `host[:port]` as the URL has it: the Host header where the client's is not passed.
     pub(crate) authority: HeaderValue,
+    /// `host:port`, for the access log.
+    pub(crate) address: Arc<str>,
     pub(crate) transport: Arc<Transport>,
     /// Idle connections that each worker keeps: the process's limit, shared out.
     pub(crate) max_idle: usize,
@@ -98,6 +100,7 @@ impl Targets {
             host: host.to_owned(),
             port,
             authority,
+            address: format!("{host}:{port}").into(),
             transport: transport.clone(),
             max_idle: transport.config.max_idle_conns_per_host.div_ceil(workers.max(1)),
             registry: self.0.clone(),

@@ -12,6 +12,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::pem;
+use crate::metrics::Certificate as Facts;
 
 /// Every certificate of a snapshot, by the names it carries.
 #[derive(Debug)]
@@ -19,17 +20,7 @@ pub(crate) struct Certificates {
     by_name: HashMap<String, Arc<CertifiedKey>>,
     default: Arc<CertifiedKey>,
     /// For `traefik_tls_certs_not_after`.
-    pub(crate) expiries: Vec<Expiry>,
-}
-
-/// When a certificate ends and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Expiry {
-    pub(crate) common_name: String,
-    pub(crate) serial: String,
-    pub(crate) sans: String,
-    /// Seconds since 1970.
-    pub(crate) not_after: i64,
+    pub(crate) facts: Vec<Facts>,
 }
 
 /// Hands a handshake its certificate; with `strict`, none rather than the default.
@@ -42,11 +33,11 @@ pub(crate) struct Resolver {
 impl Certificates {
     /// Reads every certificate of the configuration. `fallback` is the process's self-made default.
     pub(crate) fn load(tls: &Tls, fallback: &Arc<CertifiedKey>) -> Result<Self, Vec<Problem>> {
-        let (mut by_name, mut expiries, mut problems) = (HashMap::new(), Vec::new(), Vec::new());
+        let (mut by_name, mut facts, mut problems) = (HashMap::new(), Vec::new(), Vec::new());
         for (index, certificate) in tls.certificates.iter().enumerate() {
             match certified(certificate, &format!("tls.certificates[{index}]")) {
                 Ok((key, names)) => {
-                    expiries.push(names.expiry);
+                    facts.push(names.facts);
                     for name in names.dns {
                         by_name.entry(name).or_insert_with(|| key.clone());
                     }
@@ -58,13 +49,13 @@ impl Certificates {
         if let Some(certificate) = &tls.default_certificate {
             match certified(certificate, "tls.stores.default.defaultCertificate") {
                 Ok((key, names)) => {
-                    expiries.push(names.expiry);
+                    facts.push(names.facts);
                     default = key;
                 }
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(Self { by_name, default, expiries }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { by_name, default, facts }) } else { Err(problems) }
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -97,7 +88,7 @@ pub(crate) fn self_made() -> Result<Arc<CertifiedKey>, String> {
 
 struct Names {
     dns: Vec<String>,
-    expiry: Expiry,
+    facts: Facts,
 }
 
 fn certified(
@@ -127,11 +118,11 @@ fn names(certificate: &CertificateDer<'_>) -> Result<Names, String> {
     if dns.is_empty() && !common_name.is_empty() {
         dns.push(common_name.to_ascii_lowercase());
     }
-    let expiry = Expiry {
+    let facts = Facts {
         common_name: common_name.to_owned(),
         serial: parsed.serial.to_string(),
         sans,
         not_after: parsed.validity().not_after.timestamp(),
     };
-    Ok(Names { dns, expiry })
+    Ok(Names { dns, facts })
 }
