@@ -146,7 +146,7 @@ impl Writer {
         self.write();
     }
 
-    fn take(&mut self, message: Message) {
+    pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Line(record) => {
                 self.count += 1;
@@ -167,7 +167,7 @@ impl Writer {
     }
 
     /// Writes all that waits. What cannot be written is lost and counted; a line that was begun is ended before the next.
-    fn write(&mut self) {
+    pub(super) fn write(&mut self) {
         if self.lines.is_empty() {
             return;
         }
@@ -190,7 +190,10 @@ impl Writer {
         } else {
             &self.lines[..]
         };
-        let lost = lost.iter().filter(|byte| **byte == b'\n').count();
+        let mut lost = lost.iter().filter(|byte| **byte == b'\n').count();
+        if self.is_torn && (written == 0 || !is_flushed) {
+            lost -= 1;
+        }
         if lost > 0 {
             self.dropped.fetch_add(lost as u64, Relaxed);
         }

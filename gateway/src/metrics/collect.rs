@@ -239,10 +239,13 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
             retries.push(counter(vec![service.clone()], retried));
         }
         for (outcome, cell) in [("ok", CONNECT_OK), ("error", CONNECT_ERROR)] {
-            connects.push(counter(
-                vec![pair("outcome", outcome), service.clone()],
-                plain(owner, cell),
-            ));
+            let tried = plain(owner, cell);
+            if tried > 0 {
+                connects.push(counter(
+                    vec![pair("outcome", outcome), service.clone()],
+                    tried,
+                ));
+            }
         }
     }
     all.push(SERVICE_RETRIES.family(retries));
