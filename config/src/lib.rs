@@ -1,7 +1,7 @@
 //! What an operator writes, read into types and validated. Pure: text in, values and problems out.
 //!
 //! ```text
-//! text --(tree)--> Node with positions --(fields)--> Static, Dynamic --(merge)--> Configuration --(validate)--> problems
+//! text --(document, tree)--> nodes with places --(read, fields)--> Static, Configuration --(validate)--> problems
 //! ```
 //!
 //! Nothing here reads a file, a clock or an environment: the caller passes text in and gets everything that is
@@ -12,3 +12,18 @@ pub mod problem;
 pub mod rule;
 pub mod scalar;
 pub mod static_config;
+
+mod allow;
+mod defaults;
+mod document;
+mod fields;
+mod read;
+mod tree;
+mod validate;
+
+pub use self::{
+    allow::Allow,
+    document::{Document, Format},
+    read::{Read, read_dynamic, read_static},
+    validate::validate_entry_points,
+};

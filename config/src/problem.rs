@@ -13,6 +13,17 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    /// A source without lines: a flag, a variable, `default`.
+    pub fn whole(source: &str) -> Self {
+        Self {
+            source: source.into(),
+            line: 0,
+            column: 0,
+        }
+    }
+}
+
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
@@ -27,7 +38,7 @@ pub struct Located<T> {
 pub struct Problem {
     /// Where.
     pub at: Place,
-    /// The key's path, `http.routers.pro.rule`.
+    /// The key's path, `http.routers.pro.rule`; empty where the whole source is meant.
     pub path: String,
     /// What is wrong; it may go over several lines (a rule with its caret).
     pub what: String,
@@ -35,6 +46,24 @@ pub struct Problem {
     pub allowed: String,
     /// Set where Traefik knows the key and Rollgate does not: the key that `--allow-unsupported` takes.
     pub unsupported: Option<String>,
+}
+
+impl Problem {
+    /// A problem with what is written at a place.
+    pub fn new(
+        at: &Place,
+        path: impl fmt::Display,
+        what: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self {
+            at: at.clone(),
+            path: path.to_string(),
+            what: what.into(),
+            allowed: allowed.into(),
+            unsupported: None,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -48,10 +77,18 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.at, self.path, self.what)?;
+        write!(f, "{}: ", self.at)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        let (first, rest) = self
+            .what
+            .split_once('\n')
+            .map_or((&*self.what, None), |(first, rest)| (first, Some(rest)));
+        f.write_str(first)?;
         if !self.allowed.is_empty() {
             write!(f, " ({})", self.allowed)?;
         }
-        Ok(())
+        rest.map_or(Ok(()), |rest| write!(f, "\n{rest}"))
     }
 }

@@ -1,0 +1,260 @@
+//! What holds where nothing is written. Traefik's defaults, but for the few that docs/traefik.md names.
+
+use std::time::Duration;
+
+use crate::{
+    dynamic::{
+        service::{LoadBalancer, Strategy},
+        tls::{TlsOptions, TlsVersion},
+        transport::ServersTransport,
+    },
+    problem::{Located, Place},
+    scalar::Trust,
+    static_config::{
+        AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode,
+        ForwardedHeaders, INTERNAL, Log, Ping, Prometheus, RespondingTimeouts, Static,
+        UnderscoreHeaders,
+    },
+};
+
+/// The source of what nobody wrote.
+const DEFAULT: &str = "default";
+
+/// Where the internal entry point listens.
+const INTERNAL_ADDRESS: &str = "127.0.0.1:8080";
+
+impl Place {
+    /// The place of what nobody wrote.
+    pub fn of_default() -> Self {
+        Self::whole(DEFAULT)
+    }
+}
+
+impl Default for Static {
+    /// The configuration of an operator who wrote nothing.
+    fn default() -> Self {
+        let mut empty = Self {
+            entry_points: std::collections::BTreeMap::new(),
+            file_provider: None,
+            ping: None,
+            prometheus: None,
+            metrics_add_internals: false,
+            log: Log::default(),
+            access_log: None,
+            servers_transport: ServersTransport::new(Place::of_default()),
+            api: false,
+        };
+        empty.add_implicit_entry_points();
+        empty
+    }
+}
+
+impl Static {
+    /// Sets where the internal entry point listens if the operator did not say.
+    pub fn set_internal_default(&mut self, address: &str) {
+        if let Some(internal) = self
+            .entry_points
+            .get_mut(INTERNAL)
+            .filter(|internal| &*internal.at.source == DEFAULT)
+        {
+            address.clone_into(&mut internal.address.value);
+        }
+    }
+
+    pub(crate) fn add_implicit_entry_points(&mut self) {
+        if self.entry_points.is_empty() {
+            self.entry_points.insert("http".to_owned(), implicit(":80"));
+        }
+        self.entry_points
+            .entry(INTERNAL.to_owned())
+            .or_insert_with(|| implicit(INTERNAL_ADDRESS));
+    }
+}
+
+fn implicit(address: &str) -> EntryPoint {
+    let at = Place::of_default();
+    EntryPoint::new(
+        at.clone(),
+        Located {
+            value: address.to_owned(),
+            at,
+        },
+    )
+}
+
+impl EntryPoint {
+    /// An entry point of which only the address is written.
+    pub fn new(at: Place, address: Located<String>) -> Self {
+        Self {
+            at,
+            address,
+            as_default: false,
+            timeouts: RespondingTimeouts::default(),
+            request_accept_grace_timeout: Duration::ZERO,
+            grace_timeout: Duration::from_secs(10),
+            keep_alive_max_requests: 0,
+            keep_alive_max_time: Duration::ZERO,
+            proxy_protocol: None::<Trust>,
+            forwarded_headers: ForwardedHeaders::default(),
+            http: EntryPointHttp::default(),
+            max_concurrent_streams: 250,
+            access_logs: true,
+            metrics: true,
+        }
+    }
+}
+
+impl Default for RespondingTimeouts {
+    fn default() -> Self {
+        Self {
+            read: Duration::from_secs(60),
+            write: Duration::ZERO,
+            idle: Duration::from_secs(180),
+            header: Duration::from_secs(10),
+            tls_handshake: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for EntryPointHttp {
+    fn default() -> Self {
+        Self {
+            redirection: None,
+            middlewares: Vec::new(),
+            tls: None,
+            sanitize_path: true,
+            encoded_characters: EncodedCharacters::default(),
+            encode_query_semicolons: false,
+            underscore_headers: UnderscoreHeaders::Keep,
+            max_header_bytes: 1 << 20,
+            max_header_fields: 128,
+        }
+    }
+}
+
+impl Default for EncodedCharacters {
+    fn default() -> Self {
+        Self {
+            slash: true,
+            back_slash: true,
+            null_character: true,
+            semicolon: true,
+            percent: true,
+            question_mark: true,
+            hash: true,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "error".to_owned(),
+            json: false,
+            file: None,
+        }
+    }
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self {
+            entry_point: internal_name(),
+            manual_routing: false,
+            terminating_status: 503,
+        }
+    }
+}
+
+impl Default for Prometheus {
+    fn default() -> Self {
+        Self {
+            entry_point: internal_name(),
+            manual_routing: false,
+            buckets: vec![0.1, 0.3, 1.2, 5.0],
+            entry_points: true,
+            routers: false,
+            services: true,
+            header_labels: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+fn internal_name() -> Located<String> {
+    Located {
+        value: INTERNAL.to_owned(),
+        at: Place::of_default(),
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self {
+            file: None,
+            format: AccessLogFormat::Common,
+            buffering_size: 8_192,
+            status_codes: Vec::new(),
+            retry_attempts: false,
+            min_duration: Duration::ZERO,
+            fields_default: FieldMode::Keep,
+            fields: std::collections::BTreeMap::new(),
+            headers_default: FieldMode::Drop,
+            headers: std::collections::BTreeMap::new(),
+            add_internals: false,
+        }
+    }
+}
+
+impl ServersTransport {
+    /// A transport of which nothing is written.
+    pub fn new(at: Place) -> Self {
+        Self {
+            at,
+            server_name: None,
+            insecure_skip_verify: false,
+            root_cas: Vec::new(),
+            certificates: Vec::new(),
+            cipher_suites: Vec::new(),
+            min_version: TlsVersion::Tls12,
+            max_version: TlsVersion::Tls13,
+            max_idle_conns_per_host: 200,
+            disable_http2: false,
+            peer_cert_uri: None,
+            dial_timeout: Duration::from_secs(30),
+            response_header_timeout: Duration::ZERO,
+            idle_conn_timeout: Duration::from_secs(4),
+            read_idle_timeout: Duration::ZERO,
+            ping_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+impl TlsOptions {
+    /// Options of which nothing is written.
+    pub fn new(at: Place) -> Self {
+        Self {
+            at,
+            min_version: TlsVersion::Tls12,
+            max_version: TlsVersion::Tls13,
+            cipher_suites: Vec::new(),
+            curve_preferences: Vec::new(),
+            client_ca: Vec::new(),
+            client_auth: crate::dynamic::tls::ClientAuth::None,
+            sni_strict: false,
+            alpn: vec!["h2".to_owned(), "http/1.1".to_owned()],
+            disable_session_tickets: false,
+        }
+    }
+}
+
+impl Default for LoadBalancer {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            strategy: Strategy::Wrr,
+            pass_host_header: true,
+            servers_transport: None,
+            flush_interval: None,
+        }
+    }
+}

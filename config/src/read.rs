@@ -1,0 +1,82 @@
+//! Trees to types: what each key means.
+
+mod access_log;
+mod entry_point;
+mod headers;
+mod merge;
+mod middleware;
+mod observability;
+mod router;
+mod service;
+mod statics;
+mod tls;
+mod transport;
+
+pub(crate) use self::merge::Merged;
+
+use crate::{
+    Allow, Document,
+    document::{DYNAMIC_ROOTS, STATIC_ROOTS},
+    dynamic::Configuration,
+    fields::{Fields, Path, Sink, Value},
+    problem::Problem,
+    static_config::Static,
+    validate,
+};
+
+/// What came of reading.
+#[derive(Debug, Clone)]
+pub struct Read<T> {
+    /// `None` if there is any problem.
+    pub value: Option<T>,
+    /// All that is wrong, in the order of its places.
+    pub problems: Vec<Problem>,
+    /// Unsupported keys that were allowed and are left out.
+    pub warnings: Vec<Problem>,
+    /// What Traefik itself would refuse.
+    pub extensions: Vec<Problem>,
+}
+
+/// Reads the static configuration that a document holds; dynamic root keys are left to `read_dynamic`, and a root key that
+/// neither knows is a problem.
+pub fn read_static(document: &Document, allow: &Allow) -> Read<Static> {
+    let mut out = Sink::new(allow, "file");
+    let value = roots(document, &mut out, |fields| {
+        fields.inert(&DYNAMIC_ROOTS);
+        statics::read(fields)
+    });
+    out.finish(value)
+}
+
+/// Reads the dynamic configuration that documents hold together, with references qualified by `provider` (`x` is
+/// `x@file`) and checked; entry points only if `statics` is given. Static root keys are left to `read_static`.
+pub fn read_dynamic(
+    documents: &[Document],
+    provider: &str,
+    statics: Option<&Static>,
+    allow: &Allow,
+) -> Read<Configuration> {
+    let mut out = Sink::new(allow, provider);
+    let mut merged = Merged::default();
+    for document in documents {
+        roots(document, &mut out, |fields| {
+            fields.inert(&STATIC_ROOTS);
+            merged.read(fields);
+        });
+    }
+    out.add(validate::references(&merged, provider, statics));
+    out.finish(Some(merged.value))
+}
+
+fn roots<T>(
+    document: &Document,
+    out: &mut Sink,
+    body: impl FnOnce(&mut Fields<'_>) -> T,
+) -> Option<T> {
+    Value {
+        node: &document.root,
+        at: &document.root.at,
+        path: Path::ROOT,
+    }
+    .section(out, body)
+}

@@ -1,0 +1,198 @@
+//! `http.services`.
+
+use url::Url;
+
+use super::router::reference;
+use crate::{
+    dynamic::service::{
+        LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild,
+    },
+    fields::{Fields, Sink, Value, boolean, located_text, quoted, signed_duration, text, weight},
+    problem::Located,
+    scalar::Weight,
+};
+
+const KINDS: [&str; 2] = ["loadBalancer", "weighted"];
+
+const OTHER_KINDS: [&str; 3] = ["mirroring", "failover", "highestRandomWeight"];
+
+pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
+    let read = value.section(out, |fields| {
+        let middlewares = fields.list("middlewares", reference);
+        let only = only_kind(fields, &KINDS, &OTHER_KINDS);
+        let load_balancer = fields.read("loadBalancer", load_balancer);
+        let weighted = fields.read("weighted", weighted);
+        fields.unsupported(&OTHER_KINDS);
+        let kind = match (only?, load_balancer, weighted) {
+            ("loadBalancer", Some(load_balancer), _) => ServiceKind::LoadBalancer(load_balancer),
+            ("weighted", _, Some(weighted)) => ServiceKind::Weighted(weighted),
+            ("loadBalancer" | "weighted", ..) => return None,
+            // Allowed though unsupported: a service that is there and has no server.
+            _ => ServiceKind::LoadBalancer(LoadBalancer::default()),
+        };
+        Some(Service {
+            at: fields.at.clone(),
+            middlewares,
+            kind,
+        })
+    });
+    read.flatten()
+}
+
+/// The one kind that a service or middleware is of; none and several are problems.
+pub(super) fn only_kind(
+    fields: &mut Fields<'_>,
+    known: &[&'static str],
+    other: &[&'static str],
+) -> Option<&'static str> {
+    let present: Vec<&'static str> = known
+        .iter()
+        .chain(other)
+        .copied()
+        .filter(|kind| fields.has(kind))
+        .collect();
+    match present[..] {
+        [only] => return Some(only),
+        [] => fields.out.problem(
+            fields.at,
+            fields.path,
+            "is of no known kind",
+            known.join(", "),
+        ),
+        [..] => fields.out.problem(
+            fields.at,
+            fields.path,
+            format!("is of several kinds: {}", present.join(", ")),
+            "exactly one",
+        ),
+    }
+    None
+}
+
+fn load_balancer(value: Value<'_>, out: &mut Sink) -> Option<LoadBalancer> {
+    value.section(out, |fields| {
+        let mut balancer = LoadBalancer {
+            servers: fields.list("servers", server),
+            ..LoadBalancer::default()
+        };
+        fields.set("strategy", &mut balancer.strategy, strategy);
+        fields.set("passHostHeader", &mut balancer.pass_host_header, boolean);
+        fields.set_some(
+            "serversTransport",
+            &mut balancer.servers_transport,
+            transport_name,
+        );
+        fields.within("responseForwarding", |forwarding| {
+            forwarding.set_some(
+                "flushInterval",
+                &mut balancer.flush_interval,
+                signed_duration,
+            );
+        });
+        fields.unsupported(&["sticky", "healthCheck", "passiveHealthCheck"]);
+        balancer
+    })
+}
+
+fn server(value: Value<'_>, out: &mut Sink) -> Option<Server> {
+    let read = value.section(out, |fields| {
+        let url = fields.required("url", server_url);
+        let mut weight_of_server = Weight::ONE;
+        fields.set("weight", &mut weight_of_server, weight);
+        let mut preserve_path = false;
+        fields.set("preservePath", &mut preserve_path, boolean);
+        Some(Server {
+            url: url?,
+            weight: weight_of_server,
+            preserve_path,
+        })
+    });
+    read.flatten()
+}
+
+fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
+    const ALLOWED: &str = "like http://host:port; http, https or h2c";
+    let Located { value: text, at } = located_text(value, out)?;
+    let wrong = match Url::parse(text.trim()) {
+        Err(error) => format!("is no URL: {error}"),
+        Ok(url) if !matches!(url.scheme(), "http" | "https" | "h2c") => {
+            format!("has the scheme {}", url.scheme())
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => "has no host".to_owned(),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            "has a query or a fragment".to_owned()
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "has a user in it".to_owned()
+        }
+        Ok(url) => return Some(Located { value: url, at }),
+    };
+    out.problem(
+        &at,
+        value.path,
+        format!("{} {wrong}", quoted(&text)),
+        ALLOWED,
+    );
+    None
+}
+
+fn strategy(value: Value<'_>, out: &mut Sink) -> Option<Strategy> {
+    let name = text(value, out)?;
+    match &*name.to_ascii_lowercase() {
+        "wrr" | "" => Some(Strategy::Wrr),
+        "p2c" => Some(Strategy::P2c),
+        "hrw" | "leasttime" => {
+            out.unsupported(
+                &value.node.at,
+                value.path,
+                format!("the strategy {name:?} is not supported yet"),
+            );
+            None
+        }
+        _ => {
+            out.problem(
+                &value.node.at,
+                value.path,
+                format!("{} is no strategy", quoted(&name)),
+                "wrr, p2c",
+            );
+            None
+        }
+    }
+}
+
+/// `default@internal` is the static one, as if nothing was written.
+fn transport_name(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
+    if matches!(&*text(value, out)?, "" | "default@internal") {
+        return None;
+    }
+    reference(value, out)
+}
+
+fn weighted(value: Value<'_>, out: &mut Sink) -> Option<Weighted> {
+    value.section(out, |fields| {
+        let services = fields.list("services", child);
+        if services.is_empty() && !fields.has_items("services") {
+            fields.problem(
+                "services",
+                "a weighted service needs a service",
+                "services: [{name: a, weight: 1}]",
+            );
+        }
+        fields.unsupported(&["sticky", "healthCheck"]);
+        Weighted { services }
+    })
+}
+
+fn child(value: Value<'_>, out: &mut Sink) -> Option<WeightedChild> {
+    let read = value.section(out, |fields| {
+        let name = fields.required("name", reference);
+        let mut weight_of_child = Weight::ONE;
+        fields.set("weight", &mut weight_of_child, weight);
+        Some(WeightedChild {
+            name: name?,
+            weight: weight_of_child,
+        })
+    });
+    read.flatten()
+}

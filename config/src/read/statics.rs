@@ -1,0 +1,175 @@
+//! The static roots, and the providers.
+
+use super::{entry_point, observability, transport};
+use crate::{
+    fields::{Fields, Sink, Value, boolean, did_you_mean, path, quoted, text},
+    problem::{Located, Place},
+    static_config::{FileProvider, FileTarget, Static},
+};
+
+pub(super) fn read(fields: &mut Fields<'_>) -> Static {
+    let mut statics = Static::default();
+    let not_append = global(fields);
+    let entry_points = entry_point::read_all(fields);
+    if !entry_points.is_empty() {
+        statics.entry_points = entry_points;
+        statics.add_implicit_entry_points();
+    }
+    if not_append {
+        statics
+            .entry_points
+            .values_mut()
+            .for_each(|entry| entry.forwarded_headers.not_append_x_forwarded_for = true);
+    }
+    fields.within("providers", |providers| {
+        providers.inert(&["providersThrottleDuration"]);
+        providers.set_some("file", &mut statics.file_provider, file_provider);
+        providers.unsupported(&OTHER_PROVIDERS);
+    });
+    statics.api = fields.within("api", |api| {
+        api.inert(&[
+            "basePath",
+            "insecure",
+            "dashboard",
+            "debug",
+            "disableDashboardAd",
+            "dashboardName",
+        ]);
+    });
+    observability::read(fields, &mut statics);
+    fields.set(
+        "serversTransport",
+        &mut statics.servers_transport,
+        transport::default_transport,
+    );
+    fields.within("core", |core| {
+        core.unsupported_unless("defaultRuleSyntax", "v3")
+    });
+    fields.unsupported(&[
+        "tracing",
+        "tcpServersTransport",
+        "certificatesResolvers",
+        "hostResolver",
+        "experimental",
+        "spiffe",
+        "ocsp",
+    ]);
+    check_entry_points(&statics, fields.out);
+    statics
+}
+
+/// Every provider of Traefik's but the files.
+const OTHER_PROVIDERS: [&str; 18] = [
+    "precedence",
+    "docker",
+    "swarm",
+    "kubernetesCRD",
+    "kubernetesIngress",
+    "kubernetesIngressNGINX",
+    "kubernetesGateway",
+    "knative",
+    "rest",
+    "consulCatalog",
+    "nomad",
+    "ecs",
+    "consul",
+    "etcd",
+    "zooKeeper",
+    "redis",
+    "http",
+    "plugin",
+];
+
+/// `global`: only `notAppendXForwardedFor` has an effect.
+fn global(fields: &mut Fields<'_>) -> bool {
+    let mut not_append = false;
+    fields.within("global", |global| {
+        global.inert(&["checkNewVersion", "sendAnonymousUsage"]);
+        global.set("notAppendXForwardedFor", &mut not_append, boolean);
+    });
+    not_append
+}
+
+fn file_provider(value: Value<'_>, out: &mut Sink) -> Option<FileProvider> {
+    let read = value.section(out, |file| {
+        let mut watch = true;
+        file.set("watch", &mut watch, boolean);
+        file.unsupported_unless("debugLogGeneratedTemplate", "false");
+        let filename = file.read("filename", path);
+        let directory = file.read("directory", path);
+        let target = match (filename, directory) {
+            (Some(filename), None) => FileTarget::File(filename),
+            (None, Some(directory)) => FileTarget::Directory(directory),
+            (Some(_), Some(_)) => {
+                file.problem(
+                    "directory",
+                    "names a directory beside a filename",
+                    "one of the two",
+                );
+                return None;
+            }
+            (None, None) if file.has("filename") || file.has("directory") => return None,
+            (None, None) => {
+                file.out.problem(
+                    file.at,
+                    file.path,
+                    "names nothing to read",
+                    "filename or directory",
+                );
+                return None;
+            }
+        };
+        Some(FileProvider {
+            at: file.at.clone(),
+            target,
+            watch,
+        })
+    });
+    read.flatten()
+}
+
+/// What names an entry point must name one that is there.
+fn check_entry_points(statics: &Static, out: &mut Sink) {
+    let names = || statics.entry_points.keys().map(String::as_str);
+    let mut check = |path: &str, name: &Located<String>| {
+        if !statics.entry_points.contains_key(&name.value) {
+            let hint = did_you_mean(&name.value, names());
+            let allowed = hint.unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
+            out.problem(
+                &name.at,
+                path,
+                format!("unknown entry point {}", quoted(&name.value)),
+                allowed,
+            );
+        }
+    };
+    if let Some(ping) = &statics.ping {
+        check("ping.entryPoint", &ping.entry_point);
+    }
+    if let Some(prometheus) = &statics.prometheus {
+        check("metrics.prometheus.entryPoint", &prometheus.entry_point);
+    }
+    for (name, entry_point) in &statics.entry_points {
+        if let Some(redirection) = entry_point
+            .http
+            .redirection
+            .as_ref()
+            .filter(|to| !to.to.value.starts_with(':'))
+        {
+            check(
+                &format!("entryPoints.{name}.http.redirections.entryPoint.to"),
+                &redirection.to,
+            );
+        }
+    }
+}
+
+/// An entry point's name: lower-cased.
+pub(super) fn entry_point_name(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
+    let name = text(value, out)?.to_ascii_lowercase();
+    let at: &Place = &value.node.at;
+    Some(Located {
+        value: name,
+        at: at.clone(),
+    })
+}
