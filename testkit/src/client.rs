@@ -4,9 +4,9 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header::HOST};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    body::Incoming,
+    body::{Frame, Incoming},
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::mpsc,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -25,6 +26,15 @@ pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     UnsyncBoxBody::new(Full::new(bytes.into()).map_err(|never| match never {}))
+}
+
+/// A body whose frames come from a channel, so that a test decides when; it ends when the sender is dropped.
+pub fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, Body) {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let frames = futures_util::stream::poll_fn(move |context| {
+        receiver.poll_recv(context).map(|frame| frame.map(Ok))
+    });
+    (sender, UnsyncBoxBody::new(StreamBody::new(frames)))
 }
 
 /// A request to be sent.

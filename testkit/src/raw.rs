@@ -77,6 +77,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
         }
     }
 
+    /// The stream. Panics if bytes were read that nobody took.
+    pub fn into_inner(self) -> S {
+        assert!(
+            self.buffer.is_empty(),
+            "{} bytes are left",
+            self.buffer.len()
+        );
+        self.stream
+    }
+
     /// Sends bytes.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_write(bytes)
