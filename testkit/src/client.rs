@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header::HOST};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -26,6 +26,17 @@ pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     UnsyncBoxBody::new(Full::new(bytes.into()).map_err(|never| match never {}))
+}
+
+/// A body of `length` zero bytes in pieces of 64 KiB.
+pub fn zeros(length: u64) -> Body {
+    let piece = BytesMut::zeroed(65_536).freeze();
+    let pieces = futures_util::stream::unfold(length, move |left| {
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        let frame = Frame::data(piece.slice(..take));
+        async move { (left > 0).then(|| (Ok::<_, io::Error>(frame), left - take as u64)) }
+    });
+    UnsyncBoxBody::new(StreamBody::new(Box::pin(pieces)))
 }
 
 /// A body whose frames come from a channel, so that a test decides when; it ends when the sender is dropped.

@@ -76,6 +76,13 @@ impl Launch {
         self
     }
 
+    /// A symbolic link in the directory.
+    pub fn link(self, name: &str, target: &str) -> Self {
+        std::os::unix::fs::symlink(target, self.directory.path().join(name))
+            .expect("a link can be made");
+        self
+    }
+
     /// Everything after `rollgate`, instead of `run --config FILE`.
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments = Some(
@@ -97,6 +104,11 @@ impl Launch {
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), self.placed(value)));
         self
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Starts it; returns once it serves somewhere. Panics with what it wrote if it ends instead.

@@ -1,14 +1,11 @@
 //! Answers what it saw.
 
-use std::io;
-
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Body, full};
+use crate::client::{Body, full, zeros};
 
 /// A request as the echo server saw it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,15 +116,4 @@ fn lines(headers: &HeaderMap, authority: Option<&str>) -> Vec<(String, String)> 
         (name.as_str().to_owned(), value)
     });
     host.into_iter().chain(rest).collect()
-}
-
-/// A body of `length` zero bytes in pieces of 64 KiB.
-fn zeros(length: u64) -> Body {
-    let piece = BytesMut::zeroed(65_536).freeze();
-    let pieces = futures_util::stream::unfold(length, move |left| {
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        let frame = Frame::data(piece.slice(..take));
-        async move { (left > 0).then(|| (Ok::<Frame<Bytes>, io::Error>(frame), left - take as u64)) }
-    });
-    UnsyncBoxBody::new(StreamBody::new(Box::pin(pieces)))
 }
