@@ -114,6 +114,13 @@ pub(crate) fn is_clean(path: &str) -> bool {
     true
 }
 
+/// Whether every `%` is followed by two hexadecimal digits.
+pub(crate) fn is_soundly_encoded(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    text.match_indices('%')
+        .all(|(at, _)| bytes.get(at + 1..at + 3).and_then(hex).is_some())
+}
+
 /// The octet that `digits`, two hexadecimal digits, stand for.
 pub(crate) fn hex(digits: &[u8]) -> Option<u8> {
     let [high, low] = digits else { return None };

@@ -143,3 +143,6 @@ fn field_value(value: &str) -> Result<HeaderValue, CompileError> {
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+#[cfg(test)]
+mod tests;

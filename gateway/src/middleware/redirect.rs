@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Answer;
-use crate::authority;
+use crate::{authority, path::is_soundly_encoded};
 
 /// Sends the client to `location`; 500 if that is no URL.
 ///
@@ -29,12 +29,7 @@ fn url(text: &str) -> Option<HeaderValue> {
         return None;
     }
     let end = text.find(['?', '#']).unwrap_or(text.len());
-    let bytes = text.as_bytes();
-    let digits = |at: usize| bytes.get(at + 1..at + 3).and_then(crate::path::hex);
-    let encoded_well = text[..end]
-        .match_indices('%')
-        .all(|(at, _)| digits(at).is_some());
-    (encoded_well && begins_well(&text[..end])).then_some(())?;
+    (is_soundly_encoded(&text[..end]) && begins_well(&text[..end])).then_some(())?;
     let encoded = utf8_percent_encode(text, NOT_IN_URL).to_string();
     HeaderValue::try_from(encoded).ok()
 }

@@ -6,6 +6,7 @@ use http::{StatusCode, Uri, request, uri::PathAndQuery};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Answer;
+use crate::path::is_soundly_encoded;
 
 /// Whether the request's target has a path at all; `CONNECT host:port` has none.
 pub(super) fn has_path(parts: &request::Parts) -> bool {
@@ -45,14 +46,7 @@ pub(super) fn set_target(parts: &mut request::Parts, target: PathAndQuery) -> Co
 
 /// Text as part of a path; `None` if a `%` is not followed by two hexadecimal digits.
 pub(super) fn encoded(text: &str) -> Option<Cow<'_, str>> {
-    let bytes = text.as_bytes();
-    let sound = text.match_indices('%').all(|(at, _)| {
-        bytes
-            .get(at + 1..at + 3)
-            .and_then(crate::path::hex)
-            .is_some()
-    });
-    sound.then(|| utf8_percent_encode(text, NOT_IN_PATH).into())
+    is_soundly_encoded(text).then(|| utf8_percent_encode(text, NOT_IN_PATH).into())
 }
 
 /// What RFC 3986 section 3.3 does not allow in a path, but for `%`, and but for `[` and `]`, which clients send.

@@ -98,7 +98,11 @@ fn strip(parts: &mut request::Parts, rest: &str, prefix: HeaderValue) -> Control
     } else {
         Cow::Owned(format!("/{rest}"))
     };
-    if !is_clean(&slashed) {
+    // A slash put before an encoded one would be two to a backend that decodes it.
+    let doubled = rest
+        .get(..3)
+        .is_some_and(|first| first.eq_ignore_ascii_case("%2F"));
+    if doubled || !is_clean(&slashed) {
         return ControlFlow::Break(Answer::bad_request());
     }
     parts.headers.append(X_FORWARDED_PREFIX, prefix);

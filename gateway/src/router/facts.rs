@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, Method};
 
+use crate::path::{hex, is_soundly_encoded};
+
 /// A request as the router sees it; everything borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -33,7 +35,7 @@ impl<'a> Facts<'a> {
             .filter(|pair| !pair.is_empty());
         pairs.filter_map(move |pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let sound = is_sound(name) && is_sound(value);
+            let sound = is_soundly_encoded(name) && is_soundly_encoded(value);
             (sound && decoded(name).eq(key.bytes())).then_some(value)
         })
     }
@@ -44,19 +46,8 @@ pub(super) fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let mut bytes = text.bytes();
     std::iter::from_fn(move || match bytes.next()? {
         b'+' => Some(b' '),
-        b'%' => crate::path::hex(&[bytes.next()?, bytes.next()?]),
+        b'%' => hex(&[bytes.next()?, bytes.next()?]),
         byte => Some(byte),
-    })
-}
-
-/// Whether every `%` is followed by two hexadecimal digits.
-fn is_sound(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    text.match_indices('%').all(|(at, _)| {
-        bytes
-            .get(at + 1..at + 3)
-            .and_then(crate::path::hex)
-            .is_some()
     })
 }
 
