@@ -490,8 +490,7 @@ fn a_worker_gives_back_what_is_forgotten() {
     let id = metrics.service_id("s@file");
     let part = {
         let owner = metrics.shared.owners.services.owner(id.0).unwrap();
-        let part = Arc::downgrade(&owner.parts.lock()[0]);
-        part
+        Arc::downgrade(&owner.parts.lock()[0])
     };
     metrics.retain(&Live::default());
     text(&metrics, 0);
