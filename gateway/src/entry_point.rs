@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use rollgate_config::static_config::{EntryPoint as Settings, INTERNAL, Ping, Prometheus};
+use rollgate_config::static_config::{EntryPoint as Settings, INTERNAL, Static};
 
 use crate::{forwarded::ForwardedPolicy, metrics::EntryPointId, path::PathRules};
 
@@ -25,6 +25,9 @@ pub(crate) struct EntryPoint {
     pub(crate) metrics: bool,
     /// `/live` and `/ready` are answered here before any router.
     pub(crate) internal: bool,
+    /// What is answered here before any router is counted, and logged.
+    pub(crate) counts_own: bool,
+    pub(crate) logs_own: bool,
 }
 
 impl EntryPoint {
@@ -35,8 +38,9 @@ impl EntryPoint {
         settings: &Settings,
         address: SocketAddr,
         host_name: &str,
-        (ping, prometheus): (Option<&Ping>, Option<&Prometheus>),
+        statics: &Static,
     ) -> Self {
+        let (ping, prometheus) = (statics.ping.as_ref(), statics.prometheus.as_ref());
         let internal = name == INTERNAL;
         let here = |entry_point: &str, manual: bool| !manual && entry_point.eq_ignore_ascii_case(name);
         Self {
@@ -56,6 +60,8 @@ impl EntryPoint {
             ping: ping.map_or(internal, |ping| here(&ping.entry_point.value, ping.manual_routing)),
             metrics: prometheus.map_or(internal, |metrics| here(&metrics.entry_point.value, metrics.manual_routing)),
             internal,
+            counts_own: statics.metrics_add_internals,
+            logs_own: statics.access_log.as_ref().is_some_and(|log| log.add_internals),
         }
     }
 }

@@ -204,9 +204,8 @@ fn bind(
         };
         let address = bound[0].local_addr().map_err(|error| StartError::System(error.to_string()))?;
         let id = metrics.entry_point_id(name);
-        let answers = (statics.ping.as_ref(), statics.prometheus.as_ref());
         let index = entry_points.len();
-        entry_points.push(Arc::new(EntryPoint::new(index, name, id, settings, address, &host_name, answers)));
+        entry_points.push(Arc::new(EntryPoint::new(index, name, id, settings, address, &host_name, statics)));
         for (worker, listener) in bound.into_iter().enumerate() {
             listeners[worker].push(listener);
         }

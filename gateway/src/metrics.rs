@@ -119,7 +119,8 @@ impl Metrics {
     }
 
     /// Everything as text, format 0.0.4, families and series sorted. `now` is in seconds, on the clock of
-    /// [`WorkerMetrics::drawn`]. It takes time in the order of 1 us per series: beside, not on, a busy worker if there are many.
+    /// [`WorkerMetrics::drawn`]. It takes about 1.5 us per line, which for ten thousand routers is a third of a second:
+    /// call it where that holds no worker up.
     pub fn encode(&self, now: u64) -> Vec<u8> {
         self.shared.now.store(now, Relaxed);
         let mut text = Vec::with_capacity(16 * 1024);

@@ -19,15 +19,18 @@ pub(crate) struct Passage<'s> {
 }
 
 impl<'s> Passage<'s> {
-    /// Runs the request halves; a middleware that answers was passed too.
+    /// Runs the request halves. A middleware that answers has said all it has to say.
     pub(crate) fn enter(&mut self, steps: &'s [Step], head: &mut Head<'_>) -> ControlFlow<Answer> {
+        // What the client sent, before any of them changes it.
+        let needing = steps.iter().filter(|step| step.middleware.needs_memo());
+        let memos: SmallVec<[Memo; 2]> = needing.map(|step| step.middleware.memo(head)).collect();
+        let mut memos = memos.into_iter();
         for step in steps {
-            if step.middleware.has_response_half() {
-                let needs = step.middleware.needs_memo();
-                let memo = if needs { step.middleware.memo(head) } else { Memo::default() };
-                self.passed.push((step, memo));
-            }
+            let memo = if step.middleware.needs_memo() { memos.next() } else { None };
             step.middleware.request(head)?;
+            if step.middleware.has_response_half() {
+                self.passed.push((step, memo.unwrap_or_default()));
+            }
         }
         ControlFlow::Continue(())
     }

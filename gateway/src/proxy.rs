@@ -64,6 +64,8 @@ async fn answer<'s>(
     let wanted = upgrade::wanted(&mut parts);
     sanitize::request(&connection, &mut parts, wanted.as_ref())?;
     if let Some(own) = internal::direct(&connection, &parts) {
+        exchange.count = connection.entry.counts_own;
+        exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
         return Ok(Answered::Own(own));
     }
     let route = route(snapshot, &connection, &parts)?;

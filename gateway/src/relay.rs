@@ -14,6 +14,7 @@ use crate::{
     error::{BodyError, Error},
     exchange::{Exchange, Lease},
     forwarded,
+    middleware::WithoutForwardedFor,
     pool::{Checked, Shared, Target, connect, target::Scheme},
     snapshot::{LoadBalancer, Server},
 };
@@ -78,6 +79,9 @@ pub(crate) fn prepare(
 ) -> Result<(), Error> {
     let connection = &exchange.connection;
     forwarded::prepare_upstream(&mut parts.headers, &connection.peer, &connection.entry.forwarded, false);
+    if parts.extensions.get::<WithoutForwardedFor>().is_some() {
+        parts.headers.remove("x-forwarded-for");
+    }
     if connection.http2 {
         join_cookies(parts);
     }

@@ -80,7 +80,7 @@ pub(super) struct Writer {
     lines: Vec<u8>,
     /// What was written last does not end a line.
     is_torn: bool,
-    /// Requests so far.
+    /// Records so far, Traefik's RequestCount: what the filters kept away is not among them.
     count: u64,
     reported: Reported,
 }

@@ -190,20 +190,20 @@ fn the_chain_of_proxies_becomes_one_line() {
         ..ForwardedHeaders::default()
     };
     let keep = ForwardedPolicy::new(&config, UnderscoreHeaders::Keep, "gateway-1", 80);
-    let table: [(&[&str], &str, Option<&str>); 5] = [
-        (&[], "192.0.2.9", None),
-        (&["10.0.0.1"], "10.0.0.1, 192.0.2.9", Some("10.0.0.1")),
+    let table = [
+        (vec![], "192.0.2.9", None),
+        (vec!["10.0.0.1"], "10.0.0.1, 192.0.2.9", Some("10.0.0.1")),
         (
-            &["10.0.0.1, 10.0.0.2", "10.0.0.3"],
+            vec!["10.0.0.1, 10.0.0.2", "10.0.0.3"],
             "10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.9",
             Some("10.0.0.1, 10.0.0.2, 10.0.0.3"),
         ),
         (
-            &["10.0.0.1", "", "10.0.0.3"],
+            vec!["10.0.0.1", "", "10.0.0.3"],
             "10.0.0.1, 10.0.0.3, 192.0.2.9",
             Some("10.0.0.1, 10.0.0.3"),
         ),
-        (&[""], "192.0.2.9", Some("")),
+        (vec![""], "192.0.2.9", Some("")),
     ];
     for (given, appended, kept) in table {
         for (policy, expected) in [(&append, Some(appended)), (&keep, kept)] {

@@ -1,7 +1,7 @@
 //! A worker's own way to the cells of one owner.
 
 use std::{
-    cell::RefCell,
+    cell::{self, RefCell},
     collections::HashMap,
     sync::{Arc, Weak, atomic::AtomicU64},
 };
@@ -27,12 +27,16 @@ pub(super) struct Count<'a> {
 
 /// A worker's counters of all owners of one kind, by id; `PLAIN` cells each.
 #[derive(Default)]
-pub(super) struct Locals<const PLAIN: usize>(RefCell<Vec<Option<Box<Local>>>>);
+pub(super) struct Locals<const PLAIN: usize> {
+    by_id: RefCell<Vec<Option<Box<Local>>>>,
+    /// What the table had forgotten when this was last pruned.
+    pruned: cell::Cell<u64>,
+}
 
 impl<const PLAIN: usize> Locals<PLAIN> {
     /// Runs `count` on the counters of an owner, which are made at the first meeting.
     pub(super) fn with(&self, table: &Table, id: u32, count: impl FnOnce(&mut Local)) {
-        let mut locals = self.0.borrow_mut();
+        let mut locals = self.by_id.borrow_mut();
         if let Some(Some(local)) = locals.get_mut(id as usize) {
             return count(local);
         }
@@ -43,8 +47,12 @@ impl<const PLAIN: usize> Locals<PLAIN> {
     }
 
     /// Drops those that only this worker still knows.
-    pub(super) fn prune(&self) {
-        for local in self.0.borrow_mut().iter_mut() {
+    pub(super) fn prune(&self, table: &Table) {
+        let forgotten = table.forgotten();
+        if self.pruned.replace(forgotten) == forgotten {
+            return;
+        }
+        for local in self.by_id.borrow_mut().iter_mut() {
             if local
                 .as_ref()
                 .is_some_and(|local| Arc::strong_count(&local.part) == 1)

@@ -23,13 +23,21 @@ pub(super) struct Owners {
 
 /// The owners of one kind. Ids are never used twice, so that a request of an old snapshot cannot count for another owner.
 #[derive(Default)]
-pub(super) struct Table(Mutex<Slots>);
+pub(super) struct Table {
+    slots: Mutex<Slots>,
+    forgotten: AtomicU64,
+}
 
 impl Table {
+    /// How many owners were forgotten so far.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.load(Relaxed)
+    }
+
     /// The id of a name, a new one if it is not known.
     pub(super) fn intern(&self, first: &str, second: &str) -> u32 {
         let key = (first.to_owned(), second.to_owned());
-        let slots = &mut *self.0.lock();
+        let slots = &mut *self.slots.lock();
         if let Some(&id) = slots.ids.get(&key) {
             if let Some(slot) = &mut slots.slots[id as usize] {
                 slot.gone = None;
@@ -47,7 +55,7 @@ impl Table {
 
     /// The owner of an id, unless it was forgotten.
     pub(super) fn owner(&self, id: u32) -> Option<Arc<Owner>> {
-        let slots = self.0.lock();
+        let slots = self.slots.lock();
         slots
             .slots
             .get(id as usize)?
@@ -57,7 +65,7 @@ impl Table {
 
     /// Marks all others as gone, and forgets those that nobody scrapes.
     pub(super) fn retain(&self, live: impl Iterator<Item = u32>) {
-        let slots = &mut *self.0.lock();
+        let slots = &mut *self.slots.lock();
         let mut is_live = vec![false; slots.slots.len()];
         for id in live {
             if let Some(flag) = is_live.get_mut(id as usize) {
@@ -78,7 +86,9 @@ impl Table {
                         shown: false,
                     })
                 }
-                Some(gone) if generation - gone.since >= UNSEEN_GENERATIONS => slots.forget(id),
+                Some(gone) if generation - gone.since >= UNSEEN_GENERATIONS => {
+                    slots.forget(id, &self.forgotten)
+                }
                 Some(_) => {}
             }
         }
@@ -86,7 +96,7 @@ impl Table {
 
     /// The owners to show now. One that is gone is shown once.
     pub(super) fn scrape(&self) -> Vec<Arc<Owner>> {
-        let slots = &mut *self.0.lock();
+        let slots = &mut *self.slots.lock();
         let mut shown = Vec::with_capacity(slots.ids.len());
         for id in 0..slots.slots.len() {
             let Some(slot) = &mut slots.slots[id] else {
@@ -94,7 +104,7 @@ impl Table {
             };
             match &mut slot.gone {
                 Some(gone) if gone.shown => {
-                    slots.forget(id);
+                    slots.forget(id, &self.forgotten);
                     continue;
                 }
                 Some(gone) => gone.shown = true,
@@ -162,10 +172,11 @@ struct Slots {
 }
 
 impl Slots {
-    fn forget(&mut self, id: usize) {
+    fn forget(&mut self, id: usize, forgotten: &AtomicU64) {
         if let Some(slot) = self.slots[id].take() {
             self.ids
                 .remove(&(slot.owner.first.clone(), slot.owner.second.clone()));
+            forgotten.fetch_add(1, Relaxed);
         }
     }
 }

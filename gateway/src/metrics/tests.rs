@@ -154,6 +154,11 @@ fn a_script_of_requests_as_prometheus_sees_it() {
     workers[1].refused("bad_host");
     workers[1].refused("underscore_header");
     workers[1].panicked();
+    told_by_the_control_plane(&metrics);
+    insta::assert_snapshot!(text(&metrics, 105));
+}
+
+fn told_by_the_control_plane(metrics: &Metrics) {
     metrics.reloaded(1_700_000_000);
     metrics.set_problems("file", 2);
     metrics.set_unsupported_allowed(["entryPoints.web.http3"]);
@@ -169,7 +174,6 @@ fn a_script_of_requests_as_prometheus_sees_it() {
         not_after: 1_800_000_000,
     }]);
     metrics.access_log_dropped().fetch_add(3, Relaxed);
-    insta::assert_snapshot!(text(&metrics, 105));
 }
 
 #[test]
@@ -476,4 +480,23 @@ fn a_bad_header_label_is_an_error() {
             "{labels:?}"
         );
     }
+}
+
+#[test]
+fn a_worker_gives_back_what_is_forgotten() {
+    let metrics = Metrics::new(Some(&config())).unwrap();
+    let worker = metrics.worker();
+    hit(&metrics, &worker);
+    let id = metrics.service_id("s@file");
+    let part = {
+        let owner = metrics.shared.owners.services.owner(id.0).unwrap();
+        Arc::downgrade(&owner.parts.lock()[0])
+    };
+    metrics.retain(&Live::default());
+    text(&metrics, 0);
+    worker.prune();
+    assert!(part.upgrade().is_some(), "it is still shown");
+    text(&metrics, 0);
+    worker.prune();
+    assert!(part.upgrade().is_none());
 }

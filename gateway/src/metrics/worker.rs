@@ -194,12 +194,14 @@ impl WorkerMetrics {
             });
     }
 
-    /// Gives back the memory of owners that are forgotten. To be called when the worker takes a new snapshot; in the order of 1 ns per id.
+    /// Gives back the memory of owners that are forgotten. To be called when the worker takes a new snapshot; it looks at
+    /// every owner (25 ns each) only if some were forgotten since the last call.
     pub fn prune(&self) {
-        self.entry_points.prune();
-        self.routers.prune();
-        self.services.prune();
-        self.versions.prune();
+        let owners = &self.shared.owners;
+        self.entry_points.prune(&owners.entry_points);
+        self.routers.prune(&owners.routers);
+        self.services.prune(&owners.services);
+        self.versions.prune(&owners.versions);
     }
 
     fn finish_families(&self, families: &Families, finished: &Finished<'_>) {

@@ -26,8 +26,10 @@ fn ipv6(source: &str) -> Vec<u8> {
     [&source.octets()[..], &[0; 16], &[0x10, 0x00], &[0x00, 0x50]].concat()
 }
 
+type Header = (Vec<u8>, Option<SocketAddr>);
+
 /// Headers with what they say.
-fn headers() -> Vec<(Vec<u8>, Option<SocketAddr>)> {
+fn headers() -> Vec<Header> {
     let with_tlv = [IPV4, &[0x01, 0x00, 0x02, b'h', b'2']].concat();
     vec![
         (
