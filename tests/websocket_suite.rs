@@ -25,10 +25,11 @@ fn all_but_one_of_the_cases_pass() {
     let result: Value =
         serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let failed = result["failed"].as_object().unwrap();
-    assert_eq!(result["cases"], 247, "{output:?}");
+    // 247 on the protocol, 54 (section 9) on large and many messages.
+    assert_eq!(result["cases"], 247 + 54, "{output:?}");
     assert!(
         failed.len() <= 1,
-        "{} of 247 cases fail: {failed:#?}",
+        "{} cases fail: {failed:#?}",
         failed.len()
     );
 }

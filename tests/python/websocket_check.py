@@ -11,7 +11,8 @@ PASSED = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
 async def main(url: str) -> None:
     try:
-        results = await run_fuzzingclient(url, concurrency=4)
+        # The server behind does not compress: sections 12 and 13 have nothing to say of it.
+        results = await run_fuzzingclient(url, exclude_cases=["12.*", "13.*"], concurrency=4)
     except FailureError as failure:
         results = failure.results
     failed = {
