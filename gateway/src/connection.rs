@@ -74,7 +74,12 @@ impl std::fmt::Debug for Connection {
 pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpStream, peer: SocketAddr) {
     let _held = worker.hold();
     let _open = Open::new(&worker, &entry);
-    let opened = match open(&worker, &entry, tcp, peer).await {
+    let opened = tokio::select! {
+        opened = open(&worker, &entry, tcp, peer) => opened,
+        // It has said nothing yet, and the gateway is ending.
+        () = worker.no_longer_patient() => return,
+    };
+    let opened = match opened {
         Ok(Some(opened)) => opened,
         // Nothing came.
         Ok(None) => return,

@@ -6,37 +6,46 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request};
 
 use crate::{clock, connection::Connection, metrics, proxy, snapshot::Internal};
 
-/// Answers what belongs to the entry point itself, before any router.
-pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<Response<Bytes>> {
-    if parts.uri.path() == "*" && parts.method == Method::OPTIONS {
-        return Some(Response::new(Bytes::new()));
+/// What belongs to the entry point itself, before any router.
+pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<Internal> {
+    let (entry, path) = (&connection.entry, parts.uri.path());
+    if path == "*" && parts.method == Method::OPTIONS {
+        return Some(Internal::Options);
     }
-    let entry = &connection.entry;
     if !(entry.internal || entry.ping || entry.metrics) {
         return None;
     }
-    match parts.uri.path() {
-        "/ping" if entry.ping => Some(ping(connection)),
-        "/metrics" if entry.metrics => Some(metrics(connection)),
-        "/live" if entry.internal => Some(text(StatusCode::OK, "OK")),
-        "/ready" if entry.internal => Some(ready(connection)),
+    match path {
+        "/ping" if entry.ping => Some(Internal::Ping),
+        "/metrics" if entry.metrics => Some(Internal::Prometheus),
+        "/live" if entry.internal => Some(Internal::Live),
+        "/ready" if entry.internal => Some(Internal::Ready),
         _ => None,
     }
 }
 
-/// Answers for a router that leads to an internal service.
-pub(crate) fn answer(connection: &Connection, internal: Internal) -> Response<Bytes> {
+/// Answers.
+pub(crate) async fn answer(connection: &Connection, internal: Internal) -> Response<Bytes> {
     match internal {
         Internal::Ping => ping(connection),
-        Internal::Prometheus => metrics(connection),
+        Internal::Prometheus => metrics(connection).await,
+        Internal::Live => text(StatusCode::OK, "OK"),
+        Internal::Ready => ready(connection),
+        Internal::Options => Response::new(Bytes::new()),
         Internal::Noop => text(StatusCode::IM_A_TEAPOT, "I'm a teapot\n"),
         Internal::Api => text(StatusCode::NOT_IMPLEMENTED, "api@internal is not served by this version\n"),
     }
 }
 
-/// Everything counted so far, in Prometheus' text format.
-pub(crate) fn metrics(connection: &Connection) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(connection.worker.shared.metrics.encode(clock::seconds())));
+/// Everything counted so far, in Prometheus' text format. Ten thousand services take a tenth of a second to write
+/// down, so it is not done on the worker.
+async fn metrics(connection: &Connection) -> Response<Bytes> {
+    let metrics = connection.worker.shared.metrics.clone();
+    let encoded = tokio::task::spawn_blocking(move || metrics.encode(clock::seconds())).await;
+    let Ok(encoded) = encoded else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written down\n");
+    };
+    let mut response = Response::new(Bytes::from(encoded));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     response
 }

@@ -26,7 +26,7 @@ use crate::{
     router::Facts,
     sanitize,
     service::{self, Destination},
-    snapshot::{Internal, Route, Snapshot},
+    snapshot::{Route, Snapshot},
     upgrade,
 };
 
@@ -63,10 +63,10 @@ async fn answer<'s>(
     let connection = exchange.connection.clone();
     let wanted = upgrade::wanted(&mut parts);
     sanitize::request(&connection, &mut parts, wanted.as_ref())?;
-    if let Some(own) = internal::direct(&connection, &parts) {
+    if let Some(internal) = internal::direct(&connection, &parts) {
         exchange.count = connection.entry.counts_own;
         exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
-        return Ok(Answered::Own(own));
+        return Ok(Answered::Own(internal::answer(&connection, internal).await));
     }
     let route = route(snapshot, &connection, &parts)?;
     enter(exchange, route, &parts, wanted.is_some());
@@ -81,8 +81,7 @@ async fn answer<'s>(
     }
     match service::resolve(&snapshot.services, route.service, &mut head, passage, exchange)? {
         Destination::Answered(answer) => Ok(Answered::Own(own(answer))),
-        Destination::Internal(Internal::Prometheus) => Ok(Answered::Own(internal::metrics(&connection))),
-        Destination::Internal(internal) => Ok(Answered::Own(internal::answer(&connection, internal))),
+        Destination::Internal(internal) => Ok(Answered::Own(internal::answer(&connection, internal).await)),
         Destination::Servers(balancer) => match wanted {
             Some(wanted) => upgrade::forward(exchange, balancer, wanted, parts, incoming).await.map(Answered::from),
             None => {

@@ -141,6 +141,12 @@ pub(crate) enum Internal {
     Prometheus,
     /// `noop@internal`
     Noop,
+    /// `/live`
+    Live,
+    /// `/ready`
+    Ready,
+    /// `OPTIONS *`, which asks the gateway itself (RFC 9110 section 9.3.7).
+    Options,
 }
 
 const CHUNK: usize = 64;

@@ -158,6 +158,7 @@ impl Worker {
 
     fn take_snapshot(&self) {
         *self.snapshot.borrow_mut() = Rc::new(self.shared.current.load_full());
+        self.metrics.prune();
     }
 
     /// 64 random bits, for choosing; not for secrets.
@@ -233,6 +234,14 @@ impl Worker {
         }
     }
 
+    /// Returns a moment after accepting has stopped: for connections on which nothing has come yet.
+    pub(crate) async fn no_longer_patient(&self) {
+        if self.accepting.get() {
+            self.stop_accepting.notified().await;
+        }
+        tokio::time::sleep(PATIENCE).await;
+    }
+
     /// Returns when whatever is still under way is to be cut off.
     pub(crate) async fn cut_off(&self) {
         self.cut.notified().await;
@@ -285,5 +294,7 @@ impl Drop for Held {
 const TICK: Duration = Duration::from_millis(500);
 /// Long enough for a descriptor to come free, short enough that nobody notices.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
+/// A request that was sent before the end was announced has come by then.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// For tasks that were cut off to unwind.
 const LAST_MOMENT: Duration = Duration::from_secs(1);

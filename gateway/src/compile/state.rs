@@ -5,15 +5,19 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
 };
 
-use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::Static};
-use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rollgate_config::{
+    dynamic::{Configuration, service::ServiceKind},
+    problem::Problem,
+    static_config::Static,
+};
+use rustls::crypto::aws_lc_rs;
 
-use crate::tls::{certificates, client::Transport, options::Sessions};
+use crate::tls::{certificates::Fallback, client::Transport, options::Sessions};
 
 /// Kept by the compiler from one snapshot to the next.
 pub(crate) struct Kept {
     /// The default certificate where none is configured.
-    pub(crate) fallback: Arc<CertifiedKey>,
+    pub(crate) fallback: Arc<Fallback>,
     pub(crate) sessions: Sessions,
     /// By qualified name; the static default's is empty.
     pub(crate) transports: HashMap<String, Arc<Transport>>,
@@ -36,7 +40,7 @@ impl Kept {
     pub(crate) fn new() -> Result<Self, String> {
         let tickets = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Self {
-            fallback: certificates::self_made()?,
+            fallback: Arc::default(),
             sessions: Sessions { tickets },
             transports: HashMap::new(),
             balancers: HashMap::new(),
@@ -56,7 +60,9 @@ impl Kept {
         let named = configuration.servers_transports.iter().map(|(name, config)| (name.as_str(), config));
         let mut transports = HashMap::new();
         for (name, config) in std::iter::once(("", &statics.servers_transport)).chain(named) {
-            if let Some(kept) = self.transports.get(name).filter(|kept| kept.is(config)) {
+            let tls = reaches_tls(configuration, name);
+            let kept = self.transports.get(name);
+            if let Some(kept) = kept.filter(|kept| kept.is(config) && (kept.tls.is_some() || !tls)) {
                 transports.insert(name.to_owned(), kept.clone());
                 continue;
             }
@@ -64,7 +70,7 @@ impl Kept {
                 "" => "serversTransport".to_owned(),
                 name => format!("http.serversTransports.{}", name.trim_end_matches("@file")),
             };
-            match Transport::load(config, &path) {
+            match Transport::load(config, &path, tls) {
                 Ok(transport) => drop(transports.insert(name.to_owned(), transport)),
                 Err(problem) => problems.push(problem),
             }
@@ -110,4 +116,16 @@ impl Balancer {
     pub(crate) fn in_flight(&mut self, url: &str) -> Arc<AtomicUsize> {
         self.in_flight.entry(url.to_owned()).or_default().clone()
     }
+}
+
+/// Whether a server behind TLS is reached by this transport: the roots of a machine are some hundred, and most gateways
+/// never need them.
+fn reaches_tls(configuration: &Configuration, transport: &str) -> bool {
+    configuration.services.values().any(|service| match &service.kind {
+        ServiceKind::LoadBalancer(balancer) => {
+            let wanted = balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str());
+            wanted == transport && balancer.servers.iter().any(|server| server.url.value.scheme() == "https")
+        }
+        ServiceKind::Weighted(_) => false,
+    })
 }

@@ -1,14 +1,17 @@
 //! A new connection to a server: resolve, connect, TLS, HTTP handshake.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{Checked, Target, target::Scheme};
-use crate::{body::RequestBody, error::Error, http::LocalExecutor, worker::Worker};
+use crate::{
+    body::RequestBody, error::Error, http::LocalExecutor, tls::client::Handshakes, worker::Worker,
+};
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
 pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Checked, Error> {
@@ -17,7 +20,7 @@ pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Chec
         Scheme::Http => http1_over(tcp).await,
         Scheme::H2c => http2_over(worker, target, tcp).await,
         Scheme::Https => {
-            let tls = handshake(target, tcp, target.transport.tls.clone()).await?;
+            let tls = handshake(target, tcp, |tls| &tls.any).await?;
             if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
                 http2_over(worker, target, tls).await
             } else {
@@ -32,7 +35,7 @@ pub(crate) async fn connect_for_upgrade(target: &Target) -> Result<http1::SendRe
     let tcp = dial(target).await?;
     match target.scheme {
         Scheme::Http | Scheme::H2c => upgradeable_over(tcp).await,
-        Scheme::Https => upgradeable_over(handshake(target, tcp, target.transport.tls_http1.clone()).await?).await,
+        Scheme::Https => upgradeable_over(handshake(target, tcp, |tls| &tls.http1).await?).await,
     }
 }
 
@@ -71,10 +74,13 @@ async fn connect_any(target: &Target) -> io::Result<TcpStream> {
 async fn handshake(
     target: &Target,
     tcp: TcpStream,
-    config: std::sync::Arc<rustls::ClientConfig>,
+    config: impl FnOnce(&Handshakes) -> &Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
     let name = target.transport.server_name(&target.host).map_err(Error::UpstreamTls)?;
-    let connecting = TlsConnector::from(config).connect(name, tcp);
+    let Some(tls) = &target.transport.tls else {
+        return Err(Error::Unforwardable("its transport has no TLS"));
+    };
+    let connecting = TlsConnector::from(config(tls).clone()).connect(name, tcp);
     match tokio::time::timeout(TLS_HANDSHAKE, connecting).await {
         Ok(Ok(tls)) => Ok(tls),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Error::UpstreamTls(error)),

@@ -1,6 +1,9 @@
 //! Which certificate a client gets: the one with its server name, one with a wildcard for it, else the default.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use rollgate_config::{dynamic::tls::Tls, problem::Problem};
 use rustls::{
@@ -18,7 +21,8 @@ use crate::metrics::Certificate as Facts;
 #[derive(Debug)]
 pub(crate) struct Certificates {
     by_name: HashMap<String, Arc<CertifiedKey>>,
-    default: Arc<CertifiedKey>,
+    default: Option<Arc<CertifiedKey>>,
+    fallback: Arc<Fallback>,
     /// For `traefik_tls_certs_not_after`.
     pub(crate) facts: Vec<Facts>,
 }
@@ -31,8 +35,8 @@ pub(crate) struct Resolver {
 }
 
 impl Certificates {
-    /// Reads every certificate of the configuration. `fallback` is the process's self-made default.
-    pub(crate) fn load(tls: &Tls, fallback: &Arc<CertifiedKey>) -> Result<Self, Vec<Problem>> {
+    /// Reads every certificate of the configuration. `fallback` is used where it names no default.
+    pub(crate) fn load(tls: &Tls, fallback: &Arc<Fallback>) -> Result<Self, Vec<Problem>> {
         let (mut by_name, mut facts, mut problems) = (HashMap::new(), Vec::new(), Vec::new());
         for (index, certificate) in tls.certificates.iter().enumerate() {
             match certified(certificate, &format!("tls.certificates[{index}]")) {
@@ -45,17 +49,17 @@ impl Certificates {
                 Err(problem) => problems.push(problem),
             }
         }
-        let mut default = fallback.clone();
+        let mut default = None;
         if let Some(certificate) = &tls.default_certificate {
             match certified(certificate, "tls.stores.default.defaultCertificate") {
                 Ok((key, names)) => {
                     facts.push(names.facts);
-                    default = key;
+                    default = Some(key);
                 }
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(Self { by_name, default, facts }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { by_name, default, fallback: fallback.clone(), facts }) } else { Err(problems) }
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -73,13 +77,30 @@ impl ResolvesServerCert for Resolver {
         match hello.server_name().and_then(|name| self.certificates.find(name)) {
             Some(found) => Some(found.clone()),
             None if self.strict => None,
-            None => Some(self.certificates.default.clone()),
+            None => self.certificates.default.clone().or_else(|| self.certificates.fallback.key()),
         }
     }
 }
 
-/// The default certificate where the configuration gives none: made once per process, for a year, for no real name.
-pub(crate) fn self_made() -> Result<Arc<CertifiedKey>, String> {
+/// The default certificate where the configuration gives none: made once per process, when the first handshake wants
+/// it, for no real name.
+#[derive(Debug, Default)]
+pub(crate) struct Fallback(OnceLock<Option<Arc<CertifiedKey>>>);
+
+impl Fallback {
+    fn key(&self) -> Option<Arc<CertifiedKey>> {
+        let made = self.0.get_or_init(|| match self_made() {
+            Ok(key) => Some(key),
+            Err(error) => {
+                tracing::error!(%error, "the default certificate could not be made");
+                None
+            }
+        });
+        made.clone()
+    }
+}
+
+fn self_made() -> Result<Arc<CertifiedKey>, String> {
     let made = rcgen::generate_simple_self_signed(vec!["rollgate.default".to_owned()]).map_err(|e| e.to_string())?;
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     let signing = aws_lc_rs::sign::any_supported_type(&key).map_err(|e| e.to_string())?;

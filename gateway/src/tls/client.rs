@@ -16,36 +16,26 @@ use super::{options, pem, verify};
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) config: ServersTransport,
+    /// If a server behind TLS is reached by it, or it has settings for that.
+    pub(crate) tls: Option<Handshakes>,
+}
+
+/// One transport's TLS, for two kinds of exchange.
+#[derive(Debug)]
+pub(crate) struct Handshakes {
     /// With ALPN `h2, http/1.1`, or `http/1.1` alone under `disableHTTP2`.
-    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) any: Arc<ClientConfig>,
     /// With ALPN `http/1.1`: for upgrades, which HTTP/2 servers seldom offer.
-    pub(crate) tls_http1: Arc<ClientConfig>,
+    pub(crate) http1: Arc<ClientConfig>,
 }
 
 impl Transport {
-    /// Reads the files that the transport names.
-    pub(crate) fn load(config: &ServersTransport, path: &str) -> Result<Arc<Self>, Problem> {
-        let provider = Arc::new(options::provider(&config.cipher_suites, &[], path)?);
-        let wrong = |what: String| pem::wrong(&config.at, path, what);
-        let versions = options::versions(config.min_version, config.max_version);
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&versions)
-            .map_err(|error| wrong(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier(config, provider, path)?);
-        let mut tls_http1 = match config.certificates.first() {
-            None => builder.with_no_client_auth(),
-            Some(certificate) => {
-                let (chain, key) = pem::pair(certificate, &format!("{path}.certificates[0]"))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| wrong(error.to_string()))?
-            }
-        };
-        tls_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut tls = tls_http1.clone();
-        if !config.disable_http2 {
-            tls.alpn_protocols.insert(0, b"h2".to_vec());
-        }
-        Ok(Arc::new(Self { config: config.clone(), tls: Arc::new(tls), tls_http1: Arc::new(tls_http1) }))
+    /// Reads the files that the transport names. `tls`: a server behind TLS is reached by it.
+    pub(crate) fn load(config: &ServersTransport, path: &str, tls: bool) -> Result<Arc<Self>, Problem> {
+        // What names files is read even if nothing uses it yet: its problems are to be known now.
+        let names_files = !config.root_cas.is_empty() || !config.certificates.is_empty();
+        let tls = if tls || names_files { Some(Handshakes::load(config, path)?) } else { None };
+        Ok(Arc::new(Self { config: config.clone(), tls }))
     }
 
     /// Whether it was made from this configuration, wherever that now stands in its file.
@@ -57,6 +47,32 @@ impl Transport {
     pub(crate) fn server_name(&self, host: &str) -> io::Result<ServerName<'static>> {
         let name = self.config.server_name.as_ref().map_or(host, |name| name.value.as_str());
         ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+}
+
+impl Handshakes {
+    fn load(config: &ServersTransport, path: &str) -> Result<Self, Problem> {
+        let provider = Arc::new(options::provider(&config.cipher_suites, &[], path)?);
+        let wrong = |what: String| pem::wrong(&config.at, path, what);
+        let versions = options::versions(config.min_version, config.max_version);
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&versions)
+            .map_err(|error| wrong(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier(config, provider, path)?);
+        let mut http1 = match config.certificates.first() {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => {
+                let (chain, key) = pem::pair(certificate, &format!("{path}.certificates[0]"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| wrong(error.to_string()))?
+            }
+        };
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut any = http1.clone();
+        if !config.disable_http2 {
+            any.alpn_protocols.insert(0, b"h2".to_vec());
+        }
+        Ok(Self { any: Arc::new(any), http1: Arc::new(http1) })
     }
 }
 
