@@ -12,20 +12,14 @@ pub(crate) fn install(log: &Log) -> io::Result<()> {
     let layer = fmt::layer().with_target(false);
     // Installing it twice is the only failure; the first one stays.
     let _ = match (&log.file, log.json) {
-        (None, false) => registry
-            .with(layer.with_ansi(false).with_writer(io::stderr))
-            .try_init(),
-        (None, true) => registry
-            .with(layer.json().with_writer(io::stderr))
-            .try_init(),
+        (None, false) => registry.with(layer.with_ansi(false).with_writer(io::stderr)).try_init(),
+        (None, true) => registry.with(layer.json().with_writer(io::stderr)).try_init(),
         (Some(path), json) => {
             let file = Mutex::new(OpenOptions::new().create(true).append(true).open(path)?);
             if json {
                 registry.with(layer.json().with_writer(file)).try_init()
             } else {
-                registry
-                    .with(layer.with_ansi(false).with_writer(file))
-                    .try_init()
+                registry.with(layer.with_ansi(false).with_writer(file)).try_init()
             }
         }
     };

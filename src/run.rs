@@ -18,21 +18,13 @@ use crate::{
 pub(crate) struct RunArgs {
     /// --config FILE (also --configFile=FILE), or Traefik's flags (--entryPoints.web.address=:80).
     /// --workers N: threads (default: the CPUs that may be used). --allow-unsupported KEY,...: these keys warn only.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "OPTIONS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     words: Vec<String>,
 }
 
 /// Exit code 0 after a clean end, 1 if the configuration or the machine is wrong, 2 for wrong usage.
 pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
-    if arguments
-        .words
-        .iter()
-        .any(|word| word == "--help" || word == "-h")
-    {
+    if arguments.words.iter().any(|word| word == "--help" || word == "-h") {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
@@ -46,11 +38,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         Err(Failure::Usage(what)) => return usage(&what),
         Err(Failure::Problems(problems)) => return refuse(&problems),
     };
-    let Loaded {
-        statics,
-        sources,
-        warnings,
-    } = loaded;
+    let Loaded { statics, sources, warnings } = loaded;
     if let Err(error) = logging::install(&statics.log) {
         eprintln!("log: {error}");
         return ExitCode::FAILURE;
@@ -58,16 +46,8 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    let options = Options {
-        statics,
-        sources,
-        allow,
-        workers: words.workers,
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let options = Options { statics, sources, allow, workers: words.workers };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("the control plane cannot start: {error}");
