@@ -357,11 +357,11 @@ async fn the_internal_entry_point_tells_of_its_health() {
 }
 
 #[tokio::test]
-async fn ping_is_off_unless_configured_and_goes_where_it_is_told() {
+async fn ping_goes_where_it_is_told_and_without_that_stays_inside() {
     let entry_points =
         "entryPoints: {web: {address: '127.0.0.1:0'}, traefik: {address: '127.0.0.1:0'}}\n";
     for (ping, on_web, inside) in [
-        ("", 404, 404),
+        ("", 404, 200),
         ("ping: {}", 404, 200),
         ("ping: {entryPoint: web}", 200, 404),
     ] {
