@@ -94,7 +94,7 @@ impl Value<'_> {
     /// none.
     pub fn section<T>(self, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
         let entries = self.entries(out)?;
-        report_duplicates(entries, self.path, |name| name.to_ascii_lowercase(), out);
+        report_duplicates(entries, self.path, true, out);
         let mut fields = Fields {
             entries,
             at: self.at,
@@ -117,7 +117,7 @@ impl Value<'_> {
         let Some(entries) = self.entries(out) else {
             return Vec::new();
         };
-        report_duplicates(entries, self.path, str::to_owned, out);
+        report_duplicates(entries, self.path, false, out);
         let values = entries.iter().filter_map(|(key, node)| {
             read(
                 key,
@@ -199,19 +199,40 @@ impl Value<'_> {
     }
 }
 
-fn report_duplicates(
-    entries: &[Entry],
-    path: Path<'_>,
-    fold: impl Fn(&str) -> String,
-    out: &mut Sink,
-) {
-    let mut seen = HashSet::with_capacity(entries.len());
-    for (key, _) in entries {
-        if !seen.insert(fold(&key.name)) {
+/// Up to here, comparing all pairs is cheaper than a set.
+const FEW: usize = 16;
+
+/// Reports each key that was there before; `folded`, if case does not tell keys apart.
+fn report_duplicates(entries: &[Entry], path: Path<'_>, folded: bool, out: &mut Sink) {
+    let name_of = |entry: &Entry| {
+        if folded {
+            entry.0.name.to_ascii_lowercase()
+        } else {
+            entry.0.name.clone()
+        }
+    };
+    let is_same = |a: &str, b: &str| {
+        if folded {
+            a.eq_ignore_ascii_case(b)
+        } else {
+            a == b
+        }
+    };
+    let mut seen = HashSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let name = &entry.0.name;
+        let again = if entries.len() <= FEW {
+            entries[..index]
+                .iter()
+                .any(|(before, _)| is_same(&before.name, name))
+        } else {
+            !seen.insert(name_of(entry))
+        };
+        if again {
             out.problem(
-                &key.at,
-                path.key(&key.name),
-                format!("key {:?} is given twice", key.name),
+                &entry.0.at,
+                path.key(name),
+                format!("key {name:?} is given twice"),
                 "",
             );
         }
