@@ -1,1 +1,62 @@
-//! Under construction.
+//! The data plane.
+//!
+//! ```text
+//! listener -> connection -> tls -> http -> sanitize -> router -> middleware* -> service -> balancer -> pool -> relay
+//! ```
+//!
+//! [`Gateway`] is what the control plane holds; `proxy` is the life of a request, top-down. Decisions (router, split,
+//! balancer, middlewares) are functions of data; sockets, clocks and randomness stay in listener, connection, worker
+//! and pool.
+
+mod gateway;
+
+mod worker;
+
+mod listener;
+
+mod connection;
+mod proxy_protocol;
+mod stream;
+
+mod tls;
+
+mod http;
+
+mod proxy;
+
+pub mod authority;
+mod forwarded;
+pub mod path;
+mod sanitize;
+
+pub mod router;
+
+pub mod middleware;
+pub mod networks;
+mod passage;
+
+mod service;
+mod split;
+
+mod balancer;
+
+mod pool;
+
+mod body;
+mod relay;
+mod upgrade;
+
+mod internal;
+
+mod access_log;
+mod exchange;
+pub mod metrics;
+
+mod clock;
+mod compile;
+mod entry_point;
+mod error;
+mod shared;
+mod snapshot;
+
+pub use gateway::{Gateway, StartError};

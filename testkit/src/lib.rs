@@ -1,1 +1,25 @@
-//! Under construction.
+//! The tools of the end-to-end tests: the real binary, servers behind it and clients before it.
+//!
+//! ```text
+//! client / raw / load  ->  gateway (the real binary)  ->  backend
+//!                tls: certificates for both sides      wait: conditions with a deadline
+//! ```
+//!
+//! Everything listens on the loopback's port 0. Every wait has a deadline and says what it waited for. A failure here is
+//! a failure of the test that asked, so these functions panic rather than return errors.
+
+pub mod backend;
+pub mod client;
+pub mod command;
+pub mod gateway;
+pub mod load;
+pub mod metrics;
+pub mod raw;
+pub mod tls;
+pub mod wait;
+
+pub use backend::{Backend, Seen};
+pub use client::{Ask, Connection, Reply};
+pub use command::{Output, rollgate};
+pub use gateway::{Gateway, Launch, configuration};
+pub use raw::{RawConnection, RawReply};

@@ -1,1 +1,114 @@
-fn main() {}
+//! The commands that need Rust: set-up, checks, the image.
+//!
+//! ```text
+//! cargo xtask test    everything: set-up, checks, tests, image; stops at the first step that fails
+//! cargo xtask check   the checks alone: format, clippy, rustdoc, house rules, dependencies
+//! cargo xtask setup   install what the tests need and the machine has not
+//! cargo xtask house   the rules that no other tool checks
+//! cargo xtask image   build the container image without a container engine, and start it
+//! ```
+//!
+//! Only the standard library, so that a bare machine has this running within seconds.
+
+mod house;
+mod image;
+mod setup;
+mod steps;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::{steps::Steps, workspace::Workspace};
+
+/// What went wrong, for the person at the terminal.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    match dispatch(&command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("\nxtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &str) -> Outcome {
+    let workspace = Workspace::find()?;
+    let mut steps = Steps::begin();
+    match command {
+        "test" => test(&workspace, &mut steps)?,
+        "check" => check(&workspace, &mut steps)?,
+        "setup" => install(&workspace, &mut steps)?,
+        "house" => steps.run("house rules", "cargo xtask house", || {
+            house::check(&workspace)
+        })?,
+        "image" => {
+            install(&workspace, &mut steps)?;
+            pack(&workspace, &mut steps)?;
+        }
+        _ => {
+            return Err(format!(
+                "unknown command `{command}` (test, check, setup, house, image)"
+            ));
+        }
+    }
+    steps.end();
+    Ok(())
+}
+
+fn test(workspace: &Workspace, steps: &mut Steps) -> Outcome {
+    install(workspace, steps)?;
+    check(workspace, steps)?;
+    steps.run("tests", "cargo test --workspace", || {
+        steps::pass(
+            workspace
+                .cargo()
+                .args(["test", "--workspace", "--locked", "--no-fail-fast"]),
+        )
+    })?;
+    pack(workspace, steps)
+}
+
+fn install(workspace: &Workspace, steps: &mut Steps) -> Outcome {
+    steps.run("set-up", "cargo xtask setup", || setup::install(workspace))
+}
+
+fn check(workspace: &Workspace, steps: &mut Steps) -> Outcome {
+    steps.run("format", "cargo fmt --all", || {
+        steps::pass(workspace.cargo().args(["fmt", "--all", "--check"]))
+    })?;
+    steps.run("house rules", "cargo xtask house", || {
+        house::check(workspace)
+    })?;
+    let clippy = "cargo clippy --workspace --all-targets -- -D warnings";
+    steps.run("clippy", clippy, || {
+        steps::pass(workspace.cargo().args(clippy.split(' ').skip(1)))
+    })?;
+    steps.run(
+        "rustdoc",
+        "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps",
+        || {
+            let mut doc = workspace.cargo();
+            steps::pass(
+                doc.args(["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "-Dwarnings"),
+            )
+        },
+    )?;
+    steps.run(
+        "dependencies",
+        "cargo deny check bans licenses sources",
+        || {
+            let mut deny = std::process::Command::new(setup::cargo_deny(workspace));
+            deny.current_dir(&workspace.root)
+                .args(["--locked", "check", "--hide-inclusion-graph"]);
+            steps::pass(deny.args(["bans", "licenses", "sources"]))
+        },
+    )
+}
+
+fn pack(workspace: &Workspace, steps: &mut Steps) -> Outcome {
+    steps.run("image", "cargo xtask image", || image::check(workspace))
+}

@@ -1,0 +1,37 @@
+//! Each worker's coarse clock: milliseconds since the process started, renewed by the worker's tick and by every
+//! request. Timeouts of connections need no better, and reading it costs a load instead of a call.
+
+use std::{
+    cell::Cell,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// What the clock says on this thread: at most one tick (and the work since) behind.
+pub(crate) fn coarse() -> u32 {
+    COARSE.get()
+}
+
+/// Seconds since the process started, the same on every thread: for rates over a minute.
+pub(crate) fn seconds() -> u64 {
+    STARTED.get_or_init(Instant::now).elapsed().as_secs()
+}
+
+/// Renews this thread's clock.
+pub(crate) fn renew(now: Instant) {
+    let started = *STARTED.get_or_init(Instant::now);
+    let elapsed = now.saturating_duration_since(started).as_millis();
+    // Wraps after 49 days; `since` subtracts with wrapping, so only a timeout of 49 days would notice.
+    COARSE.set(elapsed as u32);
+}
+
+/// How long ago `then` was, on this thread's clock.
+pub(crate) fn since(then: u32) -> Duration {
+    Duration::from_millis(u64::from(coarse().wrapping_sub(then)))
+}
+
+static STARTED: OnceLock<Instant> = OnceLock::new();
+
+thread_local! {
+    static COARSE: Cell<u32> = const { Cell::new(0) };
+}

@@ -1,0 +1,131 @@
+//! What outlives a snapshot, by its name.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use rollgate_config::{
+    dynamic::{Configuration, service::ServiceKind},
+    problem::Problem,
+    static_config::Static,
+};
+use rustls::crypto::aws_lc_rs;
+
+use crate::tls::{certificates::Fallback, client::Transport, options::Sessions};
+
+/// Kept by the compiler from one snapshot to the next.
+pub(crate) struct Kept {
+    /// The default certificate where none is configured.
+    pub(crate) fallback: Arc<Fallback>,
+    pub(crate) sessions: Sessions,
+    /// By qualified name; the static default's is empty.
+    pub(crate) transports: HashMap<String, Arc<Transport>>,
+    balancers: HashMap<String, Balancer>,
+    next_slot: u32,
+    free_slots: Vec<u32>,
+    next_list: u64,
+}
+
+/// A load balancer's identity over reloads.
+pub(crate) struct Balancer {
+    pub(crate) slot: u32,
+    pub(crate) list: u64,
+    /// The servers and weights that `list` stands for.
+    servers: Vec<(String, u64)>,
+    in_flight: HashMap<String, Arc<AtomicUsize>>,
+}
+
+impl Kept {
+    pub(crate) fn new() -> Result<Self, String> {
+        let tickets = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        Ok(Self {
+            fallback: Arc::default(),
+            sessions: Sessions { tickets },
+            transports: HashMap::new(),
+            balancers: HashMap::new(),
+            next_slot: 0,
+            free_slots: Vec::new(),
+            next_list: 0,
+        })
+    }
+
+    /// Every transport of a configuration: the one that is there if nothing about it has changed.
+    pub(crate) fn transports(
+        &self,
+        statics: &Static,
+        configuration: &Configuration,
+        problems: &mut Vec<Problem>,
+    ) -> HashMap<String, Arc<Transport>> {
+        let named = configuration.servers_transports.iter().map(|(name, config)| (name.as_str(), config));
+        let mut transports = HashMap::new();
+        for (name, config) in std::iter::once(("", &statics.servers_transport)).chain(named) {
+            let tls = reaches_tls(configuration, name);
+            let kept = self.transports.get(name);
+            if let Some(kept) = kept.filter(|kept| kept.is(config) && (kept.tls.is_some() || !tls)) {
+                transports.insert(name.to_owned(), kept.clone());
+                continue;
+            }
+            let path = match name {
+                "" => "serversTransport".to_owned(),
+                name => format!("http.serversTransports.{}", name.trim_end_matches("@file")),
+            };
+            match Transport::load(config, &path, tls) {
+                Ok(transport) => drop(transports.insert(name.to_owned(), transport)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        transports
+    }
+
+    /// The identity of a load balancer: kept by name; a new list where its servers or their weights have changed.
+    pub(crate) fn balancer(&mut self, name: &str, servers: Vec<(String, u64)>) -> &mut Balancer {
+        if !self.balancers.contains_key(name) {
+            let slot = self.free_slots.pop().unwrap_or_else(|| {
+                self.next_slot += 1;
+                self.next_slot - 1
+            });
+            let fresh = Balancer { slot, list: 0, servers: Vec::new(), in_flight: HashMap::new() };
+            self.balancers.insert(name.to_owned(), fresh);
+        }
+        let balancer = self.balancers.get_mut(name).expect("it was put there when it was missing");
+        if balancer.list == 0 || balancer.servers != servers {
+            self.next_list += 1;
+            balancer.list = self.next_list;
+            balancer.in_flight.retain(|url, _| servers.iter().any(|(kept, _)| kept == url));
+            balancer.servers = servers;
+        }
+        balancer
+    }
+
+    /// Forgets load balancers that are gone.
+    pub(crate) fn forget_balancers(&mut self, configuration: &Configuration) {
+        let free = &mut self.free_slots;
+        self.balancers.retain(|name, balancer| {
+            let stays = configuration.services.contains_key(name);
+            if !stays {
+                free.push(balancer.slot);
+            }
+            stays
+        });
+    }
+}
+
+impl Balancer {
+    /// The count of requests in flight to a server.
+    pub(crate) fn in_flight(&mut self, url: &str) -> Arc<AtomicUsize> {
+        self.in_flight.entry(url.to_owned()).or_default().clone()
+    }
+}
+
+/// Whether a server behind TLS is reached by this transport: the roots of a machine are some hundred, and most gateways
+/// never need them.
+fn reaches_tls(configuration: &Configuration, transport: &str) -> bool {
+    configuration.services.values().any(|service| match &service.kind {
+        ServiceKind::LoadBalancer(balancer) => {
+            let wanted = balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str());
+            wanted == transport && balancer.servers.iter().any(|server| server.url.value.scheme() == "https")
+        }
+        ServiceKind::Weighted(_) => false,
+    })
+}

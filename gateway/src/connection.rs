@@ -1,0 +1,227 @@
+//! A client's connection: from its first bytes to its end.
+
+pub(crate) mod detect;
+pub(crate) mod phase;
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    task::Waker,
+    time::Duration,
+};
+
+use tokio::net::TcpStream;
+
+use self::{
+    detect::{Opened, open},
+    phase::{Phase, State},
+};
+use crate::{
+    clock,
+    entry_point::EntryPoint,
+    forwarded::Peer,
+    http::{serve_http1, serve_http2},
+    metrics::{EntryPointId, TlsLabels},
+    stream::Stream,
+    tls::OptionsId,
+    worker::Worker,
+};
+
+/// What its requests share.
+pub(crate) struct Connection {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) entry: Arc<EntryPoint>,
+    /// The peer's address, or what PROXY protocol says of it.
+    pub(crate) client: SocketAddr,
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<TlsSession>,
+    pub(crate) http2: bool,
+    phase: Arc<Phase>,
+    opened: u32,
+    requests: Cell<u64>,
+    in_flight: Cell<u32>,
+    ending: Cell<Ending>,
+    waker: RefCell<Option<Waker>>,
+    /// An HTTP/1 connection has one exchange at a time, so its counter of body bytes can be used again.
+    bytes: RefCell<Rc<Cell<u64>>>,
+}
+
+/// What a handshake agreed on.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSession {
+    pub(crate) labels: TlsLabels,
+    pub(crate) options: OptionsId,
+}
+
+/// Whether a connection is to end, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Open,
+    /// After what is under way.
+    Graceful,
+    Now,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("client", &self.client).field("entry", &self.entry.name).finish_non_exhaustive()
+    }
+}
+
+/// Serves a socket that was just accepted, to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpStream, peer: SocketAddr) {
+    let _held = worker.hold();
+    let _open = Open::new(&worker, &entry);
+    let opened = tokio::select! {
+        opened = open(&worker, &entry, tcp, peer) => opened,
+        // It has said nothing yet, and the gateway is ending.
+        () = worker.no_longer_patient() => return,
+    };
+    let opened = match opened {
+        Ok(Some(opened)) => opened,
+        // Nothing came.
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!(client = %peer, %error, "connection refused");
+            return;
+        }
+    };
+    let Opened { kind, client, tls, http2 } = opened;
+    let phase = Arc::new(Phase::default());
+    phase.enter(State::Idle);
+    let stream = Stream { kind, phase: phase.clone(), heads: !http2 };
+    let peer = Peer::new(client, tls.is_some(), &entry.settings.forwarded_headers.trust);
+    let connection = Rc::new(Connection {
+        worker: worker.clone(),
+        entry,
+        client,
+        peer,
+        tls,
+        http2,
+        phase,
+        opened: clock::coarse(),
+        requests: Cell::new(0),
+        in_flight: Cell::new(0),
+        ending: Cell::new(Ending::Open),
+        waker: RefCell::new(None),
+        bytes: RefCell::default(),
+    });
+    let place = worker.register(&connection);
+    if http2 {
+        serve_http2(stream, connection).await;
+    } else {
+        serve_http1(stream, connection).await;
+    }
+    worker.unregister(place);
+}
+
+/// Counts a connection while it is open.
+struct Open<'w>(&'w Worker, EntryPointId);
+
+impl<'w> Open<'w> {
+    fn new(worker: &'w Worker, entry: &EntryPoint) -> Self {
+        worker.metrics.connection_opened(entry.id);
+        Self(worker, entry.id)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connection_closed(self.1);
+    }
+}
+
+impl Connection {
+    pub(crate) fn request_began(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.phase.enter(State::Busy);
+    }
+
+    pub(crate) fn request_ended(&self) {
+        let left = self.in_flight.get() - 1;
+        self.in_flight.set(left);
+        if left == 0 && self.phase.state() != State::Expired {
+            self.phase.enter(State::Idle);
+        }
+    }
+
+    /// Counts the bytes of a request's body; starts at 0.
+    pub(crate) fn byte_counter(&self) -> Rc<Cell<u64>> {
+        let mut bytes = self.bytes.borrow_mut();
+        if Rc::strong_count(&bytes) > 1 {
+            *bytes = Rc::default();
+        }
+        bytes.set(0);
+        bytes.clone()
+    }
+
+    /// It has served as many requests, or as long, as its entry point allows.
+    pub(crate) fn is_spent(&self) -> bool {
+        let settings = &self.entry.settings;
+        let requests = settings.keep_alive_max_requests != 0 && self.requests.get() >= settings.keep_alive_max_requests;
+        let time = settings.keep_alive_max_time;
+        requests || (!time.is_zero() && clock::since(self.opened) >= time)
+    }
+
+    pub(crate) fn wake_by(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending.get()
+    }
+
+    /// Ends after what is under way.
+    pub(crate) fn close_gracefully(&self) {
+        if self.ending.get() == Ending::Open {
+            self.end(Ending::Graceful);
+        }
+    }
+
+    /// Ends at once.
+    pub(crate) fn close_now(&self) {
+        self.end(Ending::Now);
+    }
+
+    fn end(&self, ending: Ending) {
+        self.ending.set(ending);
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Called by the worker's tick: ends what has taken too long.
+    pub(crate) fn check_time(&self) {
+        let timeouts = &self.entry.settings.timeouts;
+        let (limit, since) = match self.phase.state() {
+            State::Idle => (timeouts.idle, self.phase.since()),
+            State::Head => (timeouts.header, self.phase.since()),
+            State::Busy => return,
+            State::Expired => (EXPIRED, self.phase.since()),
+        };
+        if limit.is_zero() || clock::since(since) < limit {
+            return;
+        }
+        match self.phase.state() {
+            State::Head => {
+                self.worker.metrics.refused("header_timeout");
+                self.phase.enter(State::Expired);
+                self.end(self.ending.get());
+            }
+            State::Idle if self.ending.get() == Ending::Open => {
+                self.close_gracefully();
+                self.phase.enter(State::Idle);
+            }
+            _ => self.close_now(),
+        }
+    }
+}
+
+/// How long a connection whose time is up may take to say so.
+const EXPIRED: Duration = Duration::from_secs(5);

@@ -1,0 +1,125 @@
+//! Why a request was not answered by a server, and whose fault it was. Status, label and body stand beside the enum.
+
+use std::{borrow::Cow, io};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+/// Everything that ends a request early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The client sent what two hops could read differently, or what the configuration refuses.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// No router matches.
+    #[error("no router matches")]
+    NoRouter,
+    /// Every version or server is without weight or missing.
+    #[error("no available server")]
+    NoServer,
+    /// The server could not be reached.
+    #[error("connecting to the server: {0}")]
+    Connect(#[source] io::Error),
+    /// The server could not be reached in `dialTimeout`.
+    #[error("connecting to the server took too long")]
+    ConnectTimeout,
+    /// The server's certificate or its handshake is wrong.
+    #[error("TLS to the server: {0}")]
+    UpstreamTls(#[source] io::Error),
+    /// The server's answer broke off or was not HTTP.
+    #[error("the server's answer: {0}")]
+    Upstream(#[source] hyper::Error),
+    /// No response head within `responseHeaderTimeout`.
+    #[error("the server took too long to answer")]
+    ResponseTimeout,
+    /// The server switched protocols although nobody asked.
+    #[error("the server switched protocols unasked")]
+    UnaskedUpgrade,
+    /// The client's body did not arrive within `readTimeout`.
+    #[error("the request took too long to arrive")]
+    SlowBody,
+    /// The client went away before its request was whole.
+    #[error("the client went away")]
+    ClientGone,
+    /// The gateway could not build a request from what it was given.
+    #[error("the request could not be forwarded: {0}")]
+    Unforwardable(&'static str),
+}
+
+/// Why a client's request is refused. The label counts in `rollgate_refused_total{reason}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// 400, 421, 431, 501.
+    pub(crate) status: StatusCode,
+    /// One word or two, joined by `_`.
+    pub(crate) reason: &'static str,
+    /// What the client reads.
+    pub(crate) says: Cow<'static, str>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.says.trim_end())
+    }
+}
+
+impl Error {
+    /// Bad request with a label and a reason.
+    pub(crate) fn bad_request(reason: &'static str, says: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refusal { status: StatusCode::BAD_REQUEST, reason, says: says.into() })
+    }
+
+    /// The status that the client gets: Traefik's (its table: 502 dial refused or broken answer, 504 timeouts, 503 no
+    /// server, 500 for a certificate that does not verify).
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => refusal.status,
+            Self::NoRouter => StatusCode::NOT_FOUND,
+            Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::ClientGone => client_closed_request(),
+            Self::UpstreamTls(_) | Self::Unforwardable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The body that the client gets.
+    pub(crate) fn body(&self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Refused(refusal) => return Bytes::from(refusal.says.clone().into_owned()),
+            Self::NoRouter => "404 page not found\n",
+            Self::NoServer => "no available server\n",
+            Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => "Bad Gateway",
+            Self::ConnectTimeout | Self::ResponseTimeout => "Gateway Timeout",
+            Self::SlowBody => "Request Timeout",
+            Self::ClientGone => "Client Closed Request",
+            Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
+        }
+        .as_bytes())
+    }
+
+    /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.
+    pub(crate) fn plain_text(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::NoRouter | Self::NoServer)
+    }
+}
+
+/// Nobody reads it; it is for the counters.
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).expect("499 is three digits")
+}
+
+/// What breaks a body on its way.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// From hyper: the peer broke off or framed it wrongly.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// The request did not arrive within `readTimeout`.
+    #[error("the request took too long to arrive")]
+    ReadTimeout,
+    /// The response did not go out within `writeTimeout`.
+    #[error("the response took too long")]
+    WriteTimeout,
+}

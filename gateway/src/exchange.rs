@@ -1,0 +1,149 @@
+//! One request and its answer: what is counted and logged about it, and what it holds. Finishing happens once: at the
+//! last frame of the answer, or in `Drop` when the client or the server went away before.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use http_body::Frame;
+use hyper::client::conn::http1::SendRequest;
+use smallvec::SmallVec;
+
+use crate::{
+    access_log::{Origin, Record},
+    balancer::InFlight,
+    body::RequestBody,
+    connection::Connection,
+    metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
+    pool::{Shared, Target},
+};
+
+/// Everything that is known of a request while it is under way.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) started: Instant,
+    pub(crate) method: Method,
+    pub(crate) protocol: Protocol,
+    pub(crate) router: Option<RouterId>,
+    pub(crate) service: Option<ServiceId>,
+    pub(crate) versions: SmallVec<[VersionId; 2]>,
+    pub(crate) count: bool,
+    /// 0 until there is an answer.
+    pub(crate) status: u16,
+    pub(crate) request_bytes: Rc<Cell<u64>>,
+    pub(crate) response_bytes: u64,
+    grpc_status: Option<u16>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) lease: Option<Lease>,
+    /// Keeps the shared connection from being closed as idle.
+    pub(crate) shared: Option<Shared>,
+    pub(crate) in_flight: Option<InFlight>,
+    pub(crate) record: Option<Box<Record>>,
+    pub(crate) header_labels: Option<LabelValues>,
+}
+
+/// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) target: Arc<Target>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(connection: &Rc<Connection>, method: Method, started: Instant) -> Box<Self> {
+        connection.request_began();
+        Box::new(Self {
+            connection: connection.clone(),
+            started,
+            method,
+            protocol: Protocol::Http,
+            router: None,
+            service: None,
+            versions: SmallVec::new(),
+            count: connection.entry.settings.metrics,
+            status: 0,
+            request_bytes: connection.byte_counter(),
+            response_bytes: 0,
+            grpc_status: None,
+            outcome: None,
+            lease: None,
+            shared: None,
+            in_flight: None,
+            record: None,
+            header_labels: None,
+        })
+    }
+
+    /// A frame went to the client.
+    pub(crate) fn passed(&mut self, frame: &Frame<Bytes>, bytes: u64) {
+        self.response_bytes += bytes;
+        if let Some(trailers) = frame.trailers_ref() {
+            self.note_grpc_status(trailers);
+        }
+    }
+
+    /// gRPC's own status stands in the trailers, or in the head of an answer without a body.
+    pub(crate) fn note_grpc_status(&mut self, headers: &HeaderMap) {
+        if matches!(self.protocol, Protocol::Grpc | Protocol::GrpcWeb)
+            && let Some(status) = headers.get("grpc-status")
+        {
+            self.grpc_status = status.to_str().ok().and_then(|status| status.parse().ok());
+        }
+    }
+
+    /// The answer has gone out whole; the connection to the server can serve another.
+    pub(crate) fn complete(mut self: Box<Self>) {
+        if let Some(lease) = self.lease.take() {
+            self.connection.worker.pools.checkin(&lease.target, lease.sender);
+        }
+        self.outcome.get_or_insert(if self.status >= 500 { Outcome::Error } else { Outcome::Ok });
+    }
+
+    /// The server broke off in the middle of its answer.
+    pub(crate) fn broken(mut self: Box<Self>) {
+        self.outcome = Some(Outcome::Error);
+    }
+
+    fn finish(&mut self) {
+        let entry = &self.connection.entry;
+        let duration = self.started.elapsed();
+        // Without an answer, the client went away first; Traefik's code for it is 499.
+        let status = if self.status == 0 { 499 } else { self.status };
+        if self.count {
+            self.connection.worker.metrics.finish(&Finished {
+                entry_point: Some(entry.id),
+                router: self.router,
+                service: self.service,
+                versions: &self.versions,
+                method: &self.method,
+                protocol: self.protocol,
+                code: self.grpc_status.unwrap_or(status),
+                tls: self.connection.tls.as_ref().map(|tls| tls.labels),
+                duration,
+                request_bytes: self.request_bytes.get(),
+                response_bytes: self.response_bytes,
+                outcome: self.outcome.unwrap_or(Outcome::Client),
+                header_labels: self.header_labels.as_ref(),
+            });
+        }
+        if let Some(mut record) = self.record.take() {
+            record.duration = duration;
+            record.status = status;
+            record.bytes = self.response_bytes;
+            record.request_bytes = self.request_bytes.get();
+            if let Some(Origin { duration: took, bytes, .. }) = &mut record.origin {
+                *took = duration;
+                *bytes = self.response_bytes;
+            }
+            self.connection.worker.log_access(record);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.finish();
+        self.connection.request_ended();
+    }
+}

@@ -1,0 +1,174 @@
+//! The one seam to hyper's servers: how a connection is spoken to, and with which limits.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use hyper::{
+    body::Incoming,
+    rt::bounds::Http2ServerConnExec,
+    server::conn::{http1, http2},
+    service::{HttpService, service_fn},
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use crate::{
+    body::Body,
+    connection::{Connection, Ending},
+    entry_point::EntryPoint,
+    proxy,
+    stream::Stream,
+};
+
+/// Spawns on the worker's own thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move { drop(future.await) });
+    }
+}
+
+/// Serves HTTP/1 until the connection ends.
+pub(crate) async fn serve_http1(stream: Stream, connection: Rc<Connection>) {
+    let builder = http1_builder(&connection.entry);
+    let serving = connection.clone();
+    let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
+    drive(&connection, builder.serve_connection(TokioIo::new(stream), service).with_upgrades()).await;
+}
+
+/// Serves HTTP/2 until the connection ends.
+pub(crate) async fn serve_http2(stream: Stream, connection: Rc<Connection>) {
+    let builder = http2_builder(&connection.entry);
+    let serving = connection.clone();
+    let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
+    drive(&connection, builder.serve_connection(TokioIo::new(stream), service)).await;
+}
+
+fn http1_builder(entry: &EntryPoint) -> http1::Builder {
+    let http = &entry.settings.http;
+    let mut builder = http1::Builder::new();
+    // Never `pipeline_flush`: it eats hyper's own 400, 414 and 431.
+    builder
+        .max_header_size(http.max_header_bytes)
+        .max_buf_size(http.max_header_bytes.max(MIN_READ_BUFFER))
+        .max_headers(http.max_header_fields);
+    builder
+}
+
+fn http2_builder(entry: &EntryPoint) -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(entry.settings.max_concurrent_streams)
+        .max_header_list_size(u32::try_from(entry.settings.http.max_header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Polls a connection to its end, and tells it when it has to close.
+async fn drive(connection: &Rc<Connection>, serving: impl Drains) {
+    let mut serving = std::pin::pin!(serving);
+    let mut closing = false;
+    let ended = std::future::poll_fn(|cx| {
+        connection.wake_by(cx.waker());
+        match connection.ending() {
+            Ending::Open => {}
+            Ending::Now => return Poll::Ready(Ok(())),
+            Ending::Graceful if closing => {}
+            Ending::Graceful => {
+                closing = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+        serving.as_mut().poll(cx)
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(client = %connection.client, error = %chain(&error), "connection ended");
+    }
+}
+
+/// A connection that can be told to end after what is under way: hyper's two kinds have no trait for it.
+trait Drains: Future<Output = hyper::Result<()>> {
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<S> Drains for http1::UpgradeableConnection<TokioIo<Stream>, S>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Drains for http2::Connection<TokioIo<Stream>, S, LocalExecutor>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+    S::Future: 'static,
+    LocalExecutor: Http2ServerConnExec<S::Future, Body>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A request whose panic costs only itself: it is answered with 500.
+fn isolated<F>(connection: Rc<Connection>, request: F) -> Isolated<F> {
+    Isolated { request: Box::pin(request), connection }
+}
+
+/// Boxed, so that a connection that waits for its next request holds no room for one.
+struct Isolated<F> {
+    request: Pin<Box<F>>,
+    connection: Rc<Connection>,
+}
+
+impl<F: Future<Output = Response<Body>>> Future for Isolated<F> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.request.as_mut().poll(cx))) {
+            Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_panic) => {
+                self.connection.worker.metrics.panicked();
+                let mut response = Response::new(Body::whole(Bytes::from_static(b"Internal Server Error"), None));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                Poll::Ready(Ok(response))
+            }
+        }
+    }
+}
+
+/// hyper's own floor for its read buffer.
+const MIN_READ_BUFFER: usize = 8192;
+/// What a client may send on one HTTP/2 stream before we have passed it on.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// And on all of a connection's streams.
+const CONNECTION_WINDOW: u32 = 1 << 20;

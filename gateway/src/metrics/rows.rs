@@ -1,0 +1,74 @@
+//! What the control plane tells: small sets that change seldom.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::Certificate;
+
+/// A gauge by its label values. A set is replaced as a whole, so no scrape sees half of one.
+#[derive(Default)]
+pub(super) struct Rows(Mutex<BTreeMap<Vec<String>, f64>>);
+
+impl Rows {
+    /// Sets one row.
+    pub(super) fn set(&self, values: Vec<String>, value: f64) {
+        self.0.lock().insert(values, value);
+    }
+
+    /// Puts other rows in place of all.
+    pub(super) fn replace(&self, rows: impl Iterator<Item = (Vec<String>, f64)>) {
+        let rows = rows.collect();
+        *self.0.lock() = rows;
+    }
+
+    /// All rows now.
+    pub(super) fn all(&self) -> Vec<(Vec<String>, f64)> {
+        self.0
+            .lock()
+            .iter()
+            .map(|(values, value)| (values.clone(), *value))
+            .collect()
+    }
+}
+
+/// The gauges of the process as a whole.
+#[derive(Default)]
+pub(super) struct ProcessRows {
+    pub(super) reloads: Mutex<Reloads>,
+    pub(super) certificates: Rows,
+    pub(super) servers: Rows,
+    pub(super) problems: Rows,
+    pub(super) unsupported: Rows,
+}
+
+impl ProcessRows {
+    pub(super) fn reloaded(&self, now: i64) {
+        let mut reloads = self.reloads.lock();
+        reloads.total += 1;
+        reloads.last_success = now;
+    }
+
+    pub(super) fn set_certificates(&self, certificates: &[Certificate]) {
+        self.certificates
+            .replace(certificates.iter().map(|certificate| {
+                let labels = [
+                    &certificate.common_name,
+                    &certificate.serial,
+                    &certificate.sans,
+                ];
+                (
+                    labels.map(Clone::clone).to_vec(),
+                    certificate.not_after as f64,
+                )
+            }));
+    }
+}
+
+/// How often the configuration was applied.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Reloads {
+    pub(super) total: u64,
+    /// Seconds since 1970; 0 before the first.
+    pub(super) last_success: i64,
+}

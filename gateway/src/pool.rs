@@ -1,0 +1,135 @@
+//! Connections to servers, kept by each worker for itself: no lock, no hop to another thread.
+//!
+//! HTTP/1 connections are handed out last in, first out, so that a burst's surplus grows old and is closed by the
+//! worker's tick before the server closes it. HTTP/2 connections are shared by all requests of the worker.
+
+pub(crate) mod connect;
+pub(crate) mod target;
+
+use std::{cell::RefCell, rc::Rc};
+
+use hyper::client::conn::{http1, http2};
+
+pub(crate) use self::target::{Target, Targets};
+use crate::{body::RequestBody, clock};
+
+/// A worker's connections, by the target's slot.
+#[derive(Default)]
+pub(crate) struct Pools {
+    slots: RefCell<Vec<Slot>>,
+}
+
+/// What a worker keeps for one target.
+#[derive(Default)]
+struct Slot {
+    /// Slots are used again; this says for which target.
+    unique: u64,
+    idle: Vec<Idle>,
+    shared: Option<Shared>,
+}
+
+struct Idle {
+    sender: http1::SendRequest<RequestBody>,
+    since: u32,
+}
+
+/// An HTTP/2 connection that all requests of this worker share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) sender: http2::SendRequest<RequestBody>,
+    /// The requests that hold it; only the tick's idle check reads it.
+    users: Rc<()>,
+    since: u32,
+}
+
+/// A connection for one exchange.
+pub(crate) enum Checked {
+    /// One that waited in the pool.
+    Http1(http1::SendRequest<RequestBody>),
+    /// A clone of the shared one.
+    Http2(Shared),
+}
+
+impl Pools {
+    /// A connection that is ready now, if there is one.
+    pub(crate) fn checkout(&self, target: &Target) -> Option<Checked> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(target.slot as usize)?;
+        if slot.unique != target.unique {
+            return None;
+        }
+        if let Some(shared) = &mut slot.shared {
+            if !shared.sender.is_closed() {
+                shared.since = clock::coarse();
+                return Some(Checked::Http2(shared.clone()));
+            }
+            slot.shared = None;
+        }
+        while let Some(idle) = slot.idle.pop() {
+            // Not ready means that it ended, or that an unfinished request still blocks it: never used again.
+            if idle.sender.is_ready() {
+                return Some(Checked::Http1(idle.sender));
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose exchange is over.
+    pub(crate) fn checkin(&self, target: &Target, sender: http1::SendRequest<RequestBody>) {
+        if sender.is_closed() {
+            return;
+        }
+        let mut slots = self.slots.borrow_mut();
+        let slot = slot_of(&mut slots, target);
+        if slot.idle.len() < target.max_idle {
+            slot.idle.push(Idle { sender, since: clock::coarse() });
+        }
+    }
+
+    /// Keeps an HTTP/2 connection for everybody.
+    pub(crate) fn share(&self, target: &Target, sender: http2::SendRequest<RequestBody>) -> Shared {
+        let shared = Shared { sender, users: Rc::new(()), since: clock::coarse() };
+        slot_of(&mut self.slots.borrow_mut(), target).shared = Some(shared.clone());
+        shared
+    }
+
+    /// Closes what has been idle for longer than its target allows, and what belongs to targets that are gone.
+    pub(crate) fn sweep(&self, targets: &Targets) {
+        for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
+            if slot.idle.is_empty() && slot.shared.is_none() {
+                continue;
+            }
+            let Some(allowed) = targets.idle_timeout(index as u32, slot.unique) else {
+                *slot = Slot::default();
+                continue;
+            };
+            slot.idle.retain(|idle| clock::since(idle.since) < allowed && !idle.sender.is_closed());
+            if slot.idle.is_empty() {
+                slot.idle.shrink_to_fit();
+            }
+            if let Some(shared) = &slot.shared
+                && Rc::strong_count(&shared.users) == 1
+                && clock::since(shared.since) >= allowed
+            {
+                slot.shared = None;
+            }
+        }
+    }
+
+    /// Closes everything that is idle, at the end.
+    pub(crate) fn clear(&self) {
+        self.slots.borrow_mut().clear();
+    }
+}
+
+fn slot_of<'a>(slots: &'a mut Vec<Slot>, target: &Target) -> &'a mut Slot {
+    let index = target.slot as usize;
+    if slots.len() <= index {
+        slots.resize_with(index + 1, Slot::default);
+    }
+    let slot = &mut slots[index];
+    if slot.unique != target.unique {
+        *slot = Slot { unique: target.unique, ..Slot::default() };
+    }
+    slot
+}

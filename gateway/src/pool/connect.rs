@@ -1,0 +1,145 @@
+//! A new connection to a server: resolve, connect, TLS, HTTP handshake.
+
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{Checked, Target, target::Scheme};
+use crate::{
+    body::RequestBody, error::Error, http::LocalExecutor, tls::client::Handshakes, worker::Worker,
+};
+
+/// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
+pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Checked, Error> {
+    let tcp = dial(target).await?;
+    match target.scheme {
+        Scheme::Http => http1_over(tcp).await,
+        Scheme::H2c => http2_over(worker, target, tcp).await,
+        Scheme::Https => {
+            let tls = handshake(target, tcp, |tls| &tls.any).await?;
+            if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
+                http2_over(worker, target, tls).await
+            } else {
+                http1_over(tls).await
+            }
+        }
+    }
+}
+
+/// A connection that is used for one upgrade (a WebSocket) and never pooled: HTTP/1.1 always.
+pub(crate) async fn connect_for_upgrade(target: &Target) -> Result<http1::SendRequest<RequestBody>, Error> {
+    let tcp = dial(target).await?;
+    match target.scheme {
+        Scheme::Http | Scheme::H2c => upgradeable_over(tcp).await,
+        Scheme::Https => upgradeable_over(handshake(target, tcp, |tls| &tls.http1).await?).await,
+    }
+}
+
+async fn dial(target: &Target) -> Result<TcpStream, Error> {
+    let limit = target.transport.config.dial_timeout;
+    let connecting = connect_any(target);
+    let tcp = if limit.is_zero() {
+        connecting.await
+    } else {
+        tokio::time::timeout(limit, connecting).await.map_err(|_| Error::ConnectTimeout)?
+    };
+    let tcp = tcp.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Error::ConnectTimeout,
+        _ => Error::Connect(error),
+    })?;
+    // Requests and answers are written whole; waiting for more to send would only delay them.
+    tcp.set_nodelay(true).map_err(Error::Connect)?;
+    Ok(tcp)
+}
+
+/// The first address that answers, in the resolver's order.
+async fn connect_any(target: &Target) -> io::Result<TcpStream> {
+    if let Ok(ip) = target.host.parse() {
+        return TcpStream::connect(SocketAddr::new(ip, target.port)).await;
+    }
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in tokio::net::lookup_host((target.host.as_str(), target.port)).await? {
+        match TcpStream::connect(address).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn handshake(
+    target: &Target,
+    tcp: TcpStream,
+    config: impl FnOnce(&Handshakes) -> &Arc<ClientConfig>,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+    let name = target.transport.server_name(&target.host).map_err(Error::UpstreamTls)?;
+    let Some(tls) = &target.transport.tls else {
+        return Err(Error::Unforwardable("its transport has no TLS"));
+    };
+    let connecting = TlsConnector::from(config(tls).clone()).connect(name, tcp);
+    match tokio::time::timeout(TLS_HANDSHAKE, connecting).await {
+        Ok(Ok(tls)) => Ok(tls),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Error::UpstreamTls(error)),
+        Ok(Err(error)) => Err(Error::Connect(error)),
+        Err(_) => Err(Error::ConnectTimeout),
+    }
+}
+
+async fn http1_over<S>(stream: S) -> Result<Checked, Error>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = http1_builder().handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
+    // How it ended reaches the exchange that was on it; nobody else wants to know.
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(Checked::Http1(sender))
+}
+
+async fn upgradeable_over<S>(stream: S) -> Result<http1::SendRequest<RequestBody>, Error>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1_builder().handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
+    tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
+    Ok(sender)
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_headers(MAX_RESPONSE_HEADERS);
+    builder
+}
+
+async fn http2_over<S>(worker: &Rc<Worker>, target: &Target, stream: S) -> Result<Checked, Error>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let config = &target.transport.config;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADER_LIST);
+    if !config.read_idle_timeout.is_zero() {
+        builder.keep_alive_interval(config.read_idle_timeout).keep_alive_timeout(config.ping_timeout);
+    }
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(Checked::Http2(worker.pools.share(target, sender)))
+}
+
+/// A server that accepts but never shakes hands is as good as down.
+const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// Header lines a server's answer may have; more is a broken answer (502).
+const MAX_RESPONSE_HEADERS: usize = 100;
+/// One stream's receive window: what a slow client makes us hold at most.
+const H2_STREAM_WINDOW: u32 = 1 << 20;
+/// All streams' together.
+const H2_CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes of header list a server may send.
+const MAX_HEADER_LIST: u32 = 1 << 20;

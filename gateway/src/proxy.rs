@@ -1,0 +1,238 @@
+//! A request's life, top-down.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
+use hyper::body::Incoming;
+
+use crate::{
+    access_log::Origin,
+    authority,
+    body::{Body, RequestBody},
+    clock,
+    connection::Connection,
+    error::Error,
+    exchange::Exchange,
+    forwarded, internal,
+    metrics::Protocol,
+    middleware::{Answer, Head},
+    passage::Passage,
+    path, relay,
+    router::Facts,
+    sanitize,
+    service::{self, Destination},
+    snapshot::{Route, Snapshot},
+    upgrade,
+};
+
+/// Answers a request; every failure is an answer too.
+pub(crate) async fn handle(connection: Rc<Connection>, request: Request<Incoming>) -> Response<Body> {
+    let now = Instant::now();
+    clock::renew(now);
+    let (parts, incoming) = request.into_parts();
+    let mut exchange = Exchange::begin(&connection, parts.method.clone(), now);
+    exchange.record = connection.worker.access_record(&connection, &parts).map(Box::new);
+    let snapshot = connection.worker.snapshot();
+    let mut passage = Passage::default();
+    let answer = answer(&snapshot, parts, incoming, &mut exchange, &mut passage).await;
+    finish(answer, exchange, &passage)
+}
+
+/// How a request was answered.
+enum Answered {
+    /// By a server.
+    Relayed(Response<Incoming>),
+    /// By the gateway.
+    Own(Response<Bytes>),
+    /// By a server that switched protocols; the tunnel has taken the exchange over.
+    Tunnelled(response::Parts, upgrade::Tunnel),
+}
+
+async fn answer<'s>(
+    snapshot: &'s Rc<Arc<Snapshot>>,
+    mut parts: request::Parts,
+    incoming: Incoming,
+    exchange: &mut Exchange,
+    passage: &mut Passage<'s>,
+) -> Result<Answered, Error> {
+    let connection = exchange.connection.clone();
+    let wanted = upgrade::wanted(&mut parts);
+    sanitize::request(&connection, &mut parts, wanted.as_ref())?;
+    if let Some(internal) = internal::direct(&connection, &parts) {
+        exchange.count = connection.entry.counts_own;
+        exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
+        return Ok(Answered::Own(internal::answer(&connection, internal).await));
+    }
+    let route = route(snapshot, &connection, &parts)?;
+    enter(exchange, route, &parts, wanted.is_some());
+    let mut head = Head {
+        parts: &mut parts,
+        client: connection.client.ip(),
+        tls: connection.tls.is_some(),
+        port: connection.entry.port,
+    };
+    if let std::ops::ControlFlow::Break(answer) = passage.enter(&route.middlewares, &mut head) {
+        return Ok(Answered::Own(own(answer)));
+    }
+    match service::resolve(&snapshot.services, route.service, &mut head, passage, exchange)? {
+        Destination::Answered(answer) => Ok(Answered::Own(own(answer))),
+        Destination::Internal(internal) => Ok(Answered::Own(internal::answer(&connection, internal).await)),
+        Destination::Servers(balancer) => match wanted {
+            Some(wanted) => upgrade::forward(exchange, balancer, wanted, parts, incoming).await.map(Answered::from),
+            None => {
+                let limit = connection.entry.settings.timeouts.read;
+                let body = RequestBody::new(incoming, &exchange.request_bytes, exchange.started, limit);
+                relay::forward(exchange, balancer, parts, body).await.map(Answered::Relayed)
+            }
+        },
+    }
+}
+
+/// The router that wins.
+fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::Parts) -> Result<&'s Route, Error> {
+    let routes = &snapshot.entry_points[connection.entry.index];
+    let routing = routes.of(connection.tls.is_some());
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| authority::parse(host).ok()).map_or("", |authority| authority.host);
+    let host = authority::canonical_host(host);
+    if let Some(tls) = &connection.tls
+        && !(routes.uniform_options && tls.options == Default::default())
+        && routes.options_of(&host) != tls.options
+    {
+        return Err(sanitize::MISDIRECTED);
+    }
+    let facts = Facts {
+        host: &host,
+        path: &path::routing_path(parts.uri.path()),
+        query: parts.uri.query(),
+        method: &parts.method,
+        headers: &parts.headers,
+        client: connection.client.ip(),
+    };
+    let found = routing.table.find(&facts).ok_or(Error::NoRouter)?;
+    Ok(&routing.routes[found])
+}
+
+/// Notes what is counted and logged about the router.
+fn enter(exchange: &mut Exchange, route: &Route, parts: &request::Parts, upgrade: bool) {
+    exchange.router = Some(route.id);
+    exchange.count = route.metrics;
+    let worker = exchange.connection.worker.clone();
+    if worker.shared.counts_traffic {
+        exchange.protocol = if upgrade { Protocol::WebSocket } else { protocol(&parts.headers) };
+        exchange.header_labels = worker.metrics.label_values(&parts.headers);
+    }
+    if !route.access_log {
+        exchange.record = None;
+    }
+    if let Some(record) = &mut exchange.record {
+        record.router = Some(route.name.clone());
+    }
+}
+
+/// The response halves of the middlewares, what holds for every answer, and the body with its exchange.
+fn finish(answer: Result<Answered, Error>, mut exchange: Box<Exchange>, passage: &Passage<'_>) -> Response<Body> {
+    let connection = exchange.connection.clone();
+    match answer {
+        Ok(Answered::Relayed(response)) => {
+            let (mut parts, incoming) = response.into_parts();
+            if let Some(record) = &mut exchange.record {
+                record.origin = Some(Origin { status: parts.status.as_u16(), duration: Duration::ZERO, bytes: 0 });
+                record.origin_headers = connection.worker.kept_headers(&parts.headers);
+            }
+            forwarded::prepare_response(&mut parts.headers, false);
+            // hyper writes the status line in the version it is given; a server's HTTP/1.0 is not the client's.
+            parts.version = http::Version::HTTP_11;
+            exchange.note_grpc_status(&parts.headers);
+            passage.leave(&mut parts);
+            conclude(&connection, &mut parts, &mut exchange);
+            let limit = connection.entry.settings.timeouts.write;
+            Response::from_parts(parts, Body::upstream(incoming, exchange, limit))
+        }
+        Ok(Answered::Own(response)) => {
+            let (mut parts, bytes) = response.into_parts();
+            passage.leave(&mut parts);
+            conclude(&connection, &mut parts, &mut exchange);
+            Response::from_parts(parts, Body::whole(bytes, Some(exchange)))
+        }
+        Ok(Answered::Tunnelled(mut parts, tunnel)) => {
+            passage.leave(&mut parts);
+            conclude(&connection, &mut parts, &mut exchange);
+            tunnel.start(exchange);
+            Response::from_parts(parts, Body::whole(Bytes::new(), None))
+        }
+        Err(error) => {
+            let (mut parts, bytes) = refuse(&error, &mut exchange).into_parts();
+            passage.leave(&mut parts);
+            conclude(&connection, &mut parts, &mut exchange);
+            Response::from_parts(parts, Body::whole(bytes, Some(exchange)))
+        }
+    }
+}
+
+/// What every answer gets last: a connection that has served enough is told to close.
+fn conclude(connection: &Connection, parts: &mut response::Parts, exchange: &mut Exchange) {
+    exchange.status = parts.status.as_u16();
+    if connection.is_spent() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
+        if connection.http2 {
+            connection.close_gracefully();
+        } else {
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    if let Some(record) = &mut exchange.record {
+        record.downstream_headers = connection.worker.kept_headers(&parts.headers);
+    }
+}
+
+fn refuse(error: &Error, exchange: &mut Exchange) -> Response<Bytes> {
+    tracing::debug!(client = %exchange.connection.client, %error, "request failed");
+    if let Error::Refused(refusal) = error {
+        exchange.connection.worker.metrics.refused(refusal.reason);
+    }
+    let mut response = Response::new(error.body());
+    *response.status_mut() = error.status();
+    if error.plain_text() {
+        plain_text(response.headers_mut());
+    }
+    response
+}
+
+/// Traefik's label, from what the client says it sends and wants.
+fn protocol(headers: &HeaderMap) -> Protocol {
+    let starts = |name, start: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes().starts_with(start));
+    if starts(header::CONTENT_TYPE, b"application/grpc") {
+        if starts(header::CONTENT_TYPE, b"application/grpc-web") { Protocol::GrpcWeb } else { Protocol::Grpc }
+    } else if starts(header::ACCEPT, b"text/event-stream") {
+        Protocol::Sse
+    } else {
+        Protocol::Http
+    }
+}
+
+/// As Go's `http.Error` labels its text.
+pub(crate) fn plain_text(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+fn own(answer: Answer) -> Response<Bytes> {
+    let mut response = Response::new(answer.body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+impl From<upgrade::Forwarded> for Answered {
+    fn from(forwarded: upgrade::Forwarded) -> Self {
+        match forwarded {
+            upgrade::Forwarded::Switched(parts, tunnel) => Self::Tunnelled(parts, tunnel),
+            upgrade::Forwarded::Declined(response) => Self::Relayed(response),
+        }
+    }
+}

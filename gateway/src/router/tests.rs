@@ -1,0 +1,773 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use regex::bytes::Regex;
+use rollgate_config::{
+    rule::{Expression, Matcher, Rule},
+    static_config::EncodedCharacters,
+};
+
+use super::*;
+use crate::{authority, path};
+
+mod oracle;
+
+/// A request that outlives its facts.
+#[derive(Debug)]
+struct Request {
+    method: Method,
+    host: String,
+    path: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    client: std::net::IpAddr,
+}
+
+impl Request {
+    fn to(url: &str) -> Self {
+        let uri: Uri = url.parse().unwrap();
+        let authority = authority::parse(uri.authority().unwrap().as_str()).unwrap();
+        let encoded = EncodedCharacters {
+            slash: true,
+            back_slash: true,
+            null_character: true,
+            semicolon: true,
+            percent: true,
+            question_mark: true,
+            hash: true,
+        };
+        let path = path::normalise(
+            &path::PathRules {
+                sanitize: true,
+                encoded,
+            },
+            uri.path(),
+        )
+        .unwrap();
+        Self {
+            method: Method::GET,
+            host: authority::canonical_host(authority.host).into_owned(),
+            path: path::routing_path(&path).into_owned(),
+            query: uri.query().map(str::to_owned),
+            headers: HeaderMap::new(),
+            client: "192.0.2.1".parse().unwrap(),
+        }
+    }
+
+    fn without_host() -> Self {
+        Self {
+            host: String::new(),
+            ..Self::to("http://h/")
+        }
+    }
+
+    fn method(method: &str) -> Self {
+        Self {
+            method: method.parse().unwrap(),
+            ..Self::to("http://h/")
+        }
+    }
+
+    fn from(client: &str) -> Self {
+        Self {
+            client: client.parse().unwrap(),
+            ..Self::to("http://h/")
+        }
+    }
+
+    fn with(lines: &[(&str, &str)]) -> Self {
+        let mut request = Self::to("http://h/");
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request
+                .headers
+                .append(name, HeaderValue::from_str(value).unwrap());
+        }
+        request
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            host: &self.host,
+            path: &self.path,
+            query: self.query.as_deref(),
+            method: &self.method,
+            headers: &self.headers,
+            client: self.client,
+        }
+    }
+}
+
+fn is(matcher: Matcher) -> Expression {
+    Expression::Matcher(matcher)
+}
+
+fn host(host: &str) -> Expression {
+    is(Matcher::Host(host.to_owned()))
+}
+
+fn host_regexp(regex: &str) -> Expression {
+    is(Matcher::HostRegexp(Regex::new(regex).unwrap()))
+}
+
+fn path_is(path: &str) -> Expression {
+    is(Matcher::Path(path.to_owned()))
+}
+
+fn prefix(path: &str) -> Expression {
+    is(Matcher::PathPrefix(path.to_owned()))
+}
+
+fn path_regexp(regex: &str) -> Expression {
+    is(Matcher::PathRegexp(Regex::new(regex).unwrap()))
+}
+
+fn method(name: &str) -> Expression {
+    is(Matcher::Method(name.to_owned()))
+}
+
+fn header(name: &str, value: &str) -> Expression {
+    is(Matcher::Header {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+fn header_regexp(name: &str, regex: &str) -> Expression {
+    is(Matcher::HeaderRegexp {
+        name: name.to_owned(),
+        value: Regex::new(regex).unwrap(),
+    })
+}
+
+fn query(key: &str, value: &str) -> Expression {
+    is(Matcher::Query {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+fn query_regexp(key: &str, regex: &str) -> Expression {
+    is(Matcher::QueryRegexp {
+        key: key.to_owned(),
+        value: Regex::new(regex).unwrap(),
+    })
+}
+
+fn client(net: &str) -> Expression {
+    is(Matcher::ClientIp(net.parse().unwrap()))
+}
+
+fn and<const N: usize>(parts: [Expression; N]) -> Expression {
+    Expression::And(parts.into())
+}
+
+fn or<const N: usize>(parts: [Expression; N]) -> Expression {
+    Expression::Or(parts.into())
+}
+
+fn not(inner: Expression) -> Expression {
+    Expression::Not(Box::new(inner))
+}
+
+fn route(name: &str, priority: i64, expression: Expression) -> Route {
+    Route {
+        name: name.to_owned(),
+        provider_rank: 0,
+        rule: Rule {
+            text: format!("rule of {name}"),
+            expression,
+        },
+        priority,
+    }
+}
+
+#[track_caller]
+fn expect<const N: usize>(expression: Expression, cases: [(Request, bool); N]) {
+    let table = Table::build(vec![route("r", 1, expression)]);
+    for (at, (request, matches)) in cases.iter().enumerate() {
+        assert_eq!(
+            table.find(&request.facts()).is_some(),
+            *matches,
+            "case {at}: {:?}",
+            request.facts()
+        );
+        let wins = table
+            .explain(&request.facts())
+            .iter()
+            .any(|verdict| verdict.outcome == Outcome::Wins);
+        assert_eq!(
+            wins,
+            *matches,
+            "explained, case {at}: {:?}",
+            request.facts()
+        );
+    }
+}
+
+#[track_caller]
+fn expect_urls<const N: usize>(expression: Expression, cases: [(&str, bool); N]) {
+    expect(
+        expression,
+        cases.map(|(url, matches)| (Request::to(url), matches)),
+    );
+}
+
+#[test]
+fn host_is_compared_without_case_port_or_trailing_dot() {
+    for written in ["example.com", "example.com.", "EXAMPLE.COM"] {
+        expect_urls(
+            host(written),
+            [
+                ("https://example.com", true),
+                ("https://example.com:8080/path", true),
+                ("https://EXAMPLE.com/path", true),
+                ("https://example.com.", true),
+                ("https://example.org", false),
+                ("https://example.org.", false),
+                ("https://www.example.com", false),
+                ("https://com", false),
+            ],
+        );
+    }
+    expect_urls(
+        host("xn--9t9h.com"),
+        [
+            ("https://xn--9t9h.com/", true),
+            ("https://example.com", false),
+        ],
+    );
+}
+
+#[test]
+fn an_address_in_brackets_is_matched_without_them() {
+    for written in ["::1", "[::1]"] {
+        expect_urls(
+            host(written),
+            [
+                ("http://[::1]/", true),
+                ("http://[::1]:80/", true),
+                ("http://[::2]/", false),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_wildcard_host_is_exactly_one_label() {
+    expect_urls(
+        host("*.example.com"),
+        [
+            ("https://test.example.com", true),
+            ("https://TEST.example.com.:443", true),
+            ("https://example.com", false),
+            ("https://a.test.example.com", false),
+            ("https://test.otherexample.com", false),
+            ("https://com", false),
+        ],
+    );
+}
+
+#[test]
+fn a_star_is_any_host_but_none() {
+    expect(
+        host("*"),
+        [
+            (Request::to("https://test.example.com"), true),
+            (Request::to("https://localhost"), true),
+            (Request::to("http://[::1]"), true),
+            (Request::without_host(), false),
+        ],
+    );
+}
+
+#[test]
+fn a_request_without_a_host_matches_no_host_matcher() {
+    for expression in [
+        host("example.com"),
+        host("*"),
+        host("*.com"),
+        host(""),
+        host_regexp(".*"),
+    ] {
+        expect(expression, [(Request::without_host(), false)]);
+    }
+    expect(not(host("example.com")), [(Request::without_host(), true)]);
+    expect(prefix("/"), [(Request::without_host(), true)]);
+}
+
+#[test]
+fn host_regexp_is_unanchored_on_the_lower_cased_host() {
+    expect_urls(
+        host_regexp("^[a-z-]+\\.com$"),
+        [
+            ("https://example.com", true),
+            ("https://EXAMPLE.com:8080", true),
+            ("https://example.org", false),
+            ("https://a.example.com", false),
+        ],
+    );
+    expect_urls(
+        host_regexp("ample"),
+        [("https://example.com", true), ("https://exam.com", false)],
+    );
+    expect_urls(
+        host_regexp("^[A-Z]+\\.com$"),
+        [("https://EXAMPLE.com", false)],
+    );
+}
+
+#[test]
+fn path_is_the_whole_routing_path() {
+    expect_urls(
+        path_is("/css"),
+        [
+            ("https://example.com", false),
+            ("https://example.com/css", true),
+            ("https://example.com/%63ss", true),
+            ("https://example.com/x/../css", true),
+            ("https://example.com/css?q=1", true),
+            ("https://example.com/css/", false),
+            ("https://example.com/css/main.css", false),
+            ("https://example.com/CSS", false),
+        ],
+    );
+    expect_urls(
+        path_is("/foo bar"),
+        [("http://h/foo%20bar", true), ("http://h/foobar", false)],
+    );
+    expect_urls(
+        path_is("/a/b"),
+        [("http://h/a%2Fb", false), ("http://h/a/b", true)],
+    );
+    expect_urls(
+        path_is("/a%2Fb"),
+        [("http://h/a%2fb", true), ("http://h/a/b", false)],
+    );
+}
+
+#[test]
+fn path_prefix_goes_by_characters() {
+    expect_urls(
+        prefix("/v1"),
+        [
+            ("https://example.com/v1", true),
+            ("https://example.com/v1/", true),
+            ("https://example.com/v12", true),
+            ("https://example.com/v1/../v2", false),
+            ("https://example.com/v", false),
+            ("https://example.com/x/v1", false),
+        ],
+    );
+}
+
+#[test]
+fn path_regexp_is_unanchored_and_case_sensitive() {
+    expect_urls(
+        path_regexp("^/(css|js)"),
+        [
+            ("https://example.com", false),
+            ("https://example.com/css", true),
+            ("https://example.com/js/main.js", true),
+            ("https://example.com/CSS", false),
+            ("https://example.com/a/css", false),
+        ],
+    );
+    expect_urls(
+        path_regexp("/\\{path:css\\}"),
+        [("http://h/%7Bpath:css%7D/", true), ("http://h/css", false)],
+    );
+    expect_urls(path_regexp("css"), [("http://h/a/css", true)]);
+}
+
+#[test]
+fn method_is_the_exact_token() {
+    expect(
+        method("GET"),
+        [
+            (Request::method("GET"), true),
+            (Request::method("POST"), false),
+            (Request::method("get"), false),
+        ],
+    );
+    expect(
+        method("PURGE"),
+        [
+            (Request::method("PURGE"), true),
+            (Request::method("GET"), false),
+        ],
+    );
+    expect(method("NO GOOD"), [(Request::method("GET"), false)]);
+}
+
+#[test]
+fn header_is_one_of_the_lines_exactly() {
+    for name in ["x-forwarded-proto", "X-Forwarded-Proto"] {
+        expect(
+            header(name, "https"),
+            [
+                (Request::with(&[("x-forwarded-proto", "https")]), true),
+                (
+                    Request::with(&[
+                        ("X-Forwarded-Proto", "http"),
+                        ("x-forwarded-proto", "https"),
+                    ]),
+                    true,
+                ),
+                (
+                    Request::with(&[
+                        ("x-forwarded-proto", "https"),
+                        ("x-forwarded-proto", "http"),
+                    ]),
+                    true,
+                ),
+                (Request::with(&[("x-forwarded-proto", "http,https")]), false),
+                (Request::with(&[("x-forwarded-proto", "HTTPS")]), false),
+                (Request::with(&[("x-forwarded-host", "https")]), false),
+                (Request::with(&[]), false),
+            ],
+        );
+    }
+    expect(
+        header("x-empty", ""),
+        [
+            (Request::with(&[("x-empty", "")]), true),
+            (Request::with(&[]), false),
+        ],
+    );
+}
+
+#[test]
+fn the_host_is_no_header() {
+    let request = || Request::with(&[("host", "h")]);
+    expect(header("host", "h"), [(request(), false)]);
+    expect(header_regexp("host", ".*"), [(request(), false)]);
+    expect(not(header("host", "h")), [(request(), true)]);
+}
+
+#[test]
+fn header_regexp_is_unanchored_on_each_line() {
+    expect(
+        header_regexp("x-forwarded-proto", "^https?$"),
+        [
+            (Request::with(&[("x-forwarded-proto", "http")]), true),
+            (Request::with(&[("x-forwarded-proto", "https")]), true),
+            (
+                Request::with(&[("x-forwarded-proto", "ws"), ("x-forwarded-proto", "https")]),
+                true,
+            ),
+            (Request::with(&[("x-forwarded-proto", "HTTPS")]), false),
+            (Request::with(&[("x-forwarded-host", "http")]), false),
+            (Request::with(&[]), false),
+        ],
+    );
+    expect(
+        header_regexp("cookie", "version=canary"),
+        [
+            (
+                Request::with(&[("cookie", "a=1; version=canary; b=2")]),
+                true,
+            ),
+            (Request::with(&[("cookie", "a=1; version=stable")]), false),
+        ],
+    );
+}
+
+#[test]
+fn query_is_one_of_the_values_exactly() {
+    expect_urls(
+        query("q", "traefik"),
+        [
+            ("https://example.com", false),
+            ("https://example.com?q=traefik", true),
+            ("https://example.com?rel=ddg&q=traefik", true),
+            ("https://example.com?rel=ddg;q=traefik", true),
+            ("https://example.com?q=awesome&q=traefik", true),
+            ("https://example.com?%71=tr%61efik", true),
+            ("https://example.com?q=nginx", false),
+            ("https://example.com?q=TRAEFIK", false),
+            ("https://example.com?Q=traefik", false),
+            ("https://example.com?rel=traefik", false),
+            ("https://example.com?q=traefik%", false),
+        ],
+    );
+    expect_urls(
+        query("q", "a b"),
+        [
+            ("http://h/?q=a+b", true),
+            ("http://h/?q=a%20b", true),
+            ("http://h/?q=a%2Bb", false),
+        ],
+    );
+}
+
+#[test]
+fn query_without_a_value_wants_it_empty() {
+    expect_urls(
+        query("mobile", ""),
+        [
+            ("https://example.com", false),
+            ("https://example.com?mobile", true),
+            ("https://example.com?mobile=", true),
+            ("https://example.com?mobile=true", false),
+            ("https://example.com?mobile=true&mobile", true),
+        ],
+    );
+    expect_urls(
+        query_regexp("mobile", "^$"),
+        [("http://h/?mobile", true), ("http://h/?mobile=true", false)],
+    );
+}
+
+#[test]
+fn query_regexp_is_unanchored_on_decoded_values() {
+    expect_urls(
+        query_regexp("q", "^(traefik|nginx)$"),
+        [
+            ("https://example.com", false),
+            ("https://example.com?q=traefik", true),
+            ("https://example.com?q=tr%61efik", true),
+            ("https://example.com?q=x&q=nginx", true),
+            ("https://example.com?q=haproxy", false),
+            ("https://example.com?Q=nginx", false),
+        ],
+    );
+    expect_urls(query_regexp("q", "a b"), [("http://h/?q=xa+bx", true)]);
+}
+
+#[test]
+fn client_ip_is_the_peer_in_either_notation() {
+    for net in ["192.168.1.0/24", "::ffff:192.168.1.0/120"] {
+        expect(
+            client(net),
+            [
+                (Request::from("192.168.1.1"), true),
+                (Request::from("::ffff:192.168.1.100"), true),
+                (Request::from("192.168.2.1"), false),
+                (Request::from("::1"), false),
+            ],
+        );
+    }
+    expect(
+        client("2001:db8::/32"),
+        [
+            (Request::from("2001:db8::1"), true),
+            (Request::from("2001:db9::1"), false),
+        ],
+    );
+    let mut forwarded = Request::with(&[("x-forwarded-for", "10.0.0.1")]);
+    forwarded.client = "192.0.2.1".parse().unwrap();
+    expect(client("10.0.0.0/8"), [(forwarded, false)]);
+}
+
+#[test]
+fn operators_combine() {
+    let rule = || {
+        and([
+            host("a.x"),
+            or([prefix("/api"), header("x-version", "canary")]),
+            not(client("10.0.0.0/8")),
+        ])
+    };
+    let request = |url: &str, version: &str, client: &str| Request {
+        headers: Request::with(&[("x-version", version)]).headers,
+        client: client.parse().unwrap(),
+        ..Request::to(url)
+    };
+    expect(
+        rule(),
+        [
+            (request("http://a.x/api", "stable", "192.0.2.1"), true),
+            (request("http://a.x/", "canary", "192.0.2.1"), true),
+            (request("http://a.x/", "stable", "192.0.2.1"), false),
+            (request("http://a.x/api", "canary", "10.0.0.1"), false),
+            (request("http://b.x/api", "canary", "192.0.2.1"), false),
+        ],
+    );
+    expect_urls(
+        or([host("a.x"), and([host("*.y"), prefix("/p")])]),
+        [
+            ("http://a.x/", true),
+            ("http://b.y/p", true),
+            ("http://b.y/", false),
+            ("http://c/p", false),
+        ],
+    );
+    expect_urls(
+        not(or([host("a"), host("b")])),
+        [("http://a/", false), ("http://c/", true)],
+    );
+    expect_urls(
+        and([
+            and([prefix("/p"), or([host("a"), host("b")])]),
+            or([host("b"), prefix("/p/q")]),
+        ]),
+        [
+            ("http://a/p", false),
+            ("http://a/p/q", true),
+            ("http://b/p", true),
+            ("http://c/p/q", false),
+        ],
+    );
+    expect_urls(
+        and([host("*.x"), host("a.x")]),
+        [("http://a.x/", true), ("http://b.x/", false)],
+    );
+    expect_urls(
+        or([host("a.x"), host("*.x"), host("a.x")]),
+        [("http://a.x/", true), ("http://b.x/", true)],
+    );
+}
+
+#[test]
+fn the_highest_priority_is_asked_first_wherever_it_is_indexed() {
+    let winner = |priorities: [i64; 3], url: &str| {
+        let table = Table::build(vec![
+            route("exact", priorities[0], host("a.x")),
+            route("below", priorities[1], host("*.x")),
+            route("common", priorities[2], prefix("/")),
+        ]);
+        table.find(&Request::to(url).facts())
+    };
+    assert_eq!(winner([3, 2, 1], "http://a.x/"), Some(0));
+    assert_eq!(winner([2, 3, 1], "http://a.x/"), Some(1));
+    assert_eq!(winner([1, 2, 3], "http://a.x/"), Some(2));
+    assert_eq!(winner([3, 2, 1], "http://b.x/"), Some(1));
+    assert_eq!(winner([3, 2, 1], "http://c/"), Some(2));
+    assert_eq!(winner([-1, i64::MIN, -2], "http://a.x/"), Some(0));
+}
+
+#[test]
+fn ties_are_broken_by_provider_then_name_then_order() {
+    let tied = |rank: u32, name: &str| Route {
+        provider_rank: rank,
+        ..route(name, 5, host("h"))
+    };
+    let winner =
+        |routes: [Route; 3]| Table::build(routes.into()).find(&Request::to("http://h/").facts());
+    assert_eq!(winner([tied(2, "a"), tied(1, "c"), tied(1, "b")]), Some(2));
+    assert_eq!(winner([tied(1, "c"), tied(0, "z"), tied(1, "b")]), Some(1));
+    assert_eq!(winner([tied(1, "a"), tied(1, "a"), tied(1, "b")]), Some(0));
+    let common = |name: &str| route(name, 5, prefix("/"));
+    assert_eq!(winner([tied(0, "b"), common("a"), tied(0, "c")]), Some(1));
+}
+
+#[test]
+fn an_empty_table_finds_nothing() {
+    let table = Table::build(Vec::new());
+    assert!(table.is_empty());
+    assert_eq!(table.find(&Request::to("http://h/").facts()), None);
+    assert!(table.explain(&Request::to("http://h/").facts()).is_empty());
+}
+
+#[test]
+fn candidates_do_not_grow_with_the_number_of_hosts() {
+    let routes = (0..10_000).map(|n| {
+        route(
+            &format!("r{n}"),
+            10,
+            and([host(&format!("h{n}.x")), prefix("/")]),
+        )
+    });
+    let table = Table::build(routes.collect());
+    assert_eq!(table.len(), 10_000);
+    assert_eq!(table.candidates("h77.x").count(), 1);
+    assert_eq!(table.find(&Request::to("http://h77.x/").facts()), Some(77));
+    assert_eq!(table.candidates("unknown").count(), 0);
+}
+
+#[test]
+fn every_route_that_could_match_is_explained() {
+    let table = Table::build(vec![
+        route(
+            "blue@file",
+            40,
+            and([host("pro.coding"), header("x-version", "canary")]),
+        ),
+        route(
+            "paths@file",
+            30,
+            and([host("pro.coding"), or([prefix("/api"), query("beta", "")])]),
+        ),
+        route(
+            "inside@file",
+            25,
+            and([host("*.coding"), not(client("192.0.2.0/24"))]),
+        ),
+        route("main@file", 20, host("pro.coding")),
+        route("elsewhere@file", 90, host("dev.coding")),
+        route("last@file", 1, prefix("/")),
+        route("deep@file", 50, not(host("pro.coding"))),
+        route("odd@file", 60, header("host", "pro.coding")),
+    ]);
+    let explained = |request: &Request| {
+        let verdicts = table.explain(&request.facts());
+        let lines = verdicts.iter().map(|verdict| {
+            assert_eq!(verdict.rule, format!("rule of {}", verdict.name));
+            format!(
+                "{} {} #{}: {}",
+                verdict.priority, verdict.name, verdict.route, verdict.outcome
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(
+        "explained",
+        explained(&Request::to("http://pro.coding/x?beta=1"))
+    );
+    let canary = Request {
+        headers: Request::with(&[("x-version", "canary")]).headers,
+        ..Request::to("http://pro.coding")
+    };
+    insta::assert_snapshot!("explained_canary", explained(&canary));
+    let stable = Request {
+        headers: Request::with(&[("x-version", "a"), ("x-version", "b")]).headers,
+        ..canary
+    };
+    insta::assert_snapshot!("explained_other_value", explained(&stable));
+    insta::assert_snapshot!(
+        "explained_without_host",
+        explained(&Request::without_host())
+    );
+}
+
+#[test]
+fn every_matcher_says_what_it_saw() {
+    let request = Request {
+        headers: Request::with(&[("x-a", "1")]).headers,
+        query: Some("q=1&q=2+3".to_owned()),
+        ..Request::to("http://a.b.c/p")
+    };
+    let rules = [
+        host("*.c"),
+        host("*"),
+        host_regexp("z"),
+        path_is("/x"),
+        prefix("/x"),
+        path_regexp("x"),
+        method("POST"),
+        method("NO GOOD"),
+        header("x-a", "2"),
+        header("x-b", "with `ticks`"),
+        header_regexp("x-a", "^2"),
+        query("q", "9"),
+        query("r", ""),
+        query_regexp("q", "9"),
+        client("10.0.0.0/8"),
+        not(and([method("GET"), prefix("/")])),
+        not(or([method("GET"), prefix("/x")])),
+        or([path_is("/x"), method("POST")]),
+    ];
+    let lines = rules.map(|rule| {
+        // Behind a part that every host meets, so that no rule is left out for its host.
+        let table = Table::build(vec![route(
+            "r",
+            1,
+            or([and([rule, prefix("/")]), method("NO GOOD")]),
+        )]);
+        let verdicts = table.explain(&request.facts());
+        verdicts[0].outcome.to_string().replace(
+            "; Method(`NO GOOD`) does not match: there is no such method",
+            "",
+        )
+    });
+    insta::assert_snapshot!(lines.join("\n"));
+}

@@ -1,0 +1,66 @@
+//! What the workers share with each other and with the control plane.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::{access_log::AccessLog, metrics::Metrics, pool::Targets, snapshot::Snapshot};
+
+/// One per process.
+pub(crate) struct Shared {
+    pub(crate) current: ArcSwap<Snapshot>,
+    /// The current snapshot's: what each request compares.
+    pub(crate) generation: AtomicU64,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The traefik_* families are counted.
+    pub(crate) counts_traffic: bool,
+    pub(crate) targets: Targets,
+    pub(crate) access_log: Option<AccessLog>,
+    terminating: AtomicBool,
+    /// What `/ping` answers from then on.
+    pub(crate) terminating_status: u16,
+    /// The problems that `/ready` shows; empty: none.
+    pub(crate) readiness: Mutex<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        first: Snapshot,
+        metrics: Arc<Metrics>,
+        counts_traffic: bool,
+        targets: Targets,
+        access_log: Option<AccessLog>,
+        terminating_status: u16,
+    ) -> Self {
+        Self {
+            generation: AtomicU64::new(first.generation),
+            current: ArcSwap::from_pointee(first),
+            metrics,
+            counts_traffic,
+            targets,
+            access_log,
+            terminating: AtomicBool::new(false),
+            terminating_status,
+            readiness: Mutex::default(),
+        }
+    }
+
+    /// Makes a snapshot the current one; each worker takes it with its next request.
+    pub(crate) fn store(&self, snapshot: Snapshot) {
+        let generation = snapshot.generation;
+        self.current.store(Arc::new(snapshot));
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    pub(crate) fn is_terminating(&self) -> bool {
+        self.terminating.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.terminating.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,182 @@
+//! Everything that a request consults: immutable, one generation, made by [`crate::compile`].
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use rollgate_config::dynamic::service::Strategy;
+
+use crate::{
+    metrics::{RouterId, ServiceId, VersionId},
+    middleware::Middleware,
+    pool::Target,
+    router::Table,
+    tls::{HostOptions, OptionsId, Tls},
+};
+
+/// One generation of the configuration, ready for requests.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts up with each publication.
+    pub generation: u64,
+    /// In the order of the static entry points.
+    pub(crate) entry_points: Vec<Routes>,
+    pub(crate) services: Services,
+    pub(crate) tls: Tls,
+}
+
+/// An entry point's routers: those that serve TLS and those that do not.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    pub(crate) plain: Routing,
+    pub(crate) tls: Routing,
+    /// Which TLS options a server name's handshake uses.
+    pub(crate) host_options: HostOptions,
+    /// Every host has the default options, so no request can be on the wrong connection.
+    pub(crate) uniform_options: bool,
+}
+
+/// A table and what its entries lead to.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) table: Table,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// A router that won.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: RouterId,
+    /// The entry point's, then the router's, chains flattened.
+    pub(crate) middlewares: Arc<[Step]>,
+    pub(crate) service: ServiceIndex,
+    pub(crate) access_log: bool,
+    pub(crate) metrics: bool,
+}
+
+/// A middleware in its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) name: Arc<str>,
+    pub(crate) middleware: Arc<Middleware>,
+}
+
+/// A service's place in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServiceIndex(pub(crate) u32);
+
+/// Every service, in chunks: a change of weights copies one chunk and the spine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Services {
+    chunks: Vec<Arc<Vec<Service>>>,
+}
+
+/// What a router or a weighted service leads to.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) name: Arc<str>,
+    pub(crate) middlewares: Arc<[Step]>,
+    pub(crate) kind: ServiceKind,
+}
+
+/// The kinds of service.
+#[derive(Debug, Clone)]
+pub(crate) enum ServiceKind {
+    LoadBalancer(Arc<LoadBalancer>),
+    Weighted(Weighted),
+    Internal(Internal),
+}
+
+/// Versions by weight.
+#[derive(Debug, Clone)]
+pub(crate) struct Weighted {
+    pub(crate) children: Box<[Child]>,
+}
+
+/// One version.
+#[derive(Debug, Clone)]
+pub(crate) struct Child {
+    pub(crate) service: ServiceIndex,
+    /// In millionths.
+    pub(crate) weight: u64,
+    /// Some server below it can take a request.
+    pub(crate) available: bool,
+    pub(crate) version: VersionId,
+}
+
+/// Servers that all do the same.
+#[derive(Debug)]
+pub(crate) struct LoadBalancer {
+    pub(crate) name: Arc<str>,
+    pub(crate) servers: Box<[Server]>,
+    pub(crate) strategy: Strategy,
+    pub(crate) pass_host_header: bool,
+    pub(crate) id: ServiceId,
+    /// The index into each worker's rounds.
+    pub(crate) slot: u32,
+    /// Changes when the servers or their weights do.
+    pub(crate) list: u64,
+}
+
+/// One address.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) target: Arc<Target>,
+    /// For the access log: the URL as configured.
+    pub(crate) url: Arc<str>,
+    /// In millionths.
+    pub(crate) weight: u64,
+    /// With `preservePath`: goes before the request's path.
+    pub(crate) path_prefix: Option<Arc<str>>,
+    pub(crate) in_flight: Arc<AtomicUsize>,
+}
+
+/// Services that the gateway answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Internal {
+    /// `api@internal`
+    Api,
+    /// `ping@internal`
+    Ping,
+    /// `prometheus@internal`
+    Prometheus,
+    /// `noop@internal`
+    Noop,
+    /// `/live`
+    Live,
+    /// `/ready`
+    Ready,
+    /// `OPTIONS *`, which asks the gateway itself (RFC 9110 section 9.3.7).
+    Options,
+}
+
+const CHUNK: usize = 64;
+
+impl Services {
+    /// From a list, in order.
+    pub(crate) fn new(services: Vec<Service>) -> Self {
+        let mut chunks = Vec::with_capacity(services.len().div_ceil(CHUNK));
+        let mut rest = services.into_iter().peekable();
+        while rest.peek().is_some() {
+            chunks.push(Arc::new(rest.by_ref().take(CHUNK).collect()));
+        }
+        Self { chunks }
+    }
+
+    /// The service at an index that compiling handed out.
+    pub(crate) fn at(&self, index: ServiceIndex) -> &Service {
+        let index = index.0 as usize;
+        &self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+impl Routes {
+    /// The routing of one kind of connection.
+    pub(crate) fn of(&self, tls: bool) -> &Routing {
+        if tls { &self.tls } else { &self.plain }
+    }
+
+    /// The options that a host's routers want.
+    pub(crate) fn options_of(&self, host: &str) -> OptionsId {
+        self.host_options.of(host)
+    }
+}

@@ -1,0 +1,154 @@
+//! A client's byte stream: plain or TLS, with the bytes that were read to find out which.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::connection::phase::{Phase, State};
+
+/// A socket and what was already read from it.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) tcp: TcpStream,
+    pub(crate) prefix: Bytes,
+}
+
+/// A client's stream as HTTP sees it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) kind: Kind,
+    pub(crate) phase: Arc<Phase>,
+    /// HTTP/2 frames between requests are not a request's head, so its connections have no such phase.
+    pub(crate) heads: bool,
+}
+
+/// With or without TLS.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Plain(Raw),
+    Tls(Box<TlsStream<Raw>>),
+}
+
+/// What a client reads whose request head took too long (RFC 9110 section 15.5.9).
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 16\r\ncontent-type: text/plain\r\n\r\nRequest Timeout\n";
+
+// === impl Raw ===
+
+impl AsyncRead for Raw {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.prefix.is_empty() {
+            if buf.remaining() < self.prefix.len() {
+                buf.put_slice(&self.prefix.split_to(buf.remaining()));
+            } else {
+                // Taken, not split: an empty remainder would keep the buffer alive as long as the connection.
+                buf.put_slice(&std::mem::take(&mut self.prefix));
+            }
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Raw {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// The request head never came whole: says so and ends the stream.
+    fn refuse_slow_head(&mut self, cx: &mut Context<'_>) -> io::Error {
+        let sent = Pin::new(&mut *self).poll_write(cx, REQUEST_TIMEOUT);
+        if matches!(sent, Poll::Ready(Ok(_))) {
+            let _best_effort = Pin::new(self).poll_flush(cx);
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.phase.state() == State::Expired {
+            return Poll::Ready(Err(self.refuse_slow_head(cx)));
+        }
+        ready!(match &mut self.kind {
+            Kind::Plain(raw) => Pin::new(raw).poll_read(cx, buf),
+            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+        })?;
+        if self.heads {
+            self.phase.read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.kind {
+            Kind::Plain(raw) => Pin::new(raw).poll_write(cx, buf),
+            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.kind {
+            Kind::Plain(raw) => Pin::new(raw).poll_write_vectored(cx, bufs),
+            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Plain(_) => Poll::Ready(Ok(())),
+            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Plain(raw) => Pin::new(raw).poll_shutdown(cx),
+            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+        }
+    }
+}

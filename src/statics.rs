@@ -1,0 +1,123 @@
+//! Where the static configuration comes from: a file, else Traefik's flags, else `TRAEFIK_*` variables. As in Traefik
+//! they do not mix: the first that is there counts. Unlike there, flags beside a file are an error.
+
+use std::path::{Path, PathBuf};
+
+use rollgate_config::{Allow, Document, Format, Read, problem::Problem, static_config::Static};
+use rollgate_control::file::Sources;
+
+/// The static configuration and where the dynamic one is.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) statics: Static,
+    pub(crate) sources: Sources,
+    /// Unsupported keys that were let through.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The configuration is wrong.
+    Problems(Vec<Problem>),
+    /// The command line is.
+    Usage(String),
+}
+
+/// Reads it. `flags` are the command line's own words that are not ours.
+pub(crate) fn load(file: Option<&Path>, flags: &[String], allow: &Allow) -> Result<Loaded, Failure> {
+    let (document, main) = match file {
+        Some(_) if !flags.is_empty() => {
+            let what = format!("{}: static configuration comes from a file or from flags, not from both", flags[0]);
+            return Err(Failure::Usage(what));
+        }
+        Some(file) => (from_file(file)?, Some(file.to_owned())),
+        None if !flags.is_empty() => (Document::from_flags(flags).map_err(Failure::Problems)?, None),
+        None => {
+            let variables: Vec<(String, String)> =
+                std::env::vars().filter(|(name, _)| name.starts_with("TRAEFIK_")).collect();
+            (Document::from_environment(&variables).map_err(Failure::Problems)?, None)
+        }
+    };
+    let Read { value, problems, warnings, .. } = rollgate_config::read_static(&document, allow);
+    let Some(mut statics) = value else { return Err(Failure::Problems(problems)) };
+    if let Ok(address) = std::env::var(INTERNAL_ADDRESS) {
+        statics.set_internal_default(&address);
+    }
+    let target = statics.file_provider.as_ref().map(|provider| provider.target.clone());
+    // Without dynamic configuration in it, the file is not followed.
+    let main = main.filter(|_| document.has_dynamic());
+    Ok(Loaded { statics, sources: Sources { main, target }, warnings })
+}
+
+fn from_file(file: &Path) -> Result<Document, Failure> {
+    let name = file.display().to_string();
+    let format = Format::of(&name)
+        .ok_or_else(|| Failure::Usage(format!("{name}: unknown kind of file (.yml, .yaml, .toml, .json)")))?;
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    Document::parse(&name, &text, format).map_err(Failure::Problems)
+}
+
+/// Splits a command line into our own options and Traefik's flags.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) allow: Vec<String>,
+    pub(crate) workers: usize,
+    pub(crate) flags: Vec<String>,
+}
+
+impl Words {
+    /// Understands `--config F`, `--config=F`, `--configFile=F`, `--allow-unsupported K,...`, `--workers N`; all else is
+    /// Traefik's.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+        let mut parsed = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            let mut needed = || value.clone().or_else(|| words.next().cloned()).ok_or_else(|| format!("{name} needs a value"));
+            match name.to_ascii_lowercase().as_str() {
+                "--config" | "-c" | "--configfile" => parsed.config = Some(needed()?.into()),
+                "--allow-unsupported" => parsed.allow.push(needed()?),
+                "--workers" => {
+                    let value = needed()?;
+                    parsed.workers = value.parse().map_err(|_| format!("--workers {value}: not a number"))?;
+                }
+                flag if flag.starts_with("--") => parsed.flags.push(word.clone()),
+                _ => return Err(format!("{word}: not an option")),
+            }
+        }
+        Ok(parsed)
+    }
+
+    pub(crate) fn allow(&self) -> Allow {
+        Allow::parse(&self.allow.join(","))
+    }
+}
+
+/// Where the internal entry point listens if the configuration does not say; the container image sets it.
+const INTERNAL_ADDRESS: &str = "ROLLGATE_INTERNAL_ADDRESS";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Words, String> {
+        Words::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn our_options_are_told_from_traefiks_flags() {
+        let parsed = words("--configFile=a.yml --workers 3 --allow-unsupported tcp --allow-unsupported=udp").unwrap();
+        assert_eq!(parsed.config, Some("a.yml".into()));
+        assert_eq!((parsed.workers, parsed.allow.join(",")), (3, "tcp,udp".to_owned()));
+        let parsed = words("--entryPoints.web.address=:80 --ping").unwrap();
+        assert_eq!(parsed.flags, ["--entryPoints.web.address=:80", "--ping"]);
+        assert_eq!(words("--config"), Err("--config needs a value".to_owned()));
+        assert_eq!(words("--workers many"), Err("--workers many: not a number".to_owned()));
+        assert_eq!(words("web"), Err("web: not an option".to_owned()));
+    }
+}

@@ -1,0 +1,85 @@
+//! The binary's commands that end by themselves, and other programs that a test needs.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::JoinHandle,
+};
+
+use crate::wait;
+
+/// What a command left behind.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The exit code; -1 if a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The binary under test: what cargo built for this test run.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("CARGO_BIN_EXE_rollgate") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test runs from a file");
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in target/PROFILE/deps");
+    profile.join("rollgate")
+}
+
+/// Runs `rollgate ARGUMENTS` in `directory` with a clean environment and waits for its end.
+pub fn rollgate(directory: impl AsRef<Path>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(directory).env_clear();
+    run(command)
+}
+
+/// Runs a command with no input to its end, at most 60 s; the command is killed and the test fails after that.
+pub fn run(mut command: Command) -> Output {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let deadline = std::time::Instant::now() + wait::PATIENCE;
+    let status =
+        wait::eventually_blocking(&format!("{command:?} ends"), wait::PATIENCE * 2, || {
+            if std::time::Instant::now() > deadline {
+                child.kill().ok();
+            }
+            child.try_wait().expect("a child can be waited for")
+        });
+    let output = Output {
+        code: status.code().unwrap_or(-1),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    };
+    assert!(
+        std::time::Instant::now() <= deadline,
+        "{command:?} did not end by itself: {output:?}"
+    );
+    output
+}
+
+fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    let mut stream = stream.expect("the stream is piped");
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok();
+        bytes
+    })
+}
+
+fn text(reader: JoinHandle<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&reader.join().expect("the reader does not panic")).into_owned()
+}

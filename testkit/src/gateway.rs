@@ -1,0 +1,382 @@
+//! The real binary, running.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{client::Ask, command, metrics::Metrics, wait};
+
+/// What stands for the gateway's own directory in configurations, arguments and variables.
+pub const DIR: &str = "@DIR@";
+
+/// A whole configuration in one YAML text: entry points `web` and `traefik` on port 0, ping, metrics with every label, a
+/// log at INFO, and `dynamic` after them.
+pub fn configuration(dynamic: &str) -> String {
+    format!("{STATIC}{dynamic}")
+}
+
+const STATIC: &str = r#"entryPoints:
+  web: {address: "127.0.0.1:0"}
+  traefik: {address: "127.0.0.1:0"}
+ping: {}
+metrics: {prometheus: {addRoutersLabels: true}}
+log: {level: INFO}
+"#;
+
+/// How a gateway is to be started.
+#[derive(Debug)]
+pub struct Launch {
+    directory: TempDir,
+    config_name: String,
+    arguments: Option<Vec<String>>,
+    more: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// With this configuration in a file `rollgate.yml` in a directory of its own.
+    pub fn new(config: &str) -> Self {
+        let launch = Self::empty();
+        launch.file("rollgate.yml", config)
+    }
+
+    /// With nothing; `arguments` must say what to run.
+    pub fn empty() -> Self {
+        Self {
+            directory: TempDir::with_prefix("rollgate-test-").expect("a directory can be made"),
+            config_name: "rollgate.yml".into(),
+            arguments: None,
+            more: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Puts the configuration into a file of another name, for its extension's sake.
+    pub fn config(mut self, name: &str, text: &str) -> Self {
+        self.config_name = name.into();
+        self.file(name, text)
+    }
+
+    /// Writes one more file, relative to the directory; `@DIR@` in it is the directory.
+    pub fn file(self, name: &str, text: &str) -> Self {
+        let path = self.directory.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("a folder can be made");
+        std::fs::write(path, self.placed(text)).expect("a file can be written");
+        self
+    }
+
+    /// A symbolic link in the directory.
+    pub fn link(self, name: &str, target: &str) -> Self {
+        std::os::unix::fs::symlink(target, self.directory.path().join(name))
+            .expect("a link can be made");
+        self
+    }
+
+    /// Everything after `rollgate`, instead of `run --config FILE`.
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = Some(
+            arguments
+                .iter()
+                .map(|argument| self.placed(argument))
+                .collect(),
+        );
+        self
+    }
+
+    /// One argument more.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.more.push(self.placed(argument));
+        self
+    }
+
+    /// One environment variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), self.placed(value)));
+        self
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts it; returns once it serves somewhere. Panics with what it wrote if it ends instead.
+    pub fn start(self) -> Gateway {
+        let config_path = self.directory.path().join(&self.config_name);
+        let mut command = Command::new(command::binary());
+        match &self.arguments {
+            Some(arguments) => command.args(arguments),
+            None => command.args(["run", "--config"]).arg(&config_path),
+        };
+        command
+            .args(&self.more)
+            .envs(self.variables.iter().cloned())
+            .current_dir(self.directory.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let output = Arc::new(Mutex::new(Written::default()));
+        let readers = [
+            read_stdout(
+                child.stdout.take().expect("stdout is piped"),
+                Arc::clone(&output),
+            ),
+            read_stderr(
+                child.stderr.take().expect("stderr is piped"),
+                Arc::clone(&output),
+            ),
+        ];
+        let mut gateway = Gateway {
+            child,
+            output,
+            readers: Some(readers),
+            directory: self.directory,
+            config_path,
+        };
+        gateway.wait_until_it_listens();
+        gateway
+    }
+
+    fn placed(&self, text: &str) -> String {
+        text.replace(
+            DIR,
+            self.directory
+                .path()
+                .to_str()
+                .expect("a temporary path is text"),
+        )
+    }
+}
+
+/// A running gateway; killed, by its own process id, when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    output: Arc<Mutex<Written>>,
+    readers: Option<[JoinHandle<()>; 2]>,
+    directory: TempDir,
+    config_path: PathBuf,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    listeners: BTreeMap<String, SocketAddr>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Gateway {
+    /// Starts the binary with this YAML and waits until it serves.
+    pub fn start(config: &str) -> Self {
+        Launch::new(config).start()
+    }
+
+    /// [`Gateway::start`] with [`configuration`].
+    pub fn with(dynamic: &str) -> Self {
+        Self::start(&configuration(dynamic))
+    }
+
+    /// Where an entry point listens; waits for its `listening` line.
+    pub fn address(&self, entry_point: &str) -> SocketAddr {
+        wait::eventually_blocking(
+            &format!("{entry_point} listens: {}", self.stderr()),
+            Duration::from_secs(30),
+            || self.written().listeners.get(entry_point).copied(),
+        )
+    }
+
+    /// Where `web` listens.
+    pub fn web(&self) -> SocketAddr {
+        self.address("web")
+    }
+
+    /// Asks `web`.
+    pub async fn ask(&self, ask: Ask) -> crate::Reply {
+        ask.send(self.web()).await
+    }
+
+    /// GETs a URL from `web`; the URL's host goes into the Host header only.
+    pub async fn get(&self, url: &str) -> crate::Reply {
+        self.ask(Ask::get(url)).await
+    }
+
+    /// What `/metrics` on the internal entry point says now.
+    pub async fn metrics(&self) -> Metrics {
+        let reply = Ask::get("http://localhost/metrics")
+            .send(self.address("traefik"))
+            .await;
+        assert_eq!(reply.status, 200, "/metrics answers");
+        Metrics::parse(&reply.text())
+    }
+
+    /// The configuration file.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// The directory that holds the configuration and whatever `@DIR@` led into it.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Replaces a file of the directory in one step (write beside, rename over).
+    pub fn rewrite(&self, name: &str, text: &str) {
+        let path = self.directory.path().join(name);
+        let beside = path.with_extension("new");
+        let text = text.replace(
+            DIR,
+            self.directory
+                .path()
+                .to_str()
+                .expect("a temporary path is text"),
+        );
+        std::fs::write(&beside, text).expect("a file can be written");
+        std::fs::rename(beside, path).expect("a file can be renamed");
+    }
+
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        self.written().stdout.clone()
+    }
+
+    /// Standard error so far.
+    pub fn stderr(&self) -> String {
+        self.written().stderr.clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The largest memory it ever held, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
+            .expect("the gateway is alive");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("the kernel says VmHWM");
+        line.trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse()
+            .expect("VmHWM is a number")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id is positive");
+        kill_process(id, signal).expect("the gateway is alive");
+    }
+
+    /// SIGTERM, then its exit status.
+    pub fn terminate(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        wait::eventually_blocking("the gateway ends", wait::PATIENCE, || {
+            child.try_wait().expect("a child can be waited for")
+        })
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("a child can be waited for")
+            .is_none()
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let (child, output) = (&mut self.child, &self.output);
+        let ended = wait::eventually_blocking("the gateway serves", wait::PATIENCE, || {
+            let listens = !output
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .listeners
+                .is_empty();
+            let ended = child.try_wait().expect("a child can be waited for");
+            (listens || ended.is_some()).then_some(ended)
+        });
+        if let Some(status) = ended {
+            if let Some(readers) = self.readers.take() {
+                readers
+                    .into_iter()
+                    .for_each(|reader| reader.join().expect("the reader does not panic"));
+            }
+            panic!(
+                "the gateway ended with {status} instead of serving:\n{}{}",
+                self.stdout(),
+                self.stderr()
+            );
+        }
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- the gateway wrote:\n{}", self.stderr());
+        }
+    }
+}
+
+fn read_stdout(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((name, address)) = listener(&line) {
+                written.listeners.insert(name, address);
+            }
+            written.stdout.push_str(&line);
+            written.stdout.push('\n');
+        }
+    })
+}
+
+fn read_stderr(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
+            written.stderr.push_str(&line);
+            written.stderr.push('\n');
+        }
+    })
+}
+
+/// Reads `listening entrypoint=web address=127.0.0.1:80`.
+fn listener(line: &str) -> Option<(String, SocketAddr)> {
+    let (name, address) = line
+        .strip_prefix("listening entrypoint=")?
+        .split_once(" address=")?;
+    Some((name.to_owned(), address.trim().parse().ok()?))
+}

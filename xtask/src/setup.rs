@@ -1,0 +1,145 @@
+//! Installs what the tests need and the machine has not. A second run finds everything and takes a moment.
+//!
+//! Programs come as Debian packages, and only those that are absent; Python packages and `cargo-deny` go below the
+//! target folder, so that nothing of the machine's own is changed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    Outcome,
+    steps::{pass, read},
+    workspace::Workspace,
+};
+
+/// Installs what is missing.
+pub fn install(workspace: &Workspace) -> Outcome {
+    install_programs()?;
+    install_python(workspace)?;
+    install_cargo_deny(workspace)
+}
+
+/// The `cargo-deny` to start: the one on the path if it is the pinned version, else ours.
+pub fn cargo_deny(workspace: &Workspace) -> PathBuf {
+    let shared = PathBuf::from("cargo-deny");
+    if is_pinned_cargo_deny(&shared) {
+        shared
+    } else {
+        workspace.tools.join("bin/cargo-deny")
+    }
+}
+
+fn install_programs() -> Outcome {
+    let mut packages: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !is_on_path(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        packages.extend(["python3", "python3-venv"]);
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    println!("    installing {}", packages.join(" "));
+    if !is_on_path("apt-get") {
+        return Err(format!(
+            "install these first, by their names in Debian: {}",
+            packages.join(" ")
+        ));
+    }
+    pass(apt_get().arg("update"))?;
+    pass(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(&packages),
+    )
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .arg("--quiet")
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn install_python(workspace: &Workspace) -> Outcome {
+    let wanted = fs::read_to_string(workspace.root.join("xtask/requirements.txt"))
+        .map_err(|why| format!("xtask/requirements.txt: {why}"))?;
+    let environment = workspace.tools.join("python");
+    let marker = environment.join("installed.txt");
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    pass(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment),
+    )?;
+    let mut pip = Command::new(workspace.python());
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]);
+    pass(
+        pip.arg("--requirement")
+            .arg(workspace.root.join("xtask/requirements.txt")),
+    )?;
+    fs::write(&marker, wanted).map_err(|why| format!("{}: {why}", marker.display()))
+}
+
+fn install_cargo_deny(workspace: &Workspace) -> Outcome {
+    if is_pinned_cargo_deny(&cargo_deny(workspace)) {
+        return Ok(());
+    }
+    let build = workspace.tools.join("build");
+    let mut install = workspace.cargo();
+    // A debug build: it compiles in a third of the time and checks a tree of this size in a second or two.
+    install
+        .args(["install", "--locked", "--debug", "--force", "--root"])
+        .arg(&workspace.tools);
+    install
+        .arg("--target-dir")
+        .arg(&build)
+        .arg(format!("cargo-deny@{CARGO_DENY}"));
+    pass(&mut install)?;
+    fs::remove_dir_all(&build).map_err(|why| format!("{}: {why}", build.display()))
+}
+
+fn is_pinned_cargo_deny(program: &Path) -> bool {
+    read(Command::new(program).arg("--version")).is_ok_and(|version| version.ends_with(CARGO_DENY))
+}
+
+fn is_on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// A program and the Debian package that it comes in.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("buildah", "buildah"),
+    ("busybox", "busybox-static"),
+    ("curl", "curl"),
+    ("nghttp", "nghttp2-client"),
+    ("openssl", "openssl"),
+];
+
+const CARGO_DENY: &str = "0.20.2";
