@@ -40,7 +40,8 @@ pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> 
         // One for UDP, allowed though unsupported, has no address.
         let entry_point =
             entry_point.filter(|entry_point| !entry_point.address.value.is_empty())?;
-        all.insert(name, entry_point)
+        all.entry(name).or_insert(entry_point);
+        Some(())
     });
     all
 }
