@@ -8,7 +8,7 @@ mod files;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -100,7 +100,7 @@ impl CheckReport {
     /// Adds what the one file that was named names itself.
     fn follow(
         &mut self,
-        main: &PathBuf,
+        main: &Path,
         target: &FileTarget,
         at: &rollgate_config::problem::Place,
         documents: &mut Vec<Document>,
