@@ -1,5 +1,6 @@
 //! `rollgate`: a gateway that moves users between versions of a service. Each command is a file beside this one.
 
+mod check;
 mod logging;
 mod run;
 mod statics;
@@ -22,12 +23,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tells everything that is wrong with a configuration.
+    Check(check::CheckArgs),
     /// Serves. Takes --config FILE, or Traefik's own flags, or TRAEFIK_* variables.
     Run(run::RunArgs),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     }
 }

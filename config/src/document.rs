@@ -221,6 +221,35 @@ impl Document {
             .collect()
     }
 
+    /// The static configuration that documents hold together, as one document; a root key in two of them stays a problem of
+    /// `read_static`.
+    pub fn of_statics(documents: &[Self]) -> Self {
+        let source: Arc<str> = documents
+            .first()
+            .map_or_else(|| "nothing".into(), |document| document.source.clone());
+        let roots = documents
+            .iter()
+            .filter_map(|document| match &document.root.kind {
+                Kind::Mapping(entries) => Some(entries),
+                _ => None,
+            });
+        let statics = roots
+            .flatten()
+            .filter(|(key, _)| is_one_of(&STATIC_ROOTS, &key.name));
+        let at = Place {
+            source: source.clone(),
+            line: 1,
+            column: 1,
+        };
+        Self {
+            root: Node {
+                kind: Kind::Mapping(statics.cloned().collect()),
+                at,
+            },
+            source,
+        }
+    }
+
     /// The source's name.
     pub fn source(&self) -> &str {
         &self.source

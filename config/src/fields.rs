@@ -2,221 +2,28 @@
 //! decoder reads top-down like a table of its keys.
 
 mod hint;
+mod path;
 mod scalars;
 mod sink;
+mod value;
 
 pub(crate) use self::{
     hint::{did_you_mean, of_choices},
+    path::Path,
     scalars::{
         boolean, choice, duration, header_name, header_value, integer, is_token, located,
         located_text, network, parse_network, path, pattern, present_text, quoted, regex_error,
         signed_duration, text, weight,
     },
     sink::Sink,
+    value::Value,
 };
-
-use std::{collections::HashSet, fmt};
 
 use crate::{
     document::is_one_of,
     problem::Place,
     tree::{Entry, Key, Kind, Node},
 };
-
-/// Where a value hangs in the tree; written out only for a problem.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Path<'a> {
-    parent: Option<&'a Self>,
-    step: Step<'a>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step<'a> {
-    Root,
-    Key(&'a str),
-    Index(usize),
-}
-
-impl<'a> Path<'a> {
-    pub const ROOT: Path<'static> = Path {
-        parent: None,
-        step: Step::Root,
-    };
-
-    pub fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
-        Path {
-            parent: Some(self),
-            step: Step::Key(key),
-        }
-    }
-
-    fn index(&'a self, index: usize) -> Self {
-        Path {
-            parent: Some(self),
-            step: Step::Index(index),
-        }
-    }
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-        }
-        match self.step {
-            Step::Root => Ok(()),
-            Step::Index(index) => write!(f, "[{index}]"),
-            Step::Key(key) => {
-                let first = matches!(
-                    self.parent,
-                    Some(Path {
-                        step: Step::Root,
-                        ..
-                    })
-                );
-                write!(f, "{}{key}", if first { "" } else { "." })
-            }
-        }
-    }
-}
-
-/// A value on its way to a type.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Value<'a> {
-    pub node: &'a Node,
-    /// Where its key stands; of an item in a list, where the item stands.
-    pub at: &'a Place,
-    pub path: Path<'a>,
-}
-
-impl Value<'_> {
-    /// Reads it as a section and reports the keys that `body` did not name. `true` (a bare flag) is an empty section, `false`
-    /// none.
-    pub fn section<T>(self, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
-        let entries = self.entries(out)?;
-        report_duplicates(entries, self.path, |name| name.to_ascii_lowercase(), out);
-        let mut fields = Fields {
-            entries,
-            at: self.at,
-            path: self.path,
-            out,
-            known: Vec::with_capacity(16),
-            refused: Vec::new(),
-        };
-        let read = body(&mut fields);
-        fields.finish();
-        Some(read)
-    }
-
-    /// Reads it as a section whose keys are names.
-    pub fn named<T>(
-        self,
-        out: &mut Sink,
-        mut read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Vec<T> {
-        let Some(entries) = self.entries(out) else {
-            return Vec::new();
-        };
-        report_duplicates(entries, self.path, str::to_owned, out);
-        let values = entries.iter().filter_map(|(key, node)| {
-            read(
-                key,
-                Value {
-                    node,
-                    at: &key.at,
-                    path: self.path.key(&key.name),
-                },
-                out,
-            )
-        });
-        values.collect()
-    }
-
-    fn entries(&self, out: &mut Sink) -> Option<&[Entry]> {
-        match &self.node.kind {
-            Kind::Mapping(entries) => Some(entries),
-            Kind::Scalar(scalar) if scalar.text.eq_ignore_ascii_case("true") => Some(&[]),
-            Kind::Scalar(scalar) if scalar.text.eq_ignore_ascii_case("false") => None,
-            Kind::Null => Some(&[]),
-            _ => {
-                out.problem(
-                    &self.node.at,
-                    self.path,
-                    format!("is {}", self.node.noun()),
-                    "a section",
-                );
-                None
-            }
-        }
-    }
-
-    /// Reads it as a list; a single value is split at its commas.
-    pub fn items<T>(
-        self,
-        out: &mut Sink,
-        mut item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let split;
-        let nodes: &[Node] = match &self.node.kind {
-            Kind::Sequence(nodes) => nodes,
-            Kind::Scalar(scalar) if !scalar.bare => {
-                let pieces = scalar
-                    .text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|_| !scalar.text.trim().is_empty());
-                split = pieces
-                    .map(|piece| Node::scalar(piece, self.node.at.clone()))
-                    .collect::<Vec<_>>();
-                &split
-            }
-            Kind::Null => &[],
-            _ => {
-                out.problem(
-                    &self.node.at,
-                    self.path,
-                    format!("is {}", self.node.noun()),
-                    "a list",
-                );
-                return None;
-            }
-        };
-        let values = nodes.iter().enumerate();
-        Some(
-            values
-                .filter_map(|(index, node)| {
-                    item(
-                        Value {
-                            node,
-                            at: &node.at,
-                            path: self.path.index(index),
-                        },
-                        out,
-                    )
-                })
-                .collect(),
-        )
-    }
-}
-
-fn report_duplicates(
-    entries: &[Entry],
-    path: Path<'_>,
-    fold: impl Fn(&str) -> String,
-    out: &mut Sink,
-) {
-    let mut seen = HashSet::with_capacity(entries.len());
-    for (key, _) in entries {
-        if !seen.insert(fold(&key.name)) {
-            out.problem(
-                &key.at,
-                path.key(&key.name),
-                format!("key {:?} is given twice", key.name),
-                "",
-            );
-        }
-    }
-}
 
 /// A section being read.
 pub(crate) struct Fields<'f> {

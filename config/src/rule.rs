@@ -186,3 +186,6 @@ pub enum Matcher {
     /// ``ClientIP(`cidr`)``: the peer's address (after PROXY protocol), never X-Forwarded-For.
     ClientIp(IpNet),
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,108 @@ htp: {}
 "
     ));
 }
+
+#[test]
+fn the_same_mistakes_in_toml_and_json() {
+    let toml = "# as in the other formats
+[entryPoints.web]
+address = \"eighty\"
+[http.routers.\"pro ü\"]
+rule = \"Host(`pro.coding`) && Hots(`x`)\"
+service = \"stble\"
+[http.services.stable.loadBalancer]
+servers = [{ url = \"http://a\", weight = -1 }, { adress = 1_000, wieght = 0x10 }]
+[[http.services.split.weighted.services]]
+name = \"stable\"
+weight = 1e3
+[[http.services.split.weighted.services]]
+nam = 1979-05-27
+";
+    let json = "{
+  \"entryPoints\": {\"web\": {\"address\": \"eighty\"}},
+  \"http\": {
+    \"routers\": {\"pro ü\": {\"rule\": \"Host(`pro.coding`) && Hots(`x`)\", \"service\": \"stble\"}},
+    \"services\": {
+      \"stable\": {\"loadBalancer\": {\"servers\": [{\"url\": \"http://a\", \"weight\": -1}, {\"adress\": 1000}]}},
+      \"split\": {\"weighted\": {\"services\": [{\"name\": \"stable\", \"weight\": 1e3}, {\"nam\": null}]}}
+    }
+  }
+}
+";
+    insta::assert_snapshot!(format!(
+        "{}--\n{}",
+        told("a.toml", toml),
+        told("a.json", json)
+    ));
+}
+
+#[test]
+fn static_values_that_are_wrong() {
+    insta::assert_snapshot!(told(
+        "static.yml",
+        "entryPoints:
+  a: {address: 80}
+  b: {address: ':http'}
+  c: {address: ':70000'}
+  d: {address: '::1:80'}
+  e: {address: '[::g]:80'}
+  f: {address: ':80/sctp'}
+  g:
+    address: [':80']
+    asDefault: on
+    proxyProtocol: {trustedIPs: [10.0.0.0/40, x]}
+    forwardedHeaders: {connection: ['a b']}
+    transport: {keepAliveMaxRequests: -1, keepAliveMaxTime: -1s, lifeCycle: {graceTimeOut: 1.5}}
+    http:
+      redirections: {entryPoint: {to: nowhere, priority: 1.5}}
+      underscoreHeadersStrategy: remove
+      maxHeaderBytes: 0777
+      maxHeaderFields: 0
+      encodedCharacters: {allowEncodedSlsh: true}
+    http2: {maxConcurrentStreams: 9999999999}
+  G: {address: ':80'}
+  a.b: {address: ':80'}
+providers: {file: {filename: a, directory: b}}
+ping: {entryPoint: nope, terminatingStatusCode: 99}
+metrics: {prometheus: {buckets: [1, 0.5], headerLabels: {__x: 'a b', 1y: a}}}
+log: {level: loud, format: xml}
+accessLog:
+  format: combined
+  filters: {statusCodes: ['99', '500-400', a], minDuration: 1}
+  fields: {defaultMode: redact, names: {a: b}, headers: {names: {a: maybe}}}
+core: {defaultRuleSyntax: v4}
+global: []
+"
+    ));
+}
+
+#[test]
+fn dynamic_values_that_are_wrong() {
+    insta::assert_snapshot!(told(
+        "dynamic.yml",
+        "http:
+  routers:
+    high: {rule: Path(`/`), service: s, priority: 9223372036854774808}
+    list: {rule: [a], service: {a: b}}
+    a@b: {rule: Path(`/`), service: s@docker}
+  services:
+    s: {loadBalancer: {servers: [{url: ''}, {url: 'ftp://a'}, {url: 'http://u:p@a'}, {url: 'http://a/#f'}, {url: 'h2c:///x'}], strategy: random}}
+    w: {weighted: {services: [{name: s, weight: 0.0000001}, {name: s, weight: 1000001}]}}
+    t: {loadBalancer: {serversTransport: none}}
+  serversTransports:
+    t: {maxIdleConnsPerHost: many, minVersion: VersionTLS13, maxVersion: VersionTLS12, cipherSuites: [TLS_X]}
+  middlewares:
+    headers: {headers: {customRequestHeaders: {'a b': c, d: \"e\\nf\"}, accessControlAllowOriginListRegex: ['('], stsSeconds: -1, sslRedirect: true}}
+    path: {replacePath: {path: x}}
+    regex: {redirectRegex: {regex: '(?=x)', replacement: ''}}
+    scheme: {redirectScheme: {scheme: 'a b', port: 70000}}
+    allow: {ipAllowList: {ipStrategy: {depth: -1, ipv6Subnet: 129}}}
+    chain: {chain: {middlewares: [path, pth, x@other]}}
+    strange: {rateLimits: {}}
+tls:
+  certificates: [{certFile: a}, {certFile: a, keyFile: ''}]
+  options:
+    a: {minVersion: TLS12, curvePreferences: [P256], alpnProtocols: [h3], clientAuth: {clientAuthType: RequireAndVerifyClientCert}}
+"
+    ));
+}

@@ -323,6 +323,10 @@ fn plain<'v>(value: &Value<'v>, out: &mut Sink) -> Option<&'v str> {
             None
         }
         Kind::Scalar(scalar) => Some(&scalar.text),
+        Kind::Sequence(_) if value.node.at.line == 0 => {
+            out.problem(&value.node.at, value.path, "is given more than once", "");
+            None
+        }
         _ => {
             out.problem(
                 &value.node.at,

@@ -37,7 +37,11 @@ pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> 
                 "case does not matter",
             );
         }
-        entry_point.map(|entry_point| all.insert(name, entry_point))
+        // One for UDP, allowed though unsupported, has no address.
+        let entry_point =
+            entry_point.filter(|entry_point| !entry_point.address.value.is_empty())?;
+        all.entry(name).or_insert(entry_point);
+        Some(())
     });
     all
 }
@@ -92,7 +96,12 @@ fn address(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
             value.path,
             "an entry point for UDP is not supported yet",
         );
-    } else if !protocol.eq_ignore_ascii_case("tcp") || !is_address(address) {
+        return Some(Located {
+            value: String::new(),
+            at,
+        });
+    }
+    if !protocol.eq_ignore_ascii_case("tcp") || !is_address(address) {
         out.problem(
             &at,
             value.path,

@@ -123,7 +123,9 @@ fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
             "has a query or a fragment".to_owned()
         }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            "has a user in it".to_owned()
+            // Not quoted: it may hold a password.
+            out.problem(&at, value.path, "has a user in it", ALLOWED);
+            return None;
         }
         Ok(url) => return Some(Located { value: url, at }),
     };

@@ -20,14 +20,14 @@ impl Token {
     pub fn noun(&self) -> String {
         match self {
             Self::Name(name) => format!("{name:?}"),
-            Self::Text(_) => "a string".to_owned(),
+            Self::Text(_) => "string".to_owned(),
             Self::Open => "\"(\"".to_owned(),
             Self::Close => "\")\"".to_owned(),
             Self::Comma => "\",\"".to_owned(),
             Self::And => "\"&&\"".to_owned(),
             Self::Or => "\"||\"".to_owned(),
             Self::Not => "\"!\"".to_owned(),
-            Self::End => "the end of the rule".to_owned(),
+            Self::End => "end of the rule".to_owned(),
         }
     }
 }

@@ -354,7 +354,10 @@ fn header((at, text): &Argument) -> Result<String, RuleError> {
 
 fn regexp((at, text): &Argument) -> Result<Regex, RuleError> {
     Regex::new(text).map_err(|error| {
-        let hint = if text.contains('{') {
+        let old = text
+            .match_indices('{')
+            .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+        let hint = if old {
             "v3 takes plain regular expressions, not v2's {name:regexp}"
         } else {
             ""
