@@ -145,10 +145,12 @@ certificatesResolvers: {{le: {{acme: {{email: a@b.test, storage: acme.json}}}}}}
     );
     assert!(output.stderr.contains("not supported"), "{output:?}");
 
-    let gateway = Launch::new(&config)
+    let gateway = Launch::new(&format!("{config}log: {{level: WARN}}\n"))
         .argument("--allow-unsupported=certificatesResolvers")
         .start();
     serves(&gateway).await;
+    let problems = gateway.metrics().await.sum("rollgate_config_problems", &[]);
+    assert!(problems > 0.0, "it is counted as long as it is there");
     assert!(
         gateway.stderr().contains("certificatesResolvers"),
         "{}",

@@ -40,6 +40,26 @@ pub fn rollgate(directory: impl AsRef<Path>, arguments: &[&str]) -> Output {
     run(command)
 }
 
+/// A Python interpreter that has this module: the one that `cargo xtask test` sets up and names in
+/// `ROLLGATE_TEST_PYTHON`, else `python3`. Panics with the way to it if the module is missing.
+pub fn python(module: &str) -> PathBuf {
+    let interpreter =
+        std::env::var_os("ROLLGATE_TEST_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let mut import = Command::new(&interpreter);
+    import
+        .args(["-c", &format!("import {module}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let found = import.status().is_ok_and(|status| status.success());
+    assert!(
+        found,
+        "{} has no module {module}: run `cargo xtask test`, which installs what the tests need, or \
+         `python3 -m pip install -r xtask/requirements.txt`",
+        interpreter.display()
+    );
+    interpreter
+}
+
 /// Runs a command with no input to its end, at most 60 s; the command is killed and the test fails after that.
 pub fn run(mut command: Command) -> Output {
     command

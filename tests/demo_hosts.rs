@@ -1,0 +1,167 @@
+//! The demo: its hosts, its A/B header, its split; and the commands that the README begins with.
+
+use rollgate_testkit::{Ask, Backend, Gateway, load, rollgate};
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The demo's configuration with its ports free and its servers ours.
+struct Demo {
+    gateway: Gateway,
+    stable: Backend,
+    canary: Backend,
+    nodeport: Backend,
+}
+
+fn demo() -> Demo {
+    let text = std::fs::read_to_string(format!("{ROOT}/examples/flask/rollgate.yml")).unwrap();
+    let version = |name: &str, letter: char| {
+        Backend::canned(
+            name,
+            format!("HTTP/1.1 200 OK\r\nX-Backend: {name}\r\nContent-Length: 1\r\n\r\n{letter}"),
+        )
+    };
+    let stable = version("k8s-flask", 's');
+    let canary = version("k8s-flask-canary", 'c');
+    let nodeport = version("k8s-flask-nodeport", 'n');
+    let text = text
+        .replace("127.0.0.1:8000", "127.0.0.1:0")
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("http://127.0.0.1:5001", &stable.url())
+        .replace("http://127.0.0.1:5002", &canary.url())
+        .replace("http://127.0.0.1:5003", &nodeport.url());
+    Demo {
+        gateway: Gateway::start(&text),
+        stable,
+        canary,
+        nodeport,
+    }
+}
+
+#[tokio::test]
+async fn the_development_host_leads_to_its_own_service() {
+    let demo = demo();
+    for _ in 0..20 {
+        let reply = demo.gateway.get("http://dev.coding/").await;
+        assert_eq!(
+            (reply.status, reply.header("x-backend")),
+            (200, Some("k8s-flask-nodeport"))
+        );
+    }
+    assert_eq!(demo.stable.connections() + demo.canary.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_header_leads_to_the_canary() {
+    let demo = demo();
+    for _ in 0..50 {
+        let ask = Ask::get("http://pro.coding/").header("X-Version", "canary");
+        assert_eq!(
+            demo.gateway.ask(ask).await.header("x-backend"),
+            Some("k8s-flask-canary")
+        );
+    }
+    assert_eq!(demo.stable.connections(), 0);
+}
+
+#[tokio::test]
+async fn production_is_split_ninety_to_ten() {
+    let demo = demo();
+    let ask = b"GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n";
+    let drawn = load::in_parallel(demo.gateway.web(), ask, 10_000, 4).await;
+    let canaries = drawn.iter().filter(|&&letter| letter == b'c').count();
+    let stables = drawn.iter().filter(|&&letter| letter == b's').count();
+    assert_eq!(canaries + stables, 10_000);
+    // Five standard deviations.
+    assert!((850..=1150).contains(&canaries), "{canaries} of 10,000");
+    assert_eq!(demo.nodeport.connections(), 0);
+}
+
+#[tokio::test]
+async fn other_hosts_are_not_found() {
+    let demo = demo();
+    let reply = demo.gateway.get("http://other.coding/").await;
+    assert_eq!(
+        (reply.status, reply.text().as_str()),
+        (404, "404 page not found\n")
+    );
+}
+
+#[test]
+fn the_demo_runs_without_a_terminal_and_says_what_to_try() {
+    let output = rollgate(ROOT, &["demo", "--seconds", "3"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    for told in [
+        "curl",
+        "Host: dev.coding",
+        "Host: pro.coding",
+        "X-Version: canary",
+        "k8s-flask",
+        "k8s-flask-canary",
+        "k8s-flask-nodeport",
+    ] {
+        assert!(
+            output.stdout.contains(told),
+            "{told} is missing:\n{}",
+            output.stdout
+        );
+    }
+    assert!(
+        !output.stdout.contains('\u{1b}'),
+        "plain lines, no terminal's escapes:\n{}",
+        output.stdout
+    );
+}
+
+#[test]
+fn explain_says_which_router_wins_and_what_each_version_gets() {
+    let explain = |arguments: &[&str]| {
+        let fixed = [
+            "explain",
+            "--config",
+            "examples/flask/rollgate.yml",
+            "--json",
+        ];
+        let output = rollgate(ROOT, &[&fixed[..], arguments].concat());
+        assert_eq!(output.code, 0, "{output:?}");
+        let explained: Value =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
+        explained
+    };
+    let plain = explain(&["http://pro.coding:8000/"]);
+    assert_eq!(plain["entryPoint"], "web", "{plain:#}");
+    assert_eq!(plain["router"]["name"], "pro@file", "{plain:#}");
+    let text = plain["service"].to_string();
+    for told in ["k8s-flask@file", "k8s-flask-canary@file", "0.9", "0.1"] {
+        assert!(text.contains(told), "{told}: {plain:#}");
+    }
+    let header = explain(&["-H", "X-Version: canary", "http://pro.coding:8000/"]);
+    assert_eq!(header["router"]["name"], "pro-canary@file", "{header:#}");
+    let nobody = rollgate(
+        ROOT,
+        &[
+            "explain",
+            "--config",
+            "examples/flask/rollgate.yml",
+            "http://nobody.coding:8000/",
+        ],
+    );
+    assert!(nobody.stdout.contains("404"), "{nobody:?}");
+}
+
+#[test]
+fn explain_is_readable_without_json() {
+    let output = rollgate(
+        ROOT,
+        &[
+            "explain",
+            "--config",
+            "examples/flask/rollgate.yml",
+            "http://pro.coding:8000/",
+        ],
+    );
+    assert_eq!(output.code, 0, "{output:?}");
+    for told in ["web", "pro@file", "k8s-flask", "90", "10"] {
+        assert!(output.stdout.contains(told), "{told}: {}", output.stdout);
+    }
+}
