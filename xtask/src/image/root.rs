@@ -72,7 +72,7 @@ impl Gateway {
     }
 
     fn end(mut self) -> Outcome {
-        pass(Command::new("kill").args(["-TERM", &self.0.id().to_string()]))?;
+        pass(Command::new("busybox").args(["kill", "-TERM", &self.0.id().to_string()]))?;
         let status = self
             .0
             .wait()
