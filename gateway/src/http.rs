@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
@@ -25,7 +26,7 @@ use crate::{
     connection::{Connection, Ending},
     entry_point::EntryPoint,
     proxy,
-    stream::Stream,
+    stream::{Stream, gather::{Gathered, gather}},
 };
 
 /// Spawns on the worker's own thread.
@@ -43,7 +44,8 @@ pub(crate) async fn serve_http1(stream: Stream, connection: Rc<Connection>) {
     let builder = http1_builder(&connection.entry);
     let serving = connection.clone();
     let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
-    drive(&connection, builder.serve_connection(TokioIo::new(stream), service).with_upgrades()).await;
+    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    drive(&connection, serving, |_| Poll::Ready(Ok(()))).await;
 }
 
 /// Serves HTTP/2 until the connection ends.
@@ -51,7 +53,9 @@ pub(crate) async fn serve_http2(stream: Stream, connection: Rc<Connection>) {
     let builder = http2_builder(&connection.entry);
     let serving = connection.clone();
     let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
-    drive(&connection, builder.serve_connection(TokioIo::new(stream), service)).await;
+    let (stream, outlet) = gather(stream);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
 }
 
 fn http1_builder(entry: &EntryPoint) -> http1::Builder {
@@ -78,8 +82,12 @@ fn http2_builder(entry: &EntryPoint) -> http2::Builder<LocalExecutor> {
     builder
 }
 
-/// Polls a connection to its end, and tells it when it has to close.
-async fn drive(connection: &Rc<Connection>, serving: impl Drains) {
+/// Polls a connection to its end, and tells it when it has to close. After each poll, `drain` lets out what was written.
+async fn drive(
+    connection: &Rc<Connection>,
+    serving: impl Drains,
+    drain: impl Fn(&mut Context<'_>) -> Poll<io::Result<()>>,
+) {
     let mut serving = std::pin::pin!(serving);
     let mut closing = false;
     let ended = std::future::poll_fn(|cx| {
@@ -93,7 +101,12 @@ async fn drive(connection: &Rc<Connection>, serving: impl Drains) {
                 serving.as_mut().graceful_shutdown();
             }
         }
-        serving.as_mut().poll(cx)
+        let ended = serving.as_mut().poll(cx);
+        match drain(cx) {
+            // Nobody is there to read the rest.
+            Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
+            _ => ended,
+        }
     })
     .await;
     if let Err(error) = ended {
@@ -115,7 +128,7 @@ where
     }
 }
 
-impl<S> Drains for http2::Connection<TokioIo<Stream>, S, LocalExecutor>
+impl<S> Drains for http2::Connection<TokioIo<Gathered<Stream>>, S, LocalExecutor>
 where
     S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
     S::Future: 'static,

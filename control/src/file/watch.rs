@@ -5,6 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use rollgate_config::Format;
 use tokio::sync::mpsc;
 
 /// Watches until dropped.
@@ -20,7 +21,7 @@ impl Watch {
     pub fn start(folders: &[(PathBuf, bool)]) -> Self {
         let (changed, changes) = mpsc::channel(1);
         let notice = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+            if event.is_ok_and(|event| !event.kind.is_access() && concerns_files(&event.paths)) {
                 // One waiting notice is as good as many.
                 let _ = changed.try_send(());
             }
@@ -53,6 +54,15 @@ impl Watch {
         let deadline = tokio::time::Instant::now() + LONGEST;
         while let Ok(Ok(Some(()))) = tokio::time::timeout_at(deadline, tokio::time::timeout(QUIET, self.changes.recv())).await {}
     }
+}
+
+/// A log that is written beside the configuration must not have it read again and again. Kubernetes swaps `..data`.
+fn concerns_files(paths: &[PathBuf]) -> bool {
+    let concerns = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("..") || Format::of(&name).is_some() || path.extension().is_none()
+    };
+    paths.is_empty() || paths.iter().any(concerns)
 }
 
 /// Without notices, how often files are looked at.

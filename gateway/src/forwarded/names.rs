@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// The fields that say where a request came from. Only a trusted peer may send them, and `Connection` cannot name them away.
@@ -42,15 +42,15 @@ pub(super) enum Kind {
     ProxyConnection,
     ProxyAuthenticate,
     ProxyAuthorization,
-    Trailer,
     TransferEncoding,
     Http2Settings,
     /// A name with an underscore: an alias of a forwarded header, or any if asked for.
     Underscore,
 }
 
-/// The fields that end at this hop, but `Connection` itself.
-pub(super) static HOP_BY_HOP: [(Kind, HeaderName); 9] = [
+/// The fields that end at this hop, but `Connection` itself. `Trailer` is not one (RFC 9110 section 6.6.2): without it
+/// HTTP/1.1 would lose the trailers that it announces.
+pub(super) static HOP_BY_HOP: [(Kind, HeaderName); 8] = [
     (Kind::Te, TE),
     (Kind::Upgrade, UPGRADE),
     (Kind::KeepAlive, HeaderName::from_static("keep-alive")),
@@ -60,7 +60,6 @@ pub(super) static HOP_BY_HOP: [(Kind, HeaderName); 9] = [
     ),
     (Kind::ProxyAuthenticate, PROXY_AUTHENTICATE),
     (Kind::ProxyAuthorization, PROXY_AUTHORIZATION),
-    (Kind::Trailer, TRAILER),
     (Kind::TransferEncoding, TRANSFER_ENCODING),
     (
         Kind::Http2Settings,
@@ -123,7 +122,6 @@ fn classify(name: &HeaderName) -> u32 {
         (b'p', "proxy-authenticate") => Kind::ProxyAuthenticate,
         (b'p', "proxy-authorization") => Kind::ProxyAuthorization,
         (b't', "te") => Kind::Te,
-        (b't', "trailer") => Kind::Trailer,
         (b't', "transfer-encoding") => Kind::TransferEncoding,
         (b'u', "upgrade") => Kind::Upgrade,
         _ => return 0,
@@ -166,6 +164,5 @@ const HOP_BY_HOP_BITS: u32 = bit(Kind::Te)
     | bit(Kind::ProxyConnection)
     | bit(Kind::ProxyAuthenticate)
     | bit(Kind::ProxyAuthorization)
-    | bit(Kind::Trailer)
     | bit(Kind::TransferEncoding)
     | bit(Kind::Http2Settings);

@@ -305,7 +305,7 @@ fn hop_by_hop_fields_end_here() {
         ("te", "Trailers", true),
         ("te", "gzip", false),
         ("te", "trailers, deflate", false),
-        ("trailer", "x-sum", false),
+        ("trailer", "x-sum", true),
         ("transfer-encoding", "chunked", false),
         ("upgrade", "h2c", false),
         ("http2-settings", "AAA", false),
