@@ -1,10 +1,11 @@
 //! Bodies larger than memory should ever hold, and more clients than are quick.
 
+#![cfg(test)]
+
 use http::Request;
 use http_body_util::BodyExt;
 use rollgate_testkit::{
-    Backend, Connection, Gateway, RawConnection, Reply, client::zeros, tls::unverified_client,
-    wait::within,
+    Backend, Connection, Gateway, RawConnection, Reply, client::zeros, tls::unverified_client, wait::within,
 };
 
 const SIZE: u64 = 100 * 1024 * 1024;
@@ -29,13 +30,7 @@ fn before(h1: &Backend, h2: &Backend) -> Gateway {
 }
 
 /// How a client speaks, and to which server.
-const WAYS: [(&str, &str); 5] = [
-    ("http1", "h1"),
-    ("http2", "h1"),
-    ("http1", "h2"),
-    ("http2", "h2"),
-    ("tls", "h1"),
-];
+const WAYS: [(&str, &str); 5] = [("http1", "h1"), ("http2", "h1"), ("http1", "h2"), ("http2", "h2"), ("tls", "h1")];
 
 async fn client(gateway: &Gateway, way: &str) -> Connection {
     match way {
@@ -59,10 +54,7 @@ async fn a_hundred_megabytes_go_up() {
     let before = gateway.peak_memory();
     for (way, host) in WAYS {
         let mut client = client(&gateway, way).await;
-        let request = request(&client, host)
-            .method("POST")
-            .body(zeros(SIZE))
-            .unwrap();
+        let request = request(&client, host).method("POST").body(zeros(SIZE)).unwrap();
         let reply = Reply::read(client.try_send(request).await.unwrap()).await;
         assert_eq!(reply.seen().body, SIZE, "{way} to {host}");
         let growth = gateway.peak_memory() - before;
@@ -84,17 +76,11 @@ async fn a_hundred_megabytes_come_down() {
 }
 
 async fn download(client: &mut Connection, host: &str) -> u64 {
-    let request = request(client, host)
-        .header("echo-bytes", SIZE)
-        .body(zeros(0))
-        .unwrap();
+    let request = request(client, host).header("echo-bytes", SIZE).body(zeros(0)).unwrap();
     let mut body = client.try_send(request).await.unwrap().into_body();
     let mut received = 0;
     while let Some(frame) = within("more of the body", body.frame()).await {
-        received += frame
-            .unwrap()
-            .into_data()
-            .map_or(0, |data| data.len() as u64);
+        received += frame.unwrap().into_data().map_or(0, |data| data.len() as u64);
     }
     received
 }
@@ -107,11 +93,7 @@ async fn clients_that_do_not_read_cost_a_window_each() {
     let mut stalled = Vec::new();
     for _ in 0..20 {
         let mut client = RawConnection::open(gateway.web()).await;
-        client
-            .write(format!(
-                "GET / HTTP/1.1\r\nHost: h1\r\necho-bytes: {SIZE}\r\n\r\n"
-            ))
-            .await;
+        client.write(format!("GET / HTTP/1.1\r\nHost: h1\r\necho-bytes: {SIZE}\r\n\r\n")).await;
         assert_eq!(client.read_exactly(1000).await.len(), 1000);
         stalled.push(client);
     }
@@ -142,11 +124,5 @@ async fn a_thousand_slow_clients_are_all_answered() {
         assert_eq!((reply.status(), reply.text().as_str()), (200, "ok"));
     }
     let mut quick = RawConnection::open(gateway.web()).await;
-    assert_eq!(
-        quick
-            .exchange("GET / HTTP/1.1\r\nHost: h1\r\n\r\n")
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(quick.exchange("GET / HTTP/1.1\r\nHost: h1\r\n\r\n").await.status(), 200);
 }

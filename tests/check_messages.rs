@@ -1,5 +1,7 @@
 //! What `rollgate check` says of broken files, word for word, and its exit codes.
 
+#![cfg(test)]
+
 use rollgate_testkit::{Output, rollgate};
 
 const BROKEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broken");
@@ -12,10 +14,7 @@ fn check(arguments: &[&str]) -> Output {
 
 /// What the command said, for a snapshot.
 fn said(output: &Output) -> String {
-    format!(
-        "exit code {}\n--- standard output\n{}--- standard error\n{}",
-        output.code, output.stdout, output.stderr
-    )
+    format!("exit code {}\n--- standard output\n{}--- standard error\n{}", output.code, output.stdout, output.stderr)
 }
 
 #[test]
@@ -44,22 +43,12 @@ fn files_named_together_are_one_configuration() {
 #[test]
 fn good_files_are_good() {
     let output = rollgate(ROOT, &["check", "examples/flask/rollgate.yml"]);
-    assert_eq!(
-        (output.code, output.stderr.as_str()),
-        (0, "no problems in 1 file\n"),
-        "{output:?}"
-    );
+    assert_eq!((output.code, output.stderr.as_str()), (0, "no problems in 1 file\n"), "{output:?}");
 }
 
 #[test]
 fn wrong_usage_is_two() {
-    for arguments in [
-        &[][..],
-        &["--no-such-flag"],
-        &["--traefik"],
-        &["nowhere.yml"],
-        &["../check_messages.rs"],
-    ] {
+    for arguments in [&[][..], &["--no-such-flag"], &["--traefik"], &["nowhere.yml"], &["../check_messages.rs"]] {
         let output = check(arguments);
         assert_eq!(output.code, 2, "{arguments:?}: {output:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");

@@ -1,5 +1,7 @@
 //! The demo: its hosts, its A/B header, its split; and the commands that the README begins with.
 
+#![cfg(test)]
+
 use rollgate_testkit::{Ask, Backend, Gateway, load, rollgate};
 use serde_json::Value;
 
@@ -16,10 +18,7 @@ struct Demo {
 fn demo() -> Demo {
     let text = std::fs::read_to_string(format!("{ROOT}/examples/flask/rollgate.yml")).unwrap();
     let version = |name: &str, letter: char| {
-        Backend::canned(
-            name,
-            format!("HTTP/1.1 200 OK\r\nX-Backend: {name}\r\nContent-Length: 1\r\n\r\n{letter}"),
-        )
+        Backend::canned(name, format!("HTTP/1.1 200 OK\r\nX-Backend: {name}\r\nContent-Length: 1\r\n\r\n{letter}"))
     };
     let stable = version("k8s-flask", 's');
     let canary = version("k8s-flask-canary", 'c');
@@ -30,12 +29,7 @@ fn demo() -> Demo {
         .replace("http://127.0.0.1:5001", &stable.url())
         .replace("http://127.0.0.1:5002", &canary.url())
         .replace("http://127.0.0.1:5003", &nodeport.url());
-    Demo {
-        gateway: Gateway::start(&text),
-        stable,
-        canary,
-        nodeport,
-    }
+    Demo { gateway: Gateway::start(&text), stable, canary, nodeport }
 }
 
 #[tokio::test]
@@ -43,10 +37,7 @@ async fn the_development_host_leads_to_its_own_service() {
     let demo = demo();
     for _ in 0..20 {
         let reply = demo.gateway.get("http://dev.coding/").await;
-        assert_eq!(
-            (reply.status, reply.header("x-backend")),
-            (200, Some("k8s-flask-nodeport"))
-        );
+        assert_eq!((reply.status, reply.header("x-backend")), (200, Some("k8s-flask-nodeport")));
     }
     assert_eq!(demo.stable.connections() + demo.canary.connections(), 0);
 }
@@ -56,10 +47,7 @@ async fn the_header_leads_to_the_canary() {
     let demo = demo();
     for _ in 0..50 {
         let ask = Ask::get("http://pro.coding/").header("X-Version", "canary");
-        assert_eq!(
-            demo.gateway.ask(ask).await.header("x-backend"),
-            Some("k8s-flask-canary")
-        );
+        assert_eq!(demo.gateway.ask(ask).await.header("x-backend"), Some("k8s-flask-canary"));
     }
     assert_eq!(demo.stable.connections(), 0);
 }
@@ -81,10 +69,7 @@ async fn production_is_split_ninety_to_ten() {
 async fn other_hosts_are_not_found() {
     let demo = demo();
     let reply = demo.gateway.get("http://other.coding/").await;
-    assert_eq!(
-        (reply.status, reply.text().as_str()),
-        (404, "404 page not found\n")
-    );
+    assert_eq!((reply.status, reply.text().as_str()), (404, "404 page not found\n"));
 }
 
 #[test]
@@ -100,32 +85,18 @@ fn the_demo_runs_without_a_terminal_and_says_what_to_try() {
         "k8s-flask-canary",
         "k8s-flask-nodeport",
     ] {
-        assert!(
-            output.stdout.contains(told),
-            "{told} is missing:\n{}",
-            output.stdout
-        );
+        assert!(output.stdout.contains(told), "{told} is missing:\n{}", output.stdout);
     }
-    assert!(
-        !output.stdout.contains('\u{1b}'),
-        "plain lines, no terminal's escapes:\n{}",
-        output.stdout
-    );
+    assert!(!output.stdout.contains('\u{1b}'), "plain lines, no terminal's escapes:\n{}", output.stdout);
 }
 
 #[test]
 fn explain_says_which_router_wins_and_what_each_version_gets() {
     let explain = |arguments: &[&str]| {
-        let fixed = [
-            "explain",
-            "--config",
-            "examples/flask/rollgate.yml",
-            "--json",
-        ];
+        let fixed = ["explain", "--config", "examples/flask/rollgate.yml", "--json"];
         let output = rollgate(ROOT, &[&fixed[..], arguments].concat());
         assert_eq!(output.code, 0, "{output:?}");
-        let explained: Value =
-            serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
+        let explained: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"));
         explained
     };
     let plain = explain(&["http://pro.coding:8000/"]);
@@ -137,29 +108,13 @@ fn explain_says_which_router_wins_and_what_each_version_gets() {
     }
     let header = explain(&["-H", "X-Version: canary", "http://pro.coding:8000/"]);
     assert_eq!(header["router"]["name"], "pro-canary@file", "{header:#}");
-    let nobody = rollgate(
-        ROOT,
-        &[
-            "explain",
-            "--config",
-            "examples/flask/rollgate.yml",
-            "http://nobody.coding:8000/",
-        ],
-    );
+    let nobody = rollgate(ROOT, &["explain", "--config", "examples/flask/rollgate.yml", "http://nobody.coding:8000/"]);
     assert!(nobody.stdout.contains("404"), "{nobody:?}");
 }
 
 #[test]
 fn explain_is_readable_without_json() {
-    let output = rollgate(
-        ROOT,
-        &[
-            "explain",
-            "--config",
-            "examples/flask/rollgate.yml",
-            "http://pro.coding:8000/",
-        ],
-    );
+    let output = rollgate(ROOT, &["explain", "--config", "examples/flask/rollgate.yml", "http://pro.coding:8000/"]);
     assert_eq!(output.code, 0, "{output:?}");
     for told in ["web", "pro@file", "k8s-flask", "90", "10"] {
         assert!(output.stdout.contains(told), "{told}: {}", output.stdout);

@@ -1,5 +1,7 @@
 //! Every folder of examples/ compiles, runs and answers.
 
+#![cfg(test)]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use rollgate_testkit::{
@@ -19,13 +21,9 @@ struct Example {
 
 /// The names of all folders.
 fn names() -> BTreeSet<String> {
-    let entries = fs::read_dir(format!("{ROOT}/examples"))
-        .unwrap()
-        .map(Result::unwrap);
+    let entries = fs::read_dir(format!("{ROOT}/examples")).unwrap().map(Result::unwrap);
     let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
-    folders
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect()
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// A copy of the example, with what it needs, in a directory of its own. Returns the configuration's path in it.
@@ -40,12 +38,7 @@ fn copy(name: &str, change: impl Fn(String) -> String) -> (Launch, String) {
                 folders.push(path);
                 continue;
             }
-            let place = path
-                .strip_prefix(ROOT)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let place = path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned();
             launch = launch.file(&place, &change(fs::read_to_string(&path).unwrap()));
             if path.file_stem().is_some_and(|stem| stem == "rollgate") {
                 config = Some(place);
@@ -54,23 +47,14 @@ fn copy(name: &str, change: impl Fn(String) -> String) -> (Launch, String) {
     }
     if name == "tls" {
         let authority = Authority::new("example");
-        for (file, host) in [
-            ("shop", "shop.example.test"),
-            ("tenants", "*.tenants.example.test"),
-        ] {
+        for (file, host) in [("shop", "shop.example.test"), ("tenants", "*.tenants.example.test")] {
             let identity = authority.issue(&[host]);
             launch = launch
-                .file(
-                    &format!("examples/tls/certs/{file}.pem"),
-                    &identity.cert_pem,
-                )
+                .file(&format!("examples/tls/certs/{file}.pem"), &identity.cert_pem)
                 .file(&format!("examples/tls/certs/{file}.key"), &identity.key_pem);
         }
     }
-    (
-        launch,
-        config.unwrap_or_else(|| panic!("examples/{name} has no rollgate.yml, .toml or .json")),
-    )
+    (launch, config.unwrap_or_else(|| panic!("examples/{name} has no rollgate.yml, .toml or .json")))
 }
 
 fn start(name: &str, protocol: Protocol) -> Example {
@@ -86,29 +70,14 @@ fn start(name: &str, protocol: Protocol) -> Example {
             text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:0");
         }
         for (number, backend) in backends.iter().enumerate() {
-            text = text.replace(
-                &format!("127.0.0.1:{}", 5001 + number),
-                &backend.address.to_string(),
-            );
+            text = text.replace(&format!("127.0.0.1:{}", 5001 + number), &backend.address.to_string());
         }
         if text.contains("traefik:") {
             return text;
         }
-        text.replacen(
-            "entryPoints:\n",
-            "entryPoints:\n  traefik: {address: '127.0.0.1:0'}\n",
-            1,
-        )
-        .replacen(
-            "[entryPoints.web]",
-            "[entryPoints.traefik]\naddress = \"127.0.0.1:0\"\n[entryPoints.web]",
-            1,
-        )
-        .replacen(
-            "\"entryPoints\": {",
-            "\"entryPoints\": {\"traefik\": {\"address\": \"127.0.0.1:0\"},",
-            1,
-        )
+        text.replacen("entryPoints:\n", "entryPoints:\n  traefik: {address: '127.0.0.1:0'}\n", 1)
+            .replacen("[entryPoints.web]", "[entryPoints.traefik]\naddress = \"127.0.0.1:0\"\n[entryPoints.web]", 1)
+            .replacen("\"entryPoints\": {", "\"entryPoints\": {\"traefik\": {\"address\": \"127.0.0.1:0\"},", 1)
     };
     let (launch, config) = copy(name, change);
     let gateway = launch.arguments(&["run", "--config", &config]).start();
@@ -128,13 +97,7 @@ impl Example {
     async fn reached(&self, url: &str, count: usize) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
         for _ in 0..count {
-            reached.insert(
-                self.get(url)
-                    .await
-                    .header("x-backend")
-                    .expect("a server answers")
-                    .to_owned(),
-            );
+            reached.insert(self.get(url).await.header("x-backend").expect("a server answers").to_owned());
         }
         reached
     }
@@ -165,14 +128,8 @@ fn every_example_is_tried_here_and_named_in_the_list() {
     let source = include_str!("examples.rs");
     let list = fs::read_to_string(format!("{ROOT}/examples/README.md")).unwrap();
     for name in names() {
-        assert!(
-            source.contains(&format!("(\"{name}\"")) || name == "flask",
-            "{name} is not tried"
-        );
-        assert!(
-            list.contains(&format!("({name}/README.md)")),
-            "{name} is not in examples/README.md"
-        );
+        assert!(source.contains(&format!("(\"{name}\"")) || name == "flask", "{name} is not tried");
+        assert!(list.contains(&format!("({name}/README.md)")), "{name} is not in examples/README.md");
     }
 }
 
@@ -181,11 +138,7 @@ async fn ab_header() {
     let example = example("ab-header");
     let url = "http://shop.example.test/";
     assert_eq!(example.reached(url, 5).await, set(&["1"]));
-    for (name, value, wins) in [
-        ("X-Version", "b", "2"),
-        ("X-Version", "a", "1"),
-        ("Cookie", "x=y; version=b", "2"),
-    ] {
+    for (name, value, wins) in [("X-Version", "b", "2"), ("X-Version", "a", "1"), ("Cookie", "x=y; version=b", "2")] {
         let reply = example.gateway.ask(Ask::get(url).header(name, value)).await;
         assert_eq!(reply.header("x-backend"), Some(wins), "{name}: {value}");
     }
@@ -196,25 +149,10 @@ async fn access_log() {
     let example = example("access-log");
     assert_eq!(example.get("http://example.test/").await.status, 200);
     let ask = Ask::get("http://example.test/broken").header("echo-status", "500");
-    assert_eq!(
-        example
-            .gateway
-            .ask(ask.header("Authorization", "secret"))
-            .await
-            .status,
-        500
-    );
+    assert_eq!(example.gateway.ask(ask.header("Authorization", "secret")).await.status, 500);
     rollgate_testkit::wait::eventually("the error is logged", async || {
-        let line = example
-            .gateway
-            .stdout()
-            .lines()
-            .find(|line| line.contains("/broken"))
-            .map(str::to_owned)?;
-        assert!(
-            line.starts_with('{') && line.contains("REDACTED") && !line.contains("secret"),
-            "{line}"
-        );
+        let line = example.gateway.stdout().lines().find(|line| line.contains("/broken")).map(str::to_owned)?;
+        assert!(line.starts_with('{') && line.contains("REDACTED") && !line.contains("secret"), "{line}");
         Some(())
     })
     .await;
@@ -234,70 +172,45 @@ async fn allow_list() {
 async fn canary() {
     let example = example("canary");
     // The canary is missed by 400 requests once in 800 million times.
-    assert_eq!(
-        example.reached("http://shop.example.test/", 400).await,
-        set(&["1", "2", "3"])
-    );
+    assert_eq!(example.reached("http://shop.example.test/", 400).await, set(&["1", "2", "3"]));
     assert!(example.backends[2].requests() < 60, "about 20 of 400");
 }
 
 #[tokio::test]
 async fn directory() {
     let reply = example("directory").get("http://shop.example.test/").await;
-    assert_eq!(
-        (reply.status, reply.header("x-served-by")),
-        (200, Some("edge"))
-    );
+    assert_eq!((reply.status, reply.header("x-served-by")), (200, Some("edge")));
 }
 
 #[tokio::test]
 async fn grpc() {
     let example = start("grpc", Protocol::H2c);
-    let ask = Ask::new("POST", "http://h/helloworld.Greeter/SayHello")
-        .header("content-type", "application/grpc");
+    let ask = Ask::new("POST", "http://h/helloworld.Greeter/SayHello").header("content-type", "application/grpc");
     let reply = ask.send_h2(example.gateway.address("grpc")).await;
-    assert_eq!(
-        (reply.status, reply.seen().version.as_str()),
-        (200, "HTTP/2.0")
-    );
+    assert_eq!((reply.status, reply.seen().version.as_str()), (200, "HTTP/2.0"));
 }
 
 #[tokio::test]
 async fn headers_cors() {
     let example = example("headers-cors");
     let url = "http://api.example.test/";
-    let ask = Ask::get(url)
-        .header("Origin", "https://app.example.test")
-        .header("X-Debug", "1");
+    let ask = Ask::get(url).header("Origin", "https://app.example.test").header("X-Debug", "1");
     let reply = example.gateway.ask(ask).await;
-    assert_eq!(
-        reply.header("access-control-allow-origin"),
-        Some("https://app.example.test")
-    );
+    assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example.test"));
     assert_eq!(reply.header("x-frame-options"), Some("DENY"));
-    assert_eq!(
-        (
-            reply.seen().header("x-edge"),
-            reply.seen().header("x-debug")
-        ),
-        (Some("rollgate"), None)
-    );
+    assert_eq!((reply.seen().header("x-edge"), reply.seen().header("x-debug")), (Some("rollgate"), None));
     let preflight = Ask::new("OPTIONS", url)
         .header("Origin", "https://x1.preview.example.test")
         .header("Access-Control-Request-Method", "PUT");
     let reply = example.gateway.ask(preflight).await;
-    assert_eq!(
-        (reply.status, reply.header("access-control-max-age")),
-        (200, Some("600"))
-    );
+    assert_eq!((reply.status, reply.header("access-control-max-age")), (200, Some("600")));
 }
 
 #[tokio::test]
 async fn json_and_toml() {
-    for (example, url) in [
-        (example("json"), "http://shop.example.test/"),
-        (example("toml"), "http://shop.example.test/api/x"),
-    ] {
+    for (example, url) in
+        [(example("json"), "http://shop.example.test/"), (example("toml"), "http://shop.example.test/api/x")]
+    {
         let reached = example.reached(url, 30).await;
         assert!(reached.is_subset(&set(&["1", "2"])), "{reached:?}");
     }
@@ -307,11 +220,7 @@ async fn json_and_toml() {
 async fn nested_weights() {
     let example = example("nested-weights");
     let reached = example.reached("http://shop.example.test/", 400).await;
-    assert_eq!(
-        reached,
-        set(&["1", "2", "3", "4"]),
-        "the east's canary has weight 0"
-    );
+    assert_eq!(reached, set(&["1", "2", "3", "4"]), "the east's canary has weight 0");
 }
 
 #[tokio::test]
@@ -328,29 +237,16 @@ async fn path_rewrite() {
         assert_eq!(example.get(url).await.seen().uri, target, "{url}");
     }
     let moved = example.get("http://www.example.test/a?b").await;
-    assert_eq!(
-        (moved.status, moved.header("location")),
-        (301, Some("http://example.test/a?b"))
-    );
+    assert_eq!((moved.status, moved.header("location")), (301, Some("http://example.test/a?b")));
 }
 
 #[tokio::test]
 async fn proxy_protocol() {
     let example = example("proxy-protocol");
-    assert_eq!(
-        example
-            .get("http://example.test/")
-            .await
-            .header("x-backend"),
-        Some("1")
-    );
+    assert_eq!(example.get("http://example.test/").await.header("x-backend"), Some("1"));
     let mut client = RawConnection::open(example.gateway.web()).await;
-    let request =
-        "PROXY TCP4 203.0.113.7 10.0.0.1 4444 80\r\nGET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
-    assert_eq!(
-        client.exchange(request).await.header("x-backend"),
-        Some("2")
-    );
+    let request = "PROXY TCP4 203.0.113.7 10.0.0.1 4444 80\r\nGET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
+    assert_eq!(client.exchange(request).await.header("x-backend"), Some("2"));
 }
 
 #[tokio::test]
@@ -361,25 +257,14 @@ async fn tls() {
     for (host, wins) in [("shop.example.test", "1"), ("a.tenants.example.test", "2")] {
         let mut client = Connection::tls(address, host, unverified_client(&["h2"])).await;
         let reply = client.ask(Ask::get(&format!("https://{host}/"))).await;
-        assert_eq!(
-            reply.header("x-backend"),
-            Some(wins),
-            "{host}: {}",
-            reply.status
-        );
+        assert_eq!(reply.header("x-backend"), Some(wins), "{host}: {}", reply.status);
     }
 }
 
 #[tokio::test]
 async fn websocket() {
     let example = example("websocket");
-    assert_eq!(
-        example
-            .get("http://chat.example.test/")
-            .await
-            .header("x-backend"),
-        Some("2")
-    );
+    assert_eq!(example.get("http://chat.example.test/").await.header("x-backend"), Some("2"));
     let mut client = RawConnection::open(example.gateway.web()).await;
     let reply = client
         .exchange(

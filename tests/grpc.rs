@@ -1,6 +1,8 @@
 //! gRPC goes through as gRPC: every kind of call, deadlines, cancellation, status and trailers, by a client and a server
 //! that other people wrote.
 
+#![cfg(test)]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::Path,
@@ -23,20 +25,12 @@ impl Drop for Script {
 fn every_kind_of_call_goes_through_in_clear_text_and_over_tls() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/grpc_check.py");
     let mut command = Command::new(python("grpc"));
-    command
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut script = Script(command.spawn().unwrap());
     let mut output = BufReader::new(script.0.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
-    let port: u16 = line
-        .trim()
-        .strip_prefix("server ")
-        .unwrap()
-        .parse()
-        .unwrap();
+    let port: u16 = line.trim().strip_prefix("server ").unwrap().parse().unwrap();
 
     let authority = Authority::new("ours");
     let identity = authority.issue(&["grpc.test"]);
@@ -59,12 +53,7 @@ tls: {{certificates: [{{certFile: '@DIR@/grpc.crt', keyFile: '@DIR@/grpc.key'}}]
     let ca = gateway.directory().join("ca.crt");
     let mut input = script.0.stdin.take().unwrap();
     for ca in [serde_json::Value::Null, ca.to_str().unwrap().into()] {
-        writeln!(
-            input,
-            "{}",
-            serde_json::json!({"address": address, "ca": ca})
-        )
-        .unwrap();
+        writeln!(input, "{}", serde_json::json!({"address": address, "ca": ca})).unwrap();
     }
     drop(input);
     let reader = std::thread::spawn(move || {
@@ -72,15 +61,9 @@ tls: {{certificates: [{{certFile: '@DIR@/grpc.crt', keyFile: '@DIR@/grpc.key'}}]
         output.read_to_string(&mut rest).unwrap();
         rest
     });
-    let status = wait::eventually_blocking("the script ends", wait::PATIENCE * 3, || {
-        script.0.try_wait().unwrap()
-    });
+    let status = wait::eventually_blocking("the script ends", wait::PATIENCE * 3, || script.0.try_wait().unwrap());
     let rest = reader.join().unwrap();
-    assert!(
-        status.success() && !rest.contains("FAILED"),
-        "{rest}\n--- the gateway wrote:\n{}",
-        gateway.stderr()
-    );
+    assert!(status.success() && !rest.contains("FAILED"), "{rest}\n--- the gateway wrote:\n{}", gateway.stderr());
     for name in [
         "unary",
         "unary_many_at_once",
@@ -94,12 +77,6 @@ tls: {{certificates: [{{certFile: '@DIR@/grpc.crt', keyFile: '@DIR@/grpc.key'}}]
         "unknown_method",
         "four_megabytes",
     ] {
-        assert_eq!(
-            rest.lines()
-                .filter(|line| *line == format!("ok {name}"))
-                .count(),
-            2,
-            "{name}:\n{rest}"
-        );
+        assert_eq!(rest.lines().filter(|line| *line == format!("ok {name}")).count(), 2, "{name}:\n{rest}");
     }
 }

@@ -1,5 +1,7 @@
 //! HTTP/1.1 and HTTP/2 on both sides: framing, trailers, streaming, and what a client that leaves takes with it.
 
+#![cfg(test)]
+
 use std::{io, time::Instant};
 
 use bytes::Bytes;
@@ -43,13 +45,8 @@ async fn connection_close_and_http_1_0_end_it() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    let reply = client
-        .exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .await;
-    assert_eq!(
-        (reply.status(), reply.header("connection")),
-        (200, Some("close"))
-    );
+    let reply = client.exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((reply.status(), reply.header("connection")), (200, Some("close")));
     assert!(client.is_closed().await);
 
     let mut client = RawConnection::open(gateway.web()).await;
@@ -63,18 +60,12 @@ async fn pipelined_requests_are_answered_in_order() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    let requests = (0..10)
-        .map(|number| format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n"))
-        .collect::<String>();
+    let requests = (0..10).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n")).collect::<String>();
     client.write(requests).await;
     for number in 0..10 {
         let reply = client.read_reply().await;
         assert_eq!(reply.status(), 200);
-        assert!(
-            reply.text().contains(&format!("\"uri\":\"/{number}\"")),
-            "{}",
-            reply.text()
-        );
+        assert!(reply.text().contains(&format!("\"uri\":\"/{number}\"")), "{}", reply.text());
     }
 }
 
@@ -84,20 +75,11 @@ async fn http_2_by_prior_knowledge_in_clear_text() {
     let gateway = before(&backend);
     let mut client = Connection::http2(gateway.web()).await;
     for number in 0..3 {
-        let reply = client
-            .ask(Ask::get(&format!("http://a.test/{number}")).header("X-Own", "value"))
-            .await;
+        let reply = client.ask(Ask::get(&format!("http://a.test/{number}")).header("X-Own", "value")).await;
         assert_eq!((reply.status, reply.version), (200, Version::HTTP_2));
         let seen = reply.seen();
-        assert_eq!(
-            (seen.uri, seen.version.as_str()),
-            (format!("/{number}"), "HTTP/1.1")
-        );
-        assert!(
-            seen.headers.contains(&("host".into(), "a.test".into())),
-            "{:?}",
-            seen.headers
-        );
+        assert_eq!((seen.uri, seen.version.as_str()), (format!("/{number}"), "HTTP/1.1"));
+        assert!(seen.headers.contains(&("host".into(), "a.test".into())), "{:?}", seen.headers);
         assert!(seen.headers.contains(&("x-own".into(), "value".into())));
     }
 }
@@ -120,10 +102,7 @@ async fn http_2_streams_run_side_by_side() {
         answers.push(sender.send_request(request, true).unwrap().0);
     }
     for answer in answers {
-        assert_eq!(
-            within("a stream's answer", answer).await.unwrap().status(),
-            200
-        );
+        assert_eq!(within("a stream's answer", answer).await.unwrap().status(), 200);
     }
 }
 
@@ -134,22 +113,13 @@ async fn servers_are_reached_by_http_2_in_clear_text() {
     for reply in [
         Ask::get("http://a.test/x?y").send(gateway.web()).await,
         Ask::get("http://a.test/x?y").send_h2(gateway.web()).await,
-        Ask::new("POST", "http://a.test/x?y")
-            .body("hello")
-            .send(gateway.web())
-            .await,
+        Ask::new("POST", "http://a.test/x?y").body("hello").send(gateway.web()).await,
     ] {
         let seen = reply.seen();
-        assert_eq!(
-            (seen.version.as_str(), seen.uri.as_str()),
-            ("HTTP/2.0", "/x?y")
-        );
+        assert_eq!((seen.version.as_str(), seen.uri.as_str()), ("HTTP/2.0", "/x?y"));
         assert_eq!(seen.all("host"), ["a.test"]);
     }
-    assert!(
-        backend.connections() <= 2,
-        "one connection for each worker at most"
-    );
+    assert!(backend.connections() <= 2, "one connection for each worker at most");
 }
 
 #[tokio::test]
@@ -157,28 +127,16 @@ async fn bodies_arrive_whole_with_length_and_in_chunks() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    let reply = client
-        .exchange("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
-        .await;
+    let reply = client.exchange("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello").await;
     assert!(reply.text().contains("\"body\":5"), "{}", reply.text());
-    assert!(
-        reply.text().contains("[\"content-length\",\"5\"]"),
-        "{}",
-        reply.text()
-    );
-    let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+    assert!(reply.text().contains("[\"content-length\",\"5\"]"), "{}", reply.text());
+    let chunked =
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
     let reply = client.exchange(chunked).await;
     assert!(reply.text().contains("\"body\":11"), "{}", reply.text());
-    assert!(
-        reply.text().contains("[\"transfer-encoding\",\"chunked\"]"),
-        "{}",
-        reply.text()
-    );
+    assert!(reply.text().contains("[\"transfer-encoding\",\"chunked\"]"), "{}", reply.text());
     assert_eq!(
-        client
-            .exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            .await
-            .status(),
+        client.exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.status(),
         200,
         "the connection is still good"
     );
@@ -186,29 +144,21 @@ async fn bodies_arrive_whole_with_length_and_in_chunks() {
 
 #[tokio::test]
 async fn a_chunked_answer_stays_one() {
-    let backend = Backend::canned(
-        "s",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
-    );
+    let backend =
+        Backend::canned("s", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
     for _ in 0..2 {
         let reply = client.exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
         assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
-        assert_eq!(
-            (reply.header("content-length"), reply.text().as_str()),
-            (None, "hello!")
-        );
+        assert_eq!((reply.header("content-length"), reply.text().as_str()), (None, "hello!"));
     }
     assert_eq!(backend.connections(), 1);
 }
 
 #[tokio::test]
 async fn an_answer_that_ends_with_its_connection_is_relayed_whole() {
-    let backend = Backend::once(
-        "s",
-        "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end",
-    );
+    let backend = Backend::once("s", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end");
     let gateway = before(&backend);
     for _ in 0..2 {
         assert_eq!(gateway.get("http://h/").await.text(), "until the end");
@@ -224,27 +174,14 @@ async fn head_and_bodiless_answers_keep_the_connection_in_step() {
     let all = String::from_utf8(client.read_to_end().await).unwrap();
     let (head, rest) = all.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 "), "{all}");
-    assert!(
-        rest.starts_with("HTTP/1.1 200 ") && rest.contains("\"uri\":\"/next\""),
-        "{all}"
-    );
+    assert!(rest.starts_with("HTTP/1.1 200 ") && rest.contains("\"uri\":\"/next\""), "{all}");
 
     let mut client = RawConnection::open(gateway.web()).await;
     for status in ["204", "304"] {
-        let reply = client
-            .exchange(format!(
-                "GET / HTTP/1.1\r\nHost: h\r\necho-status: {status}\r\n\r\n"
-            ))
-            .await;
+        let reply = client.exchange(format!("GET / HTTP/1.1\r\nHost: h\r\necho-status: {status}\r\n\r\n")).await;
         assert_eq!(reply.status().to_string(), status);
     }
-    assert_eq!(
-        client
-            .exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(client.exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.status(), 200);
 }
 
 #[tokio::test]
@@ -252,13 +189,8 @@ async fn expect_continue_is_answered_before_the_body_is_sent() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    client
-        .write("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-        .await;
-    assert_eq!(
-        client.read_reply().await.status_line,
-        "HTTP/1.1 100 Continue"
-    );
+    client.write("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
+    assert_eq!(client.read_reply().await.status_line, "HTTP/1.1 100 Continue");
     client.write("hello").await;
     let reply = client.read_reply().await;
     assert_eq!(reply.status(), 200);
@@ -267,15 +199,10 @@ async fn expect_continue_is_answered_before_the_body_is_sent() {
 
 #[tokio::test]
 async fn a_refused_expectation_reaches_the_client() {
-    let backend = Backend::once(
-        "s",
-        "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig",
-    );
+    let backend = Backend::once("s", "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    client
-        .write("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-        .await;
+    client.write("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
     let mut reply = client.read_reply().await;
     if reply.status() == 100 {
         reply = client.read_reply().await;
@@ -288,8 +215,7 @@ async fn trailers_pass_both_ways_over_http_2() {
     let backend = Backend::h2c("s");
     let gateway = before_url(&backend.url_as("h2c"));
     let mut client = Connection::http2(gateway.web()).await;
-    let trailers =
-        HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_static("17"))]);
+    let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_static("17"))]);
     let body = full("hello").with_trailers(std::future::ready(Some(Ok::<_, io::Error>(trailers))));
     let request = Request::post("http://h/")
         .header("te", "trailers")
@@ -297,10 +223,7 @@ async fn trailers_pass_both_ways_over_http_2() {
         .body(UnsyncBoxBody::new(body))
         .unwrap();
     let reply = Reply::read(client.try_send(request).await.unwrap()).await;
-    assert_eq!(
-        reply.seen().trailers,
-        [("x-sum".to_owned(), "17".to_owned())]
-    );
+    assert_eq!(reply.seen().trailers, [("x-sum".to_owned(), "17".to_owned())]);
     assert_eq!(reply.seen().header("te"), Some("trailers"));
     assert_eq!(reply.trailers["x-end"], "done");
 }
@@ -313,75 +236,41 @@ async fn trailers_of_a_chunked_answer_reach_a_client_that_asks_for_them() {
     );
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    let reply = client
-        .exchange("GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
-        .await;
+    let reply = client.exchange("GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE\r\n\r\n").await;
     assert_eq!(reply.text(), "hello");
-    let names = reply
-        .trailers
-        .iter()
-        .map(|(name, value)| (name.to_lowercase(), value.clone()));
-    assert_eq!(
-        names.collect::<Vec<_>>(),
-        [("x-end".to_owned(), "done".to_owned())]
-    );
+    let names = reply.trailers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+    assert_eq!(names.collect::<Vec<_>>(), [("x-end".to_owned(), "done".to_owned())]);
     let reply = Ask::get("http://h/").send_h2(gateway.web()).await;
-    assert_eq!(
-        reply.trailers["x-end"], "done",
-        "over HTTP/2 they need no asking"
-    );
+    assert_eq!(reply.trailers["x-end"], "done", "over HTTP/2 they need no asking");
 }
 
 #[tokio::test]
 async fn both_directions_stream_without_buffering() {
     for over_h2 in [false, true] {
-        let backend = Backend::serve(
-            "s",
-            if over_h2 {
-                Protocol::H2c
-            } else {
-                Protocol::Http1
-            },
-            |request| async {
-                Response::new(UnsyncBoxBody::new(
-                    request.into_body().map_err(io::Error::other),
-                ))
-            },
-        );
+        let backend = Backend::serve("s", if over_h2 { Protocol::H2c } else { Protocol::Http1 }, |request| async {
+            Response::new(UnsyncBoxBody::new(request.into_body().map_err(io::Error::other)))
+        });
         let gateway = before_url(&backend.url_as(if over_h2 { "h2c" } else { "http" }));
         let mut client = match over_h2 {
             true => Connection::http2(gateway.web()).await,
             false => Connection::http1(gateway.web()).await,
         };
         let (sender, body) = channel();
-        sender
-            .send(Frame::data(Bytes::from_static(b"first")))
-            .unwrap();
+        sender.send(Frame::data(Bytes::from_static(b"first"))).unwrap();
         let target = if over_h2 { "http://h/" } else { "/" };
-        let request = Request::post(target)
-            .header("host", "h")
-            .body(body)
-            .unwrap();
+        let request = Request::post(target).header("host", "h").body(body).unwrap();
         let mut answer = client.try_send(request).await.unwrap().into_body();
         for piece in ["first", "second", "third"] {
-            let frame = within("a piece comes back before the next is sent", answer.frame())
-                .await
-                .unwrap()
-                .unwrap();
+            let frame = within("a piece comes back before the next is sent", answer.frame()).await.unwrap().unwrap();
             assert_eq!(frame.into_data().unwrap(), piece);
             let next = if piece == "first" { "second" } else { "third" };
             if piece != "third" {
-                sender
-                    .send(Frame::data(Bytes::from_static(next.as_bytes())))
-                    .unwrap();
+                sender.send(Frame::data(Bytes::from_static(next.as_bytes()))).unwrap();
             }
         }
         drop(sender);
         while let Some(frame) = within("the end comes back", answer.frame()).await {
-            assert!(
-                frame.unwrap().into_data().unwrap().is_empty(),
-                "nothing but the end comes"
-            );
+            assert!(frame.unwrap().into_data().unwrap().is_empty(), "nothing but the end comes");
         }
     }
 }
@@ -389,9 +278,7 @@ async fn both_directions_stream_without_buffering() {
 #[tokio::test]
 async fn a_client_that_leaves_before_the_answer_cancels_the_upstream() {
     for over_h2 in [false, true] {
-        let backend = Backend::serve("s", Protocol::Http1, |_| {
-            std::future::pending::<Response<Body>>()
-        });
+        let backend = Backend::serve("s", Protocol::Http1, |_| std::future::pending::<Response<Body>>());
         let gateway = before(&backend);
         let address = gateway.web();
         let client = tokio::spawn(async move {
@@ -401,15 +288,9 @@ async fn a_client_that_leaves_before_the_answer_cancels_the_upstream() {
             };
             client.ask(Ask::get("http://h/")).await
         });
-        eventually("the request arrives", async || {
-            (backend.requests() == 1).then_some(())
-        })
-        .await;
+        eventually("the request arrives", async || (backend.requests() == 1).then_some(())).await;
         client.abort();
-        eventually("the upstream connection ends", async || {
-            (backend.open() == 0).then_some(())
-        })
-        .await;
+        eventually("the upstream connection ends", async || (backend.open() == 0).then_some(())).await;
     }
 }
 
@@ -418,16 +299,11 @@ async fn a_client_that_leaves_in_the_answer_cancels_the_upstream() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    client
-        .write("GET / HTTP/1.1\r\nHost: h\r\necho-bytes: 1000000000\r\n\r\n")
-        .await;
+    client.write("GET / HTTP/1.1\r\nHost: h\r\necho-bytes: 1000000000\r\n\r\n").await;
     assert_eq!(client.read_exactly(100_000).await.len(), 100_000);
     assert_eq!(backend.open(), 1);
     client.reset();
-    eventually("the upstream connection ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the upstream connection ends", async || (backend.open() == 0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -445,24 +321,13 @@ async fn a_cancelled_http_2_stream_leaves_the_others() {
     sender = sender.ready().await.unwrap();
     let waiting = Request::get("http://h/wait").body(()).unwrap();
     let (waiting, mut stream) = sender.send_request(waiting, true).unwrap();
-    eventually("the request arrives", async || {
-        (backend.requests() == 1).then_some(())
-    })
-    .await;
+    eventually("the request arrives", async || (backend.requests() == 1).then_some(())).await;
     stream.send_reset(h2::Reason::CANCEL);
     drop(waiting);
-    eventually("the upstream connection ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the upstream connection ends", async || (backend.open() == 0).then_some(())).await;
     sender = sender.ready().await.unwrap();
-    let (quick, _) = sender
-        .send_request(Request::get("http://h/quick").body(()).unwrap(), true)
-        .unwrap();
-    assert_eq!(
-        within("the other stream", quick).await.unwrap().status(),
-        200
-    );
+    let (quick, _) = sender.send_request(Request::get("http://h/quick").body(()).unwrap(), true).unwrap();
+    assert_eq!(within("the other stream", quick).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -472,15 +337,9 @@ async fn idle_upstream_connections_are_closed_before_the_server_does() {
     assert_eq!(gateway.get("http://h/").await.status, 200);
     let begin = Instant::now();
     assert_eq!(backend.open(), 1, "it is kept for the next request");
-    eventually("the idle connection ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the idle connection ends", async || (backend.open() == 0).then_some(())).await;
     let idle = begin.elapsed().as_secs_f64();
-    assert!(
-        (3.0..10.0).contains(&idle),
-        "4 s are the default, not {idle}"
-    );
+    assert!((3.0..10.0).contains(&idle), "4 s are the default, not {idle}");
 }
 
 #[tokio::test]
@@ -496,10 +355,7 @@ async fn the_idle_time_is_the_transports() {
     ));
     assert_eq!(gateway.get("http://h/").await.status, 200);
     let begin = Instant::now();
-    eventually("the idle connection ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the idle connection ends", async || (backend.open() == 0).then_some(())).await;
     assert!(begin.elapsed().as_secs_f64() < 3.0, "{:?}", begin.elapsed());
 }
 
@@ -508,9 +364,7 @@ async fn faults_of_servers_have_their_statuses() {
     let refused = Backend::echo("refused").url();
     let garbage = Backend::once("garbage", "this is no HTTP\r\n\r\n");
     let silent = Backend::once("silent", "");
-    let slow = Backend::serve("slow", Protocol::Http1, |_| {
-        std::future::pending::<Response<Body>>()
-    });
+    let slow = Backend::serve("slow", Protocol::Http1, |_| std::future::pending::<Response<Body>>());
     let gateway = Gateway::with(&format!(
         "http:
   routers:
@@ -536,28 +390,18 @@ async fn faults_of_servers_have_their_statuses() {
         ("slow", 504, "Gateway Timeout"),
     ] {
         let reply = gateway.get(&format!("http://{host}/")).await;
-        assert_eq!(
-            (reply.status, reply.text().as_str()),
-            (status, body),
-            "{host}"
-        );
+        assert_eq!((reply.status, reply.text().as_str()), (status, body), "{host}");
     }
 }
 
 #[tokio::test]
 async fn a_server_that_breaks_off_breaks_the_answer_off() {
-    let backend = Backend::once(
-        "s",
-        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
-    );
+    let backend = Backend::once("s", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
     client.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let all = String::from_utf8(client.read_to_end().await).unwrap();
-    assert!(
-        all.starts_with("HTTP/1.1 200 ") && all.ends_with("only this"),
-        "{all}"
-    );
+    assert!(all.starts_with("HTTP/1.1 200 ") && all.ends_with("only this"), "{all}");
 }
 
 #[tokio::test]
@@ -565,10 +409,7 @@ async fn hop_by_hop_headers_end_here() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
     let ask = Ask::get("http://h/")
-        .header(
-            "Connection",
-            "keep-alive, X-Private, X-Forwarded-For, X-Real-Ip",
-        )
+        .header("Connection", "keep-alive, X-Private, X-Forwarded-For, X-Real-Ip")
         .header("X-Private", "secret")
         .header("Keep-Alive", "timeout=5")
         .header("Proxy-Connection", "keep-alive")
@@ -576,14 +417,7 @@ async fn hop_by_hop_headers_end_here() {
         .header("TE", "gzip, trailers")
         .header("X-Public", "kept");
     let seen = gateway.ask(ask).await.seen();
-    for name in [
-        "x-private",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "upgrade",
-        "connection",
-    ] {
+    for name in ["x-private", "keep-alive", "proxy-connection", "proxy-authorization", "upgrade", "connection"] {
         assert_eq!(seen.header(name), None, "{name}");
     }
     assert_eq!(seen.header("x-public"), Some("kept"));
@@ -593,16 +427,10 @@ async fn hop_by_hop_headers_end_here() {
         "what the gateway sets is not the client's to remove"
     );
 
-    let ask = Ask::get("http://h/")
-        .header("echo-header", "connection: x-private")
-        .header("echo-header", "x-private: 1");
-    let reply = gateway
-        .ask(ask.header("echo-header", "keep-alive: timeout=5"))
-        .await;
-    assert_eq!(
-        (reply.header("x-private"), reply.header("keep-alive")),
-        (None, None)
-    );
+    let ask =
+        Ask::get("http://h/").header("echo-header", "connection: x-private").header("echo-header", "x-private: 1");
+    let reply = gateway.ask(ask.header("echo-header", "keep-alive: timeout=5")).await;
+    assert_eq!((reply.header("x-private"), reply.header("keep-alive")), (None, None));
 }
 
 #[tokio::test]
@@ -625,10 +453,7 @@ async fn requests_that_two_hops_could_read_differently_are_refused() {
     ] {
         let mut client = RawConnection::open(gateway.web()).await;
         let reply = client.exchange(request).await;
-        assert!(
-            matches!(reply.status(), 400 | 501),
-            "{request:?}: {reply:?}"
-        );
+        assert!(matches!(reply.status(), 400 | 501), "{request:?}: {reply:?}");
     }
     assert_eq!(backend.requests(), 0);
 }
@@ -643,11 +468,7 @@ async fn connect_and_strange_targets_are_refused_and_nothing_breaks() {
         ("GET * HTTP/1.1\r\nHost: h\r\n\r\n", 400),
     ] {
         let mut client = RawConnection::open(gateway.web()).await;
-        assert_eq!(
-            client.exchange(request).await.status(),
-            status,
-            "{request:?}"
-        );
+        assert_eq!(client.exchange(request).await.status(), status, "{request:?}");
     }
     assert_eq!(gateway.get("http://h/").await.status, 200);
     assert_eq!(backend.requests(), 1);
@@ -669,41 +490,18 @@ async fn the_host_header_is_passed_or_replaced() {
 ",
         url = backend.url()
     ));
-    assert_eq!(
-        gateway.get("http://kept.test:81/").await.seen().all("host"),
-        ["kept.test:81"]
-    );
-    assert_eq!(
-        gateway.get("http://own.test/").await.seen().all("host"),
-        [backend.address.to_string()]
-    );
-    assert_eq!(
-        gateway.get("http://path.test/x?y").await.seen().uri,
-        "/base/x?y"
-    );
+    assert_eq!(gateway.get("http://kept.test:81/").await.seen().all("host"), ["kept.test:81"]);
+    assert_eq!(gateway.get("http://own.test/").await.seen().all("host"), [backend.address.to_string()]);
+    assert_eq!(gateway.get("http://path.test/x?y").await.seen().uri, "/base/x?y");
 }
 
 #[tokio::test]
 async fn the_target_is_forwarded_as_it_was_written() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);
-    for target in [
-        "/a%2Fb%3Fc",
-        "/%E4%BD%A0",
-        "/x?a=1&a=2&b",
-        "/x?q=%26%3D",
-        "/+a+b",
-        "/~user;v=1",
-        "/a%20b",
-    ] {
+    for target in ["/a%2Fb%3Fc", "/%E4%BD%A0", "/x?a=1&a=2&b", "/x?q=%26%3D", "/+a+b", "/~user;v=1", "/a%20b"] {
         let mut client = RawConnection::open(gateway.web()).await;
-        let reply = client
-            .exchange(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"))
-            .await;
-        assert!(
-            reply.text().contains(&format!("\"uri\":\"{target}\"")),
-            "{target}: {}",
-            reply.text()
-        );
+        let reply = client.exchange(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+        assert!(reply.text().contains(&format!("\"uri\":\"{target}\"")), "{target}: {}", reply.text());
     }
 }

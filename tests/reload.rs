@@ -1,5 +1,7 @@
 //! A changed file goes live without a lost request; a broken one changes nothing and is told of.
 
+#![cfg(test)]
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -39,24 +41,15 @@ fn start(dynamic: &str) -> Gateway {
 
 async fn name(gateway: &Gateway) -> String {
     let reply = gateway.get("http://pro.coding/").await;
-    reply
-        .header("x-backend")
-        .unwrap_or_else(|| panic!("{}", reply.status))
-        .to_owned()
+    reply.header("x-backend").unwrap_or_else(|| panic!("{}", reply.status)).to_owned()
 }
 
 async fn becomes(gateway: &Gateway, backend: &str) {
-    eventually(&format!("{backend} answers"), async || {
-        (name(gateway).await == backend).then_some(())
-    })
-    .await;
+    eventually(&format!("{backend} answers"), async || (name(gateway).await == backend).then_some(())).await;
 }
 
 async fn problems(gateway: &Gateway) -> f64 {
-    gateway
-        .metrics()
-        .await
-        .sum("rollgate_config_problems", &[("provider", "file")])
+    gateway.metrics().await.sum("rollgate_config_problems", &[("provider", "file")])
 }
 
 /// Clients that ask without pause, each on one connection, and count; any error or other status panics.
@@ -68,39 +61,26 @@ struct Traffic {
 
 impl Traffic {
     fn begin(gateway: &Gateway) -> Self {
-        let (stop, answered) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let clients = (0..4).map(|_| {
-            let (stop, answered, address) =
-                (Arc::clone(&stop), Arc::clone(&answered), gateway.web());
+            let (stop, answered, address) = (Arc::clone(&stop), Arc::clone(&answered), gateway.web());
             tokio::spawn(async move {
                 let mut client = RawConnection::open(address).await;
                 while !stop.load(Ordering::SeqCst) {
-                    let reply = client
-                        .exchange("GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n")
-                        .await;
+                    let reply = client.exchange("GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n").await;
                     assert_eq!(reply.status(), 200, "{reply:?}");
                     assert_eq!(reply.header("connection"), None, "the connection is kept");
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
             })
         });
-        Self {
-            clients: clients.collect(),
-            stop,
-            answered,
-        }
+        Self { clients: clients.collect(), stop, answered }
     }
 
     /// Waits until some more were answered.
     async fn flows(&self) {
         let before = self.answered.load(Ordering::SeqCst);
-        eventually("traffic flows", async || {
-            (self.answered.load(Ordering::SeqCst) >= before + 50).then_some(())
-        })
-        .await;
+        eventually("traffic flows", async || (self.answered.load(Ordering::SeqCst) >= before + 50).then_some(())).await;
     }
 
     async fn end(self) {
@@ -117,13 +97,7 @@ async fn new_weights_go_live_and_no_request_is_lost() {
     let gateway = start(&weighted(&old, &new, [1, 0]));
     assert_eq!(name(&gateway).await, "old");
     let traffic = Traffic::begin(&gateway);
-    for (weights, wins) in [
-        ([0, 1], "new"),
-        ([1, 0], "old"),
-        ([0, 5], "new"),
-        ([5, 0], "old"),
-        ([0, 1], "new"),
-    ] {
+    for (weights, wins) in [([0, 1], "new"), ([1, 0], "old"), ([0, 5], "new"), ([5, 0], "old"), ([0, 1], "new")] {
         traffic.flows().await;
         gateway.rewrite("dynamic.yml", &weighted(&old, &new, weights));
         becomes(&gateway, wins).await;
@@ -142,11 +116,7 @@ async fn a_file_written_in_place_goes_live() {
     let (old, new) = (Backend::echo("old"), Backend::echo("new"));
     let gateway = start(&weighted(&old, &new, [1, 0]));
     assert_eq!(name(&gateway).await, "old");
-    std::fs::write(
-        gateway.directory().join("dynamic.yml"),
-        weighted(&old, &new, [0, 1]),
-    )
-    .unwrap();
+    std::fs::write(gateway.directory().join("dynamic.yml"), weighted(&old, &new, [0, 1])).unwrap();
     becomes(&gateway, "new").await;
 }
 
@@ -176,34 +146,21 @@ async fn a_broken_file_changes_nothing_and_is_told_of() {
     let good = weighted(&old, &new, [0, 1]);
     for (broken, told) in [
         (good.replace("routers:", "ruters:"), "ruters"),
-        (
-            good.replace("Host(`pro.coding`)", "Hots(`pro.coding`)"),
-            "Hots",
-        ),
+        (good.replace("Host(`pro.coding`)", "Hots(`pro.coding`)"), "Hots"),
         (good.replace("service: pro", "service: nobody"), "nobody"),
         (good[..good.len() / 2].to_owned(), "dynamic.yml"),
         (String::new(), "empty"),
     ] {
         let before = gateway.stderr().len();
         gateway.rewrite("dynamic.yml", &broken);
-        eventually("the problem is counted", async || {
-            (problems(&gateway).await > 0.0).then_some(())
-        })
-        .await;
+        eventually("the problem is counted", async || (problems(&gateway).await > 0.0).then_some(())).await;
         eventually(&format!("the log tells of {told}"), async || {
             gateway.stderr()[before..].contains(told).then_some(())
         })
         .await;
-        assert_eq!(
-            name(&gateway).await,
-            "old",
-            "the last good configuration stays"
-        );
+        assert_eq!(name(&gateway).await, "old", "the last good configuration stays");
         gateway.rewrite("dynamic.yml", &weighted(&old, &new, [1, 0]));
-        eventually("the problem is gone", async || {
-            (problems(&gateway).await == 0.0).then_some(())
-        })
-        .await;
+        eventually("the problem is gone", async || (problems(&gateway).await == 0.0).then_some(())).await;
     }
     gateway.rewrite("dynamic.yml", &good);
     becomes(&gateway, "new").await;
@@ -220,22 +177,14 @@ async fn files_come_and_go_in_a_directory() {
             backend.load_balancer()
         )
     };
-    let gateway = Launch::new(&config)
-        .file("conf/one.yml", &route("one", &one))
-        .start();
+    let gateway = Launch::new(&config).file("conf/one.yml", &route("one", &one)).start();
     let status = async |host: &str| gateway.get(&format!("http://{host}/")).await.status;
     assert_eq!((status("one").await, status("two").await), (200, 404));
     std::fs::write(gateway.directory().join("conf/two.yml"), route("two", &two)).unwrap();
-    eventually("the new file is live", async || {
-        (status("two").await == 200).then_some(())
-    })
-    .await;
+    eventually("the new file is live", async || (status("two").await == 200).then_some(())).await;
     assert_eq!(status("one").await, 200);
     std::fs::remove_file(gateway.directory().join("conf/one.yml")).unwrap();
-    eventually("the old file is gone", async || {
-        (status("one").await == 404).then_some(())
-    })
-    .await;
+    eventually("the old file is gone", async || (status("one").await == 404).then_some(())).await;
     assert_eq!(status("two").await, 200);
 }
 
@@ -244,28 +193,15 @@ async fn a_request_under_way_ends_on_the_configuration_it_began_with() {
     let (old, new) = (Backend::echo("old"), Backend::echo("new"));
     let gateway = start(&weighted(&old, &new, [1, 0]));
     let mut client = RawConnection::open(gateway.web()).await;
-    client
-        .write("POST / HTTP/1.1\r\nHost: pro.coding\r\nContent-Length: 10\r\n\r\nhalf-")
-        .await;
-    eventually("the request arrives", async || {
-        (old.requests() == 1).then_some(())
-    })
-    .await;
+    client.write("POST / HTTP/1.1\r\nHost: pro.coding\r\nContent-Length: 10\r\n\r\nhalf-").await;
+    eventually("the request arrives", async || (old.requests() == 1).then_some(())).await;
     gateway.rewrite("dynamic.yml", &weighted(&old, &new, [0, 1]));
     becomes(&gateway, "new").await;
     client.write("other").await;
     let reply = client.read_reply().await;
-    assert_eq!(
-        (reply.status(), reply.header("x-backend")),
-        (200, Some("old"))
-    );
-    let next = client
-        .exchange("GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n")
-        .await;
-    assert_eq!(
-        (next.status(), next.header("x-backend")),
-        (200, Some("new"))
-    );
+    assert_eq!((reply.status(), reply.header("x-backend")), (200, Some("old")));
+    let next = client.exchange("GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n").await;
+    assert_eq!((next.status(), next.header("x-backend")), (200, Some("new")));
 }
 
 #[tokio::test]
@@ -276,19 +212,13 @@ async fn a_reload_keeps_the_upstream_connections() {
     let ask = "GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n";
     assert_eq!(client.exchange(ask).await.status(), 200);
     assert_eq!(old.connections(), 1);
-    let more = weighted(&old, &new, [1, 0]).replace(
-        "  services:\n",
-        "    more: {rule: 'Host(`more.coding`)', service: new}\n  services:\n",
-    );
+    let more = weighted(&old, &new, [1, 0])
+        .replace("  services:\n", "    more: {rule: 'Host(`more.coding`)', service: new}\n  services:\n");
     gateway.rewrite("dynamic.yml", &more);
     eventually("the new router is live", async || {
         (gateway.get("http://more.coding/").await.status == 200).then_some(())
     })
     .await;
     assert_eq!(client.exchange(ask).await.status(), 200);
-    assert_eq!(
-        old.connections(),
-        1,
-        "the pooled connection outlives the configuration"
-    );
+    assert_eq!(old.connections(), 1, "the pooled connection outlives the configuration");
 }

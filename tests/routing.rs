@@ -1,5 +1,7 @@
 //! Every matcher of the rule language, priorities and ties, over real HTTP.
 
+#![cfg(test)]
+
 use rollgate_testkit::{Ask, Backend, Gateway};
 
 /// A rule, and requests that it takes or leaves.
@@ -11,19 +13,11 @@ struct Row {
 
 fn row(rule: &'static str, takes: &[&str], leaves: &[&str]) -> Row {
     let asks = |urls: &[&str]| urls.iter().map(|url| Ask::get(url)).collect();
-    Row {
-        rule,
-        takes: asks(takes),
-        leaves: asks(leaves),
-    }
+    Row { rule, takes: asks(takes), leaves: asks(leaves) }
 }
 
 fn asks(rule: &'static str, takes: Vec<Ask>, leaves: Vec<Ask>) -> Row {
-    Row {
-        rule,
-        takes,
-        leaves,
-    }
+    Row { rule, takes, leaves }
 }
 
 /// Each row has an entry point of its own, so that no rule hides another.
@@ -34,9 +28,7 @@ async fn holds(rows: Vec<Row>) {
     for (number, row) in rows.iter().enumerate() {
         points.push_str(&format!("  e{number}: {{address: \"127.0.0.1:0\"}}\n"));
         let rule = row.rule.replace('\'', "''");
-        routers.push_str(&format!(
-            "    r{number}: {{entryPoints: [e{number}], rule: '{rule}', service: s}}\n"
-        ));
+        routers.push_str(&format!("    r{number}: {{entryPoints: [e{number}], rule: '{rule}', service: s}}\n"));
     }
     let gateway = Gateway::start(&format!(
         "entryPoints:\n  traefik: {{address: \"127.0.0.1:0\"}}\n{points}http:\n  routers:\n{routers}  services:\n    s: {}\n",
@@ -61,46 +53,19 @@ async fn hosts_match_without_case_port_and_trailing_dot() {
     holds(vec![
         row(
             "Host(`a.test`)",
-            &[
-                "http://a.test/",
-                "http://A.TEST/",
-                "http://a.test:8080/x",
-                "http://a.test./",
-            ],
-            &[
-                "http://b.test/",
-                "http://x.a.test/",
-                "http://a.test.evil/",
-                "http://127.0.0.1/",
-            ],
+            &["http://a.test/", "http://A.TEST/", "http://a.test:8080/x", "http://a.test./"],
+            &["http://b.test/", "http://x.a.test/", "http://a.test.evil/", "http://127.0.0.1/"],
         ),
         row("Host(`A.Test`)", &["http://a.test/"], &["http://b.test/"]),
-        row(
-            "Host(`a.test.`)",
-            &["http://a.test/", "http://a.test./"],
-            &["http://a.tes/"],
-        ),
-        row(
-            "Host(\"quoted.test\")",
-            &["http://quoted.test/"],
-            &["http://a.test/"],
-        ),
+        row("Host(`a.test.`)", &["http://a.test/", "http://a.test./"], &["http://a.tes/"]),
+        row("Host(\"quoted.test\")", &["http://quoted.test/"], &["http://a.test/"]),
         row(
             "Host(`*.a.test`)",
             &["http://x.a.test/", "http://X.A.TEST:1/"],
-            &[
-                "http://a.test/",
-                "http://x.y.a.test/",
-                "http://xa.test/",
-                "http://x.b.test/",
-            ],
+            &["http://a.test/", "http://x.y.a.test/", "http://xa.test/", "http://x.b.test/"],
         ),
         row("Host(`*`)", &["http://a.test/", "http://127.0.0.1/"], &[]),
-        row(
-            "Host(`127.0.0.1`)",
-            &["http://127.0.0.1/", "http://127.0.0.1:99/"],
-            &["http://127.0.0.2/"],
-        ),
+        row("Host(`127.0.0.1`)", &["http://127.0.0.1/", "http://127.0.0.1:99/"], &["http://127.0.0.2/"]),
     ])
     .await;
 }
@@ -108,21 +73,9 @@ async fn hosts_match_without_case_port_and_trailing_dot() {
 #[tokio::test]
 async fn host_expressions_are_unanchored_on_the_lower_cased_host() {
     holds(vec![
-        row(
-            "HostRegexp(`^[a-z]+\\.test$`)",
-            &["http://a.test/", "http://ABC.TEST/"],
-            &["http://a1.test/"],
-        ),
-        row(
-            "HostRegexp(`pro`)",
-            &["http://pro.coding/", "http://my-product/"],
-            &["http://dev.coding/"],
-        ),
-        row(
-            "HostRegexp(`^a\\.test$`)",
-            &["http://a.test:8080/"],
-            &["http://xa.test/"],
-        ),
+        row("HostRegexp(`^[a-z]+\\.test$`)", &["http://a.test/", "http://ABC.TEST/"], &["http://a1.test/"]),
+        row("HostRegexp(`pro`)", &["http://pro.coding/", "http://my-product/"], &["http://dev.coding/"]),
+        row("HostRegexp(`^a\\.test$`)", &["http://a.test:8080/"], &["http://xa.test/"]),
     ])
     .await;
 }
@@ -133,12 +86,7 @@ async fn paths_match_whole_by_prefix_and_by_expression() {
         row(
             "Path(`/products`)",
             &["http://h/products", "http://h/products?x=1"],
-            &[
-                "http://h/products/",
-                "http://h/product",
-                "http://h/",
-                "http://h/Products",
-            ],
+            &["http://h/products/", "http://h/product", "http://h/", "http://h/Products"],
         ),
         row(
             "PathPrefix(`/v1`)",
@@ -151,11 +99,7 @@ async fn paths_match_whole_by_prefix_and_by_expression() {
             &["http://h/a.jpg", "http://h/x/b.jpeg", "http://h/c.png"],
             &["http://h/c.gif", "http://h/jpg"],
         ),
-        row(
-            "PathRegexp(`^/items/[0-9]+$`)",
-            &["http://h/items/12"],
-            &["http://h/items/a", "http://h/x/items/1"],
-        ),
+        row("PathRegexp(`^/items/[0-9]+$`)", &["http://h/items/12"], &["http://h/items/a", "http://h/x/items/1"]),
         // Unreserved characters are decoded before matching, reserved ones are not.
         row("Path(`/a/b`)", &["http://h/%61/b"], &["http://h/a%2Fb"]),
         row("Path(`/a%2Fb`)", &["http://h/a%2Fb"], &["http://h/a/b"]),
@@ -170,21 +114,10 @@ async fn methods_match_in_any_case_of_the_rule() {
         asks(
             "Method(`GET`)",
             vec![Ask::get("http://h/")],
-            vec![
-                Ask::new("POST", "http://h/"),
-                Ask::new("DELETE", "http://h/"),
-            ],
+            vec![Ask::new("POST", "http://h/"), Ask::new("DELETE", "http://h/")],
         ),
-        asks(
-            "Method(`post`)",
-            vec![Ask::new("POST", "http://h/")],
-            vec![Ask::get("http://h/")],
-        ),
-        asks(
-            "Method(`PURGE`)",
-            vec![Ask::new("PURGE", "http://h/")],
-            vec![Ask::get("http://h/")],
-        ),
+        asks("Method(`post`)", vec![Ask::new("POST", "http://h/")], vec![Ask::get("http://h/")]),
+        asks("Method(`PURGE`)", vec![Ask::new("PURGE", "http://h/")], vec![Ask::get("http://h/")]),
     ])
     .await;
 }
@@ -207,19 +140,12 @@ async fn headers_match_if_one_line_does() {
                 with("X-Other", "canary"),
             ],
         ),
-        asks(
-            "Header(`x-version`, `canary`)",
-            vec![with("X-Version", "canary")],
-            vec![Ask::get("http://h/")],
-        ),
+        asks("Header(`x-version`, `canary`)", vec![with("X-Version", "canary")], vec![Ask::get("http://h/")]),
         // The Host header is no header for this matcher.
         asks("Header(`Host`, `h`)", vec![], vec![Ask::get("http://h/")]),
         asks(
             "HeaderRegexp(`Cookie`, `(^|; )group=b(;|$)`)",
-            vec![
-                with("Cookie", "group=b"),
-                with("Cookie", "x=1; group=b; y=2"),
-            ],
+            vec![with("Cookie", "group=b"), with("Cookie", "x=1; group=b; y=2")],
             vec![with("Cookie", "group=bb"), Ask::get("http://h/")],
         ),
         asks(
@@ -236,17 +162,8 @@ async fn queries_match_after_decoding() {
     holds(vec![
         row(
             "Query(`version`, `canary`)",
-            &[
-                "http://h/?version=canary",
-                "http://h/x?a=1&version=canary",
-                "http://h/?version=c%61nary",
-            ],
-            &[
-                "http://h/",
-                "http://h/?version=stable",
-                "http://h/?version=canary2",
-                "http://h/?Version=canary",
-            ],
+            &["http://h/?version=canary", "http://h/x?a=1&version=canary", "http://h/?version=c%61nary"],
+            &["http://h/", "http://h/?version=stable", "http://h/?version=canary2", "http://h/?Version=canary"],
         ),
         // With one argument the value must be empty.
         row(
@@ -254,21 +171,13 @@ async fn queries_match_after_decoding() {
             &["http://h/?debug", "http://h/?debug=", "http://h/?a=b&debug"],
             &["http://h/?debug=1", "http://h/"],
         ),
-        row(
-            "Query(`q`, `a b`)",
-            &["http://h/?q=a+b", "http://h/?q=a%20b"],
-            &["http://h/?q=ab"],
-        ),
+        row("Query(`q`, `a b`)", &["http://h/?q=a+b", "http://h/?q=a%20b"], &["http://h/?q=ab"]),
         row(
             "QueryRegexp(`id`, `^[0-9]+$`)",
             &["http://h/?id=12", "http://h/?id=a&id=7"],
             &["http://h/?id=a", "http://h/"],
         ),
-        row(
-            "QueryRegexp(`id`)",
-            &["http://h/?id", "http://h/?id="],
-            &["http://h/?id=1"],
-        ),
+        row("QueryRegexp(`id`)", &["http://h/?id", "http://h/?id="], &["http://h/?id=1"]),
     ])
     .await;
 }
@@ -277,27 +186,11 @@ async fn queries_match_after_decoding() {
 async fn client_addresses_match_the_peer_never_a_header() {
     let forwarded = || Ask::get("http://h/").header("X-Forwarded-For", "10.1.2.3");
     holds(vec![
-        asks(
-            "ClientIP(`127.0.0.1`)",
-            vec![Ask::get("http://h/"), forwarded()],
-            vec![],
-        ),
-        asks(
-            "ClientIP(`127.0.0.0/8`)",
-            vec![Ask::get("http://h/")],
-            vec![],
-        ),
-        asks(
-            "ClientIP(`10.0.0.0/8`)",
-            vec![],
-            vec![Ask::get("http://h/"), forwarded()],
-        ),
+        asks("ClientIP(`127.0.0.1`)", vec![Ask::get("http://h/"), forwarded()], vec![]),
+        asks("ClientIP(`127.0.0.0/8`)", vec![Ask::get("http://h/")], vec![]),
+        asks("ClientIP(`10.0.0.0/8`)", vec![], vec![Ask::get("http://h/"), forwarded()]),
         asks("ClientIP(`::1`)", vec![], vec![Ask::get("http://h/")]),
-        asks(
-            "!ClientIP(`10.0.0.0/8`)",
-            vec![Ask::get("http://h/")],
-            vec![],
-        ),
+        asks("!ClientIP(`10.0.0.0/8`)", vec![Ask::get("http://h/")], vec![]),
     ])
     .await;
 }
@@ -320,33 +213,17 @@ async fn and_binds_tighter_than_or_and_not_tighter_than_both() {
             &["http://a.test/b", "http://b.test/b"],
             &["http://a.test/any", "http://c.test/b"],
         ),
-        row(
-            "Host(`a.test`) && !Path(`/x`)",
-            &["http://a.test/y"],
-            &["http://a.test/x", "http://b.test/y"],
-        ),
-        row(
-            "!(Host(`a.test`) || Path(`/x`))",
-            &["http://b.test/y"],
-            &["http://a.test/y", "http://b.test/x"],
-        ),
+        row("Host(`a.test`) && !Path(`/x`)", &["http://a.test/y"], &["http://a.test/x", "http://b.test/y"]),
+        row("!(Host(`a.test`) || Path(`/x`))", &["http://b.test/y"], &["http://a.test/y", "http://b.test/x"]),
         row("!!Host(`a.test`)", &["http://a.test/"], &["http://b.test/"]),
-        row(
-            "host(`a.test`) && PATHPREFIX(`/x`)",
-            &["http://a.test/x"],
-            &["http://a.test/y"],
-        ),
+        row("host(`a.test`) && PATHPREFIX(`/x`)", &["http://a.test/x"], &["http://a.test/y"]),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn the_longest_rule_wins_unless_a_priority_says_otherwise() {
-    let (long, short, high) = (
-        Backend::echo("long"),
-        Backend::echo("short"),
-        Backend::echo("high"),
-    );
+    let (long, short, high) = (Backend::echo("long"), Backend::echo("short"), Backend::echo("high"));
     let gateway = Gateway::with(&format!(
         "http:
   routers:
@@ -372,11 +249,7 @@ async fn the_longest_rule_wins_unless_a_priority_says_otherwise() {
         ("http://b.test/long/high", "high"),
         ("http://zero.test/", "long"),
     ] {
-        assert_eq!(
-            gateway.get(url).await.header("x-backend"),
-            Some(wins),
-            "{url}"
-        );
+        assert_eq!(gateway.get(url).await.header("x-backend"), Some(wins), "{url}");
     }
 }
 
@@ -384,9 +257,7 @@ async fn the_longest_rule_wins_unless_a_priority_says_otherwise() {
 async fn ties_go_to_the_first_name() {
     let (a, b, c) = (Backend::echo("a"), Backend::echo("b"), Backend::echo("c"));
     let dynamic = |order: [&str; 3]| {
-        let routers = order
-            .map(|name| format!("    {name}: {{rule: 'Host(`a.test`)', service: {name}}}\n"))
-            .concat();
+        let routers = order.map(|name| format!("    {name}: {{rule: 'Host(`a.test`)', service: {name}}}\n")).concat();
         format!(
             "http:\n  routers:\n{routers}  services:\n    a: {}\n    b: {}\n    c: {}\n",
             a.load_balancer(),
@@ -397,11 +268,7 @@ async fn ties_go_to_the_first_name() {
     for order in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
         let gateway = Gateway::with(&dynamic(order));
         for _ in 0..5 {
-            assert_eq!(
-                gateway.get("http://a.test/").await.header("x-backend"),
-                Some("a"),
-                "written as {order:?}"
-            );
+            assert_eq!(gateway.get("http://a.test/").await.header("x-backend"), Some("a"), "written as {order:?}");
         }
     }
 }
@@ -433,9 +300,7 @@ http:
         ("two", "/both", 200),
         ("traefik", "/default", 404),
     ] {
-        let reply = Ask::get(&format!("http://h{path}"))
-            .send(gateway.address(entry_point))
-            .await;
+        let reply = Ask::get(&format!("http://h{path}")).send(gateway.address(entry_point)).await;
         assert_eq!(reply.status, status, "{path} on {entry_point}");
     }
 }
@@ -455,13 +320,7 @@ async fn a_thousand_hosts_lead_each_to_its_own_service() {
     ));
     for number in [0, 1, 2, 499, 998, 999] {
         let wins = if number % 2 == 0 { "even" } else { "odd" };
-        assert_eq!(
-            gateway
-                .get(&format!("http://h{number}.test/"))
-                .await
-                .header("x-backend"),
-            Some(wins)
-        );
+        assert_eq!(gateway.get(&format!("http://h{number}.test/")).await.header("x-backend"), Some(wins));
     }
     assert_eq!(gateway.get("http://h1000.test/").await.status, 404);
 }

@@ -1,5 +1,7 @@
 //! Where configuration comes from: formats, providers, flags, variables; and what is said of a key nobody knows.
 
+#![cfg(test)]
+
 use rollgate_testkit::{Backend, Gateway, Launch, rollgate};
 
 fn yaml(backend: &Backend) -> String {
@@ -14,8 +16,7 @@ async fn serves(gateway: &Gateway) {
     assert_eq!(gateway.get("http://b.test/").await.status, 404);
 }
 
-const ENTRY_POINTS: &str =
-    "entryPoints: {web: {address: '127.0.0.1:0'}, traefik: {address: '127.0.0.1:0'}}\n";
+const ENTRY_POINTS: &str = "entryPoints: {web: {address: '127.0.0.1:0'}, traefik: {address: '127.0.0.1:0'}}\n";
 
 #[tokio::test]
 async fn yaml_toml_and_json_mean_the_same() {
@@ -40,12 +41,7 @@ url = \"{url}\"
 "
     );
     let yaml = format!("{ENTRY_POINTS}{}", yaml(&backend));
-    for (name, text) in [
-        ("c.yml", &yaml),
-        ("c.yaml", &yaml),
-        ("c.toml", &toml),
-        ("c.json", &json),
-    ] {
+    for (name, text) in [("c.yml", &yaml), ("c.yaml", &yaml), ("c.toml", &toml), ("c.json", &json)] {
         serves(&Launch::empty().config(name, text).start()).await;
     }
 }
@@ -64,20 +60,10 @@ async fn keys_are_read_in_any_case() {
 async fn the_dynamic_part_may_be_a_file_a_folder_or_the_same_file() {
     let backend = Backend::echo("s");
     let file = format!("{ENTRY_POINTS}providers: {{file: {{filename: '@DIR@/dynamic.yml'}}}}\n");
-    serves(
-        &Launch::new(&file)
-            .file("dynamic.yml", &yaml(&backend))
-            .start(),
-    )
-    .await;
+    serves(&Launch::new(&file).file("dynamic.yml", &yaml(&backend)).start()).await;
 
     let relative = format!("{ENTRY_POINTS}providers: {{file: {{filename: dynamic.yml}}}}\n");
-    serves(
-        &Launch::new(&relative)
-            .file("dynamic.yml", &yaml(&backend))
-            .start(),
-    )
-    .await;
+    serves(&Launch::new(&relative).file("dynamic.yml", &yaml(&backend)).start()).await;
 
     let folder = format!("{ENTRY_POINTS}providers: {{file: {{directory: '@DIR@/conf'}}}}\n");
     let services = format!("http:\n  services: {{s: {}}}\n", backend.load_balancer());
@@ -88,25 +74,20 @@ async fn the_dynamic_part_may_be_a_file_a_folder_or_the_same_file() {
         .file("conf/notes.txt", "this is no configuration");
     serves(&launch.start()).await;
 
-    let itself = format!(
-        "{ENTRY_POINTS}providers: {{file: {{filename: '@DIR@/rollgate.yml'}}}}\n{}",
-        yaml(&backend)
-    );
+    let itself = format!("{ENTRY_POINTS}providers: {{file: {{filename: '@DIR@/rollgate.yml'}}}}\n{}", yaml(&backend));
     serves(&Gateway::start(&itself)).await;
 }
 
 #[tokio::test]
 async fn flags_and_variables_are_traefiks() {
     let backend = Backend::echo("s");
-    let flags = Launch::empty()
-        .file("dynamic.yml", &yaml(&backend))
-        .arguments(&[
-            "run",
-            "--entryPoints.web.address=127.0.0.1:0",
-            "--entrypoints.traefik.address=127.0.0.1:0",
-            "--providers.file.filename=@DIR@/dynamic.yml",
-            "--ping",
-        ]);
+    let flags = Launch::empty().file("dynamic.yml", &yaml(&backend)).arguments(&[
+        "run",
+        "--entryPoints.web.address=127.0.0.1:0",
+        "--entrypoints.traefik.address=127.0.0.1:0",
+        "--providers.file.filename=@DIR@/dynamic.yml",
+        "--ping",
+    ]);
     serves(&flags.start()).await;
 
     let variables = Launch::empty()
@@ -139,10 +120,7 @@ certificatesResolvers: {{le: {{acme: {{email: a@b.test, storage: acme.json}}}}}}
     let directory = refused.directory().to_owned();
     let output = rollgate(&directory, &["run", "--config", "rollgate.yml"]);
     assert_eq!(output.code, 1, "{output:?}");
-    assert!(
-        output.stderr.contains("certificatesResolvers"),
-        "{output:?}"
-    );
+    assert!(output.stderr.contains("certificatesResolvers"), "{output:?}");
     assert!(output.stderr.contains("not supported"), "{output:?}");
 
     let gateway = Launch::new(&format!("{config}log: {{level: WARN}}\n"))
@@ -151,11 +129,7 @@ certificatesResolvers: {{le: {{acme: {{email: a@b.test, storage: acme.json}}}}}}
     serves(&gateway).await;
     let problems = gateway.metrics().await.sum("rollgate_config_problems", &[]);
     assert!(problems > 0.0, "it is counted as long as it is there");
-    assert!(
-        gateway.stderr().contains("certificatesResolvers"),
-        "{}",
-        gateway.stderr()
-    );
+    assert!(gateway.stderr().contains("certificatesResolvers"), "{}", gateway.stderr());
 }
 
 #[test]
@@ -172,14 +146,9 @@ fn a_start_with_a_broken_file_ends_with_every_problem() {
 fn an_address_that_is_taken_ends_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let config = format!(
-        "entryPoints: {{web: {{address: '{address}'}}, traefik: {{address: '127.0.0.1:0'}}}}\n"
-    );
+    let config = format!("entryPoints: {{web: {{address: '{address}'}}, traefik: {{address: '127.0.0.1:0'}}}}\n");
     let launch = Launch::new(&config);
     let output = rollgate(launch.directory(), &["run", "--config", "rollgate.yml"]);
     assert_eq!(output.code, 1, "{output:?}");
-    assert!(
-        output.stderr.contains(&address.to_string()) && output.stderr.contains("web"),
-        "{output:?}"
-    );
+    assert!(output.stderr.contains(&address.to_string()) && output.stderr.contains("web"), "{output:?}");
 }

@@ -1,5 +1,7 @@
 //! Versions are drawn by weight, independently at random: no client, however periodic, can tell.
 
+#![cfg(test)]
+
 use rollgate_testkit::{Backend, Gateway, load};
 
 const REQUESTS: usize = 100_000;
@@ -8,17 +10,12 @@ const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n";
 
 /// A server whose answer's body is one letter.
 fn version(letter: char) -> Backend {
-    Backend::canned(
-        &letter.to_string(),
-        format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{letter}"),
-    )
+    Backend::canned(&letter.to_string(), format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{letter}"))
 }
 
 /// `pro.coding` leads to `pro`, whose children are `services`; each version's letter is its service's name.
 fn gateway(versions: &[&Backend], services: &str) -> Gateway {
-    let leaves = versions
-        .iter()
-        .map(|backend| format!("    {}: {}\n", backend.name, backend.load_balancer()));
+    let leaves = versions.iter().map(|backend| format!("    {}: {}\n", backend.name, backend.load_balancer()));
     Gateway::with(&format!(
         "http:\n  routers:\n    pro: {{rule: 'Host(`pro.coding`)', service: pro}}\n  services:\n{}{services}",
         leaves.collect::<String>()
@@ -32,8 +29,7 @@ fn count(drawn: &[u8], letter: char) -> usize {
 /// Pearson's chi-square of these counts against these shares.
 fn chi_square(counts: &[usize], shares: &[f64]) -> f64 {
     let total = counts.iter().sum::<usize>() as f64;
-    let term =
-        |(&count, &share): (&usize, &f64)| (count as f64 - total * share).powi(2) / (total * share);
+    let term = |(&count, &share): (&usize, &f64)| (count as f64 - total * share).powi(2) / (total * share);
     counts.iter().zip(shares).map(term).sum()
 }
 
@@ -46,11 +42,7 @@ async fn ninety_to_ten_holds_over_connections_in_parallel() {
     );
     let drawn = load::in_parallel(gateway.web(), ASK, 30_000, 8).await;
     let counts = [count(&drawn, 's'), count(&drawn, 'c')];
-    assert_eq!(
-        counts.iter().sum::<usize>(),
-        30_000,
-        "every request has its version"
-    );
+    assert_eq!(counts.iter().sum::<usize>(), 30_000, "every request has its version");
     let statistic = chi_square(&counts, &[0.9, 0.1]);
     // 10.828: p = 0.001 with one degree of freedom.
     assert!(statistic < 10.828, "{counts:?}: chi-square {statistic}");
@@ -64,25 +56,16 @@ async fn ninety_to_ten_holds_over_a_hundred_thousand_requests_and_in_every_phase
         "    pro: {weighted: {services: [{name: s, weight: 90}, {name: c, weight: 10}]}}\n",
     );
     let drawn = load::first_bytes(gateway.web(), ASK, REQUESTS).await;
-    let canaries = drawn
-        .iter()
-        .map(|&byte| u64::from(byte == b'c'))
-        .collect::<Vec<_>>();
+    let canaries = drawn.iter().map(|&byte| u64::from(byte == b'c')).collect::<Vec<_>>();
     let total = canaries.iter().sum::<u64>();
     let statistic = chi_square(&[REQUESTS - total as usize, total as usize], &[0.9, 0.1]);
-    assert!(
-        statistic < 10.828,
-        "{total} canaries: chi-square {statistic}"
-    );
+    assert!(statistic < 10.828, "{total} canaries: chi-square {statistic}");
     for period in 2..=200 {
         for phase in 0..period {
             let seen = canaries.iter().skip(phase).step_by(period);
             let (length, count) = (seen.len() as u64, seen.sum::<u64>());
             let z = deviate(length, count, 0.1);
-            assert!(
-                z.abs() <= 5.5,
-                "period {period}, phase {phase}: {count} of {length} are canaries, z = {z}"
-            );
+            assert!(z.abs() <= 5.5, "period {period}, phase {phase}: {count} of {length} are canaries, z = {z}");
         }
     }
 }
@@ -95,17 +78,9 @@ fn deviate(length: u64, count: u64, p: f64) -> f64 {
     if plain.abs() <= 5.5 {
         return plain;
     }
-    let tail = if plain > 0.0 {
-        above(length, count, p)
-    } else {
-        above(length, length - count, 1.0 - p)
-    };
+    let tail = if plain > 0.0 { above(length, count, p) } else { above(length, length - count, 1.0 - p) };
     // The normal tail beyond 5.5 is 1.9e-8.
-    if tail < 1.9e-8 {
-        plain
-    } else {
-        5.5_f64.copysign(plain)
-    }
+    if tail < 1.9e-8 { plain } else { 5.5_f64.copysign(plain) }
 }
 
 /// The probability of `count` or more of `length`, summed from the small end so that nothing cancels.
@@ -125,10 +100,8 @@ fn above(length: u64, count: u64, p: f64) -> f64 {
 #[tokio::test]
 async fn weight_zero_receives_nothing() {
     let (stable, canary) = (version('s'), version('c'));
-    let gateway = gateway(
-        &[&stable, &canary],
-        "    pro: {weighted: {services: [{name: s, weight: 1}, {name: c, weight: 0}]}}\n",
-    );
+    let gateway =
+        gateway(&[&stable, &canary], "    pro: {weighted: {services: [{name: s, weight: 1}, {name: c, weight: 0}]}}\n");
     let drawn = load::in_parallel(gateway.web(), ASK, 2_000, 4).await;
     assert_eq!(count(&drawn, 's'), 2_000);
     assert_eq!(canary.connections(), 0);
@@ -181,11 +154,7 @@ async fn two_random_choices_reach_every_server() {
         two.url()
     ));
     let drawn = load::in_parallel(gateway.web(), ASK, 1_000, 4).await;
-    assert!(
-        count(&drawn, '1') > 200 && count(&drawn, '2') > 200,
-        "{} of 1000",
-        count(&drawn, '1')
-    );
+    assert!(count(&drawn, '1') > 200 && count(&drawn, '2') > 200, "{} of 1000", count(&drawn, '1'));
 }
 
 #[tokio::test]
@@ -205,15 +174,9 @@ async fn weights_may_be_decimals() {
 #[tokio::test]
 async fn all_weights_zero_is_no_available_server() {
     let (a, b) = (version('a'), version('b'));
-    let gateway = gateway(
-        &[&a, &b],
-        "    pro: {weighted: {services: [{name: a, weight: 0}, {name: b, weight: 0}]}}\n",
-    );
+    let gateway = gateway(&[&a, &b], "    pro: {weighted: {services: [{name: a, weight: 0}, {name: b, weight: 0}]}}\n");
     let reply = gateway.get("http://pro.coding/").await;
-    assert_eq!(
-        (reply.status, reply.text().as_str()),
-        (503, "no available server\n")
-    );
+    assert_eq!((reply.status, reply.text().as_str()), (503, "no available server\n"));
 }
 
 #[tokio::test]

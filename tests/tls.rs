@@ -1,5 +1,7 @@
 //! TLS on both sides: which certificate, which protocol, who is let in.
 
+#![cfg(test)]
+
 use rollgate_testkit::{
     Ask, Backend, Connection, Gateway, Launch,
     client::tls,
@@ -20,15 +22,9 @@ fn gateway(backend: &Backend, identities: &[(&str, &Identity)], more: &str) -> G
     let mut certificates = String::new();
     for (name, identity) in identities {
         launch = with_identity(launch, name, identity);
-        certificates.push_str(&format!(
-            "    - {{certFile: '@DIR@/{name}.crt', keyFile: '@DIR@/{name}.key'}}\n"
-        ));
+        certificates.push_str(&format!("    - {{certFile: '@DIR@/{name}.crt', keyFile: '@DIR@/{name}.key'}}\n"));
     }
-    let certificates = if certificates.is_empty() {
-        String::new()
-    } else {
-        format!("  certificates:\n{certificates}")
-    };
+    let certificates = if certificates.is_empty() { String::new() } else { format!("  certificates:\n{certificates}") };
     let config = format!(
         "{ENTRY_POINTS}http:
   routers:
@@ -44,9 +40,7 @@ tls:
 }
 
 fn with_identity(launch: Launch, name: &str, identity: &Identity) -> Launch {
-    launch
-        .file(&format!("{name}.crt"), &identity.cert_pem)
-        .file(&format!("{name}.key"), &identity.key_pem)
+    launch.file(&format!("{name}.crt"), &identity.cert_pem).file(&format!("{name}.key"), &identity.key_pem)
 }
 
 #[tokio::test]
@@ -54,12 +48,8 @@ async fn http_2_and_http_1_are_agreed_on_by_alpn() {
     let authority = Authority::new("ours");
     let backend = Backend::echo("s");
     let gateway = gateway(&backend, &[("a", &authority.issue(&["a.test"]))], "");
-    for (offered, is_http2) in [
-        (&["h2", "http/1.1"][..], true),
-        (&["http/1.1"], false),
-        (&["h2"], true),
-        (&[], false),
-    ] {
+    for (offered, is_http2) in [(&["h2", "http/1.1"][..], true), (&["http/1.1"], false), (&["h2"], true), (&[], false)]
+    {
         let address = gateway.address("websecure");
         let mut client = Connection::tls(address, "a.test", authority.client(offered)).await;
         assert_eq!(client.is_http2(), is_http2, "{offered:?}");
@@ -72,20 +62,10 @@ async fn http_2_and_http_1_are_agreed_on_by_alpn() {
 #[tokio::test]
 async fn the_name_asked_for_picks_the_certificate() {
     let authority = Authority::new("ours");
-    let (a, b) = (
-        authority.issue(&["a.test"]),
-        authority.issue(&["b.test", "bb.test"]),
-    );
-    let (wild, exact) = (
-        authority.issue(&["*.wild.test"]),
-        authority.issue(&["exact.wild.test"]),
-    );
+    let (a, b) = (authority.issue(&["a.test"]), authority.issue(&["b.test", "bb.test"]));
+    let (wild, exact) = (authority.issue(&["*.wild.test"]), authority.issue(&["exact.wild.test"]));
     let backend = Backend::echo("s");
-    let gateway = gateway(
-        &backend,
-        &[("a", &a), ("b", &b), ("wild", &wild), ("exact", &exact)],
-        "",
-    );
+    let gateway = gateway(&backend, &[("a", &a), ("b", &b), ("wild", &wild), ("exact", &exact)], "");
     for (name, identity) in [
         ("a.test", &a),
         ("b.test", &b),
@@ -94,12 +74,7 @@ async fn the_name_asked_for_picks_the_certificate() {
         ("x.wild.test", &wild),
         ("exact.wild.test", &exact),
     ] {
-        let client = Connection::tls(
-            gateway.address("websecure"),
-            name,
-            unverified_client(&["h2"]),
-        )
-        .await;
+        let client = Connection::tls(gateway.address("websecure"), name, unverified_client(&["h2"])).await;
         assert_eq!(client.certificate, identity.certificate.to_vec(), "{name}");
     }
 }
@@ -107,10 +82,7 @@ async fn the_name_asked_for_picks_the_certificate() {
 #[tokio::test]
 async fn unknown_names_get_the_default_certificate() {
     let authority = Authority::new("ours");
-    let (a, default) = (
-        authority.issue(&["a.test"]),
-        authority.issue(&["default.test"]),
-    );
+    let (a, default) = (authority.issue(&["a.test"]), authority.issue(&["default.test"]));
     let backend = Backend::echo("s");
     let launch = with_identity(with_identity(Launch::empty(), "a", &a), "default", &default);
     let config = format!(
@@ -124,13 +96,8 @@ tls:
         backend.load_balancer()
     );
     let gateway = launch.config("rollgate.yml", &config).start();
-    for (name, identity) in [
-        ("a.test", &a),
-        ("unknown.test", &default),
-        ("x.a.test", &default),
-    ] {
-        let client =
-            Connection::tls(gateway.address("websecure"), name, unverified_client(&[])).await;
+    for (name, identity) in [("a.test", &a), ("unknown.test", &default), ("x.a.test", &default)] {
+        let client = Connection::tls(gateway.address("websecure"), name, unverified_client(&[])).await;
         assert_eq!(client.certificate, identity.certificate.to_vec(), "{name}");
     }
 }
@@ -139,12 +106,7 @@ tls:
 async fn without_any_certificate_one_is_made() {
     let backend = Backend::echo("s");
     let gateway = gateway(&backend, &[], "");
-    let mut client = Connection::tls(
-        gateway.address("websecure"),
-        "a.test",
-        unverified_client(&["h2"]),
-    )
-    .await;
+    let mut client = Connection::tls(gateway.address("websecure"), "a.test", unverified_client(&["h2"])).await;
     assert!(!client.certificate.is_empty());
     assert_eq!(client.ask(Ask::get("https://a.test/")).await.status, 200);
 }
@@ -154,18 +116,10 @@ async fn strict_names_refuse_what_no_certificate_covers() {
     let authority = Authority::new("ours");
     let a = authority.issue(&["a.test"]);
     let backend = Backend::echo("s");
-    let gateway = gateway(
-        &backend,
-        &[("a", &a)],
-        "  options: {default: {sniStrict: true}}\n",
-    );
+    let gateway = gateway(&backend, &[("a", &a)], "  options: {default: {sniStrict: true}}\n");
     let address = gateway.address("websecure");
     assert!(tls(address, "a.test", unverified_client(&[])).await.is_ok());
-    assert!(
-        tls(address, "b.test", unverified_client(&[]))
-            .await
-            .is_err()
-    );
+    assert!(tls(address, "b.test", unverified_client(&[])).await.is_err());
     let mut nameless = unverified_client(&[]);
     nameless.enable_sni = false;
     assert!(tls(address, "a.test", nameless).await.is_err());
@@ -195,23 +149,9 @@ async fn cipher_suites_are_the_ones_named() {
     let more = "  options:
     default: {maxVersion: VersionTLS12, cipherSuites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256]}\n";
     let gateway = gateway(&backend, &[("a", &a)], more);
-    let stream = tls(
-        gateway.address("websecure"),
-        "a.test",
-        authority.client(&[]),
-    )
-    .await
-    .unwrap();
-    let suite = stream
-        .get_ref()
-        .1
-        .negotiated_cipher_suite()
-        .unwrap()
-        .suite();
-    assert_eq!(
-        suite,
-        rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
-    );
+    let stream = tls(gateway.address("websecure"), "a.test", authority.client(&[])).await.unwrap();
+    let suite = stream.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(suite, rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256);
 }
 
 #[tokio::test]
@@ -239,16 +179,10 @@ tls:
             backend.load_balancer()
         );
         let gateway = launch.config("rollgate.yml", &config).start();
-        for (identity, passes) in [
-            (None, without),
-            (Some(&known), with_known),
-            (Some(&unknown), with_unknown),
-        ] {
+        for (identity, passes) in [(None, without), (Some(&known), with_known), (Some(&unknown), with_unknown)] {
             // In TLS 1.3 the client hears of its refusal only when it reads.
             let client = authority.client_with(&[], &[&TLS12], identity);
-            let answered = tls(gateway.address("websecure"), "a.test", client)
-                .await
-                .is_ok();
+            let answered = tls(gateway.address("websecure"), "a.test", client).await.is_ok();
             assert_eq!(answered, passes, "{kind} with {identity:?}");
         }
     }
@@ -286,10 +220,7 @@ tls:
         for protocol in ["h2", "http/1.1"] {
             let mut client = Connection::tls(address, name, authority.client(&[protocol])).await;
             let reply = client.ask(Ask::get(&format!("https://{host}/"))).await;
-            assert_eq!(
-                reply.status, status,
-                "handshake for {name}, request for {host}, {protocol}"
-            );
+            assert_eq!(reply.status, status, "handshake for {name}, request for {host}, {protocol}");
         }
     }
     let old = authority.client_with(&[], &[&TLS12], None);
@@ -330,12 +261,7 @@ http:
         backend.load_balancer()
     );
     let gateway = Gateway::start(&config);
-    let mut client = Connection::tls(
-        gateway.address("websecure"),
-        "h",
-        unverified_client(&["h2"]),
-    )
-    .await;
+    let mut client = Connection::tls(gateway.address("websecure"), "h", unverified_client(&["h2"])).await;
     assert_eq!(client.ask(Ask::get("https://h/")).await.status, 200);
 }
 
@@ -383,32 +309,17 @@ async fn servers_are_reached_over_tls_and_verified() {
         service(&other, "ours"),
         service(&other, "named")
     );
-    let gateway = Launch::empty()
-        .file("ca.crt", &authority.pem)
-        .config("rollgate.yml", &config)
-        .start();
-    for (host, version) in [
-        ("h2", "HTTP/2.0"),
-        ("h1", "HTTP/1.1"),
-        ("only1", "HTTP/1.1"),
-        ("careless", "HTTP/1.1"),
-        ("named", "HTTP/1.1"),
-    ] {
+    let gateway = Launch::empty().file("ca.crt", &authority.pem).config("rollgate.yml", &config).start();
+    for (host, version) in
+        [("h2", "HTTP/2.0"), ("h1", "HTTP/1.1"), ("only1", "HTTP/1.1"), ("careless", "HTTP/1.1"), ("named", "HTTP/1.1")]
+    {
         let reply = gateway.get(&format!("http://{host}/")).await;
         assert_eq!(reply.status, 200, "{host}: {}", reply.text());
         let seen = reply.seen();
-        assert_eq!(
-            (seen.version.as_str(), seen.all("host")),
-            (version, vec![host]),
-            "{host}"
-        );
+        assert_eq!((seen.version.as_str(), seen.all("host")), (version, vec![host]), "{host}");
     }
     for host in ["wrong", "other"] {
         let reply = gateway.get(&format!("http://{host}/")).await;
-        assert!(
-            matches!(reply.status, 500 | 502),
-            "{host}: {}",
-            reply.status
-        );
+        assert!(matches!(reply.status, 500 | 502), "{host}: {}", reply.status);
     }
 }

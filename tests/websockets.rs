@@ -1,5 +1,7 @@
 //! WebSockets and other upgrades go through as bytes, over HTTP/1.1 and over HTTP/2 (RFC 8441).
 
+#![cfg(test)]
+
 use bytes::Bytes;
 use h2::ext::Protocol;
 use http::Request;
@@ -14,9 +16,7 @@ const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: ws.test\r\nConnection: Upgr
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A masked text frame "hello" (RFC 6455 section 5.7), and the same from a server.
-const HELLO: &[u8] = &[
-    0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-];
+const HELLO: &[u8] = &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
 const HELLO_BACK: &[u8] = b"\x81\x05Hello";
 
 fn before(backend: &Backend) -> Gateway {
@@ -36,14 +36,8 @@ async fn a_websocket_goes_through_http_1() {
     let mut client = RawConnection::open(gateway.web()).await;
     let reply = client.exchange(HANDSHAKE).await;
     assert_eq!(reply.status(), 101, "{reply:?}");
-    assert_eq!(
-        reply.header("sec-websocket-accept"),
-        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-    );
-    assert_eq!(
-        reply.header("upgrade").map(str::to_lowercase).as_deref(),
-        Some("websocket")
-    );
+    assert_eq!(reply.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(reply.header("upgrade").map(str::to_lowercase).as_deref(), Some("websocket"));
     for _ in 0..3 {
         client.write(HELLO).await;
         assert_eq!(client.read_exactly(HELLO_BACK.len()).await, HELLO_BACK);
@@ -68,10 +62,7 @@ async fn the_end_of_either_side_ends_the_other() {
     assert_eq!(client.exchange(HANDSHAKE).await.status(), 101);
     assert_eq!(backend.open(), 1);
     drop(client);
-    eventually("the upstream tunnel ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the upstream tunnel ends", async || (backend.open() == 0).then_some(())).await;
 
     let mut client = RawConnection::open(gateway.web()).await;
     assert_eq!(client.exchange(HANDSHAKE).await.status(), 101);
@@ -84,13 +75,9 @@ async fn the_end_of_either_side_ends_the_other() {
 async fn a_websocket_goes_through_http_2() {
     let backend = Backend::websocket("ws");
     let gateway = before(&backend);
-    let (sender, connection) = h2::client::handshake(connect(gateway.web()).await)
-        .await
-        .unwrap();
+    let (sender, connection) = h2::client::handshake(connect(gateway.web()).await).await.unwrap();
     tokio::spawn(connection);
-    let mut sender = within("the connection is ready", sender.ready())
-        .await
-        .unwrap();
+    let mut sender = within("the connection is ready", sender.ready()).await.unwrap();
     eventually("the settings allow extended CONNECT", async || {
         sender.is_extended_connect_protocol_enabled().then_some(())
     })
@@ -108,10 +95,7 @@ async fn a_websocket_goes_through_http_2() {
         stream.send_data(Bytes::from_static(HELLO), false).unwrap();
         let mut back = Vec::new();
         while back.len() < HELLO_BACK.len() {
-            let data = within("the echo comes back", body.data())
-                .await
-                .unwrap()
-                .unwrap();
+            let data = within("the echo comes back", body.data()).await.unwrap().unwrap();
             body.flow_control().release_capacity(data.len()).unwrap();
             back.extend_from_slice(&data);
         }
@@ -119,10 +103,7 @@ async fn a_websocket_goes_through_http_2() {
     }
     stream.send_data(Bytes::new(), true).unwrap();
     drop((stream, body));
-    eventually("the upstream tunnel ends", async || {
-        (backend.open() == 0).then_some(())
-    })
-    .await;
+    eventually("the upstream tunnel ends", async || (backend.open() == 0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -135,10 +116,7 @@ async fn any_other_upgrade_is_a_tunnel_too() {
             }
         }
         let head = String::from_utf8_lossy(&head).to_lowercase();
-        assert!(
-            head.contains("upgrade: own/1") && head.contains("connection: upgrade"),
-            "{head}"
-        );
+        assert!(head.contains("upgrade: own/1") && head.contains("connection: upgrade"), "{head}");
         let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: own/1\r\n\r\nearly";
         stream.write_all(answer).await.ok();
         let (mut reader, mut writer) = stream.split();
@@ -146,9 +124,7 @@ async fn any_other_upgrade_is_a_tunnel_too() {
     });
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
-    let reply = client
-        .exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: own/1\r\n\r\n")
-        .await;
+    let reply = client.exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: own/1\r\n\r\n").await;
     assert_eq!(reply.status(), 101);
     assert_eq!(client.read_exactly(5).await, b"early");
     let bulk = vec![7; 1_000_000];
@@ -159,14 +135,8 @@ async fn any_other_upgrade_is_a_tunnel_too() {
     };
     let mut back = Vec::new();
     let read = async { reader.read_to_end(&mut back).await.unwrap() };
-    within("a tunnel carries a megabyte", async {
-        tokio::join!(write, read)
-    })
-    .await;
-    assert_eq!(
-        back, bulk,
-        "also what was sent before half of the tunnel ended"
-    );
+    within("a tunnel carries a megabyte", async { tokio::join!(write, read) }).await;
+    assert_eq!(back, bulk, "also what was sent before half of the tunnel ended");
 }
 
 #[tokio::test]
@@ -182,10 +152,8 @@ async fn a_refused_upgrade_is_an_ordinary_answer() {
 
 #[tokio::test]
 async fn an_unasked_upgrade_is_a_bad_answer() {
-    let backend = Backend::once(
-        "s",
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-    );
+    let backend =
+        Backend::once("s", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let gateway = before(&backend);
     assert_eq!(gateway.get("http://h/").await.status, 502);
 }
@@ -210,9 +178,5 @@ async fn a_websocket_says_so_in_the_forwarded_protocol() {
     let gateway = before(&backend);
     let mut client = RawConnection::open(gateway.web()).await;
     let reply = client.exchange(HANDSHAKE).await;
-    assert!(
-        reply.text().contains("[\"x-forwarded-proto\",\"ws\"]"),
-        "{}",
-        reply.text()
-    );
+    assert!(reply.text().contains("[\"x-forwarded-proto\",\"ws\"]"), "{}", reply.text());
 }
