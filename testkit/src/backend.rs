@@ -41,12 +41,7 @@ use crate::client::Body;
 /// The runtime of every backend of the process.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .worker_threads(2)
-        .thread_name("backend")
-        .enable_all()
-        .build()
-        .expect("a runtime can be built")
+    builder.worker_threads(2).thread_name("backend").enable_all().build().expect("a runtime can be built")
 });
 
 /// What a server speaks.
@@ -96,9 +91,7 @@ impl Backend {
 
     fn echo_over(name: &str, protocol: Protocol) -> Self {
         let named = name.to_owned();
-        Self::serve(name, protocol, move |request| {
-            echo::answer(named.clone(), request)
-        })
+        Self::serve(name, protocol, move |request| echo::answer(named.clone(), request))
     }
 
     /// A WebSocket echo server (HTTP/1.1 upgrade).
@@ -118,9 +111,7 @@ impl Backend {
             counting.requests.fetch_add(1, Ordering::SeqCst);
             handler(request)
         };
-        Self::accept(name, counts, move |stream| {
-            connection(stream, protocol.clone(), counted.clone())
-        })
+        Self::accept(name, counts, move |stream| connection(stream, protocol.clone(), counted.clone()))
     }
 
     /// A server that does what `handler` does with each connection.
@@ -135,17 +126,13 @@ impl Backend {
     /// A server that answers every request with these bytes, kept alive, cheap enough for load. Requests have no body.
     pub fn canned(name: &str, answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
-        Self::raw(name, move |stream| {
-            sockets::canned(stream, Arc::clone(&answer))
-        })
+        Self::raw(name, move |stream| sockets::canned(stream, Arc::clone(&answer)))
     }
 
     /// A server that reads one request head, answers these bytes, and ends the connection.
     pub fn once(name: &str, answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
-        Self::raw(name, move |stream| {
-            sockets::once(stream, Arc::clone(&answer))
-        })
+        Self::raw(name, move |stream| sockets::once(stream, Arc::clone(&answer)))
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -160,10 +147,7 @@ impl Backend {
 
     /// A `loadBalancer` with this server alone, in YAML's flow form.
     pub fn load_balancer(&self) -> String {
-        format!(
-            "{{loadBalancer: {{servers: [{{url: \"{}\"}}]}}}}",
-            self.url()
-        )
+        format!("{{loadBalancer: {{servers: [{{url: \"{}\"}}]}}}}", self.url())
     }
 
     /// Requests begun so far (none are counted for raw servers).
@@ -187,9 +171,7 @@ impl Backend {
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-        listener
-            .set_nonblocking(true)
-            .expect("a socket can be non-blocking");
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::clone(&counts);
         let accepting = RUNTIME.spawn(async move {
@@ -206,12 +188,7 @@ impl Backend {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self {
-            name: name.to_owned(),
-            address,
-            counts,
-            accepting,
-        }
+        Self { name: name.to_owned(), address, counts, accepting }
     }
 }
 
@@ -271,10 +248,7 @@ where
     let mut builder = hyper::server::conn::http1::Builder::new();
     // More than the gateway lets through: the limit under test is its own.
     builder.max_headers(1000);
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .ok();
+    builder.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
 async fn http2<S, H, F>(stream: S, handler: H)
@@ -289,8 +263,5 @@ where
     });
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).enable_connect_protocol();
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .ok();
+    builder.serve_connection(TokioIo::new(stream), service).await.ok();
 }

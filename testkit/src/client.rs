@@ -42,9 +42,7 @@ pub fn zeros(length: u64) -> Body {
 /// A body whose frames come from a channel, so that a test decides when; it ends when the sender is dropped.
 pub fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, Body) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let frames = futures_util::stream::poll_fn(move |context| {
-        receiver.poll_recv(context).map(|frame| frame.map(Ok))
-    });
+    let frames = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context).map(|frame| frame.map(Ok)));
     (sender, UnsyncBoxBody::new(StreamBody::new(frames)))
 }
 
@@ -65,12 +63,7 @@ impl Ask {
     /// A request without headers and body.
     pub fn new(method: &str, url: &str) -> Self {
         let method = method.parse().expect("the method is a token");
-        Self {
-            method,
-            url: url.to_owned(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { method, url: url.to_owned(), headers: Vec::new(), body: Bytes::new() }
     }
 
     /// GET.
@@ -103,20 +96,13 @@ impl Ask {
     fn request(self, version: Version) -> Request<Body> {
         let mut request = Request::new(full(self.body));
         *request.method_mut() = self.method;
-        let uri: Uri = self
-            .url
-            .parse()
-            .unwrap_or_else(|_| panic!("{} is no URL", self.url));
-        let host = uri
-            .authority()
-            .map(|authority| authority.as_str().to_owned());
+        let uri: Uri = self.url.parse().unwrap_or_else(|_| panic!("{} is no URL", self.url));
+        let host = uri.authority().map(|authority| authority.as_str().to_owned());
         if version == Version::HTTP_11 {
             let target = uri.path_and_query().map_or("/", |target| target.as_str());
             *request.uri_mut() = target.parse().expect("a part of a URL is one");
             if let Some(host) = host {
-                request
-                    .headers_mut()
-                    .insert(HOST, host.parse().expect("an authority is a value"));
+                request.headers_mut().insert(HOST, host.parse().expect("an authority is a value"));
             }
         } else {
             *request.uri_mut() = uri;
@@ -126,10 +112,7 @@ impl Ask {
             if name.eq_ignore_ascii_case("host") {
                 request.headers_mut().insert(HOST, value);
             } else {
-                request.headers_mut().append(
-                    name.parse::<http::HeaderName>().expect("the name is valid"),
-                    value,
-                );
+                request.headers_mut().append(name.parse::<http::HeaderName>().expect("the name is valid"), value);
             }
         }
         request
@@ -155,18 +138,10 @@ impl Reply {
     /// Reads an answer to its end.
     pub async fn read(response: Response<Incoming>) -> Self {
         let (head, body) = response.into_parts();
-        let collected = within("the answer's body", body.collect())
-            .await
-            .expect("the body arrives whole");
+        let collected = within("the answer's body", body.collect()).await.expect("the body arrives whole");
         let trailers = collected.trailers().cloned().unwrap_or_default();
         let body = collected.to_bytes();
-        Self {
-            status: head.status.as_u16(),
-            version: head.version,
-            headers: head.headers,
-            body,
-            trailers,
-        }
+        Self { status: head.status.as_u16(), version: head.version, headers: head.headers, body, trailers }
     }
 
     /// The body as text.
@@ -176,9 +151,7 @@ impl Reply {
 
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().expect("the value is text"))
+        self.headers.get(name).map(|value| value.to_str().expect("the value is text"))
     }
 
     /// What the echo server saw.
@@ -205,38 +178,24 @@ enum Sender {
 impl Connection {
     /// HTTP/1.1 in clear text.
     pub async fn http1(address: SocketAddr) -> Self {
-        Self {
-            sender: http1_over(connect(address).await).await,
-            certificate: Vec::new(),
-        }
+        Self { sender: http1_over(connect(address).await).await, certificate: Vec::new() }
     }
 
     /// HTTP/2 in clear text, by prior knowledge.
     pub async fn http2(address: SocketAddr) -> Self {
-        Self {
-            sender: http2_over(connect(address).await).await,
-            certificate: Vec::new(),
-        }
+        Self { sender: http2_over(connect(address).await).await, certificate: Vec::new() }
     }
 
     /// TLS, with the protocol that ALPN agreed on.
     pub async fn tls(address: SocketAddr, name: &str, config: ClientConfig) -> Self {
-        let stream = tls(address, name, config)
-            .await
-            .unwrap_or_else(|error| panic!("handshake for {name}: {error}"));
+        let stream = tls(address, name, config).await.unwrap_or_else(|error| panic!("handshake for {name}: {error}"));
         let session = stream.get_ref().1;
-        let certificate = session
-            .peer_certificates()
-            .map(|chain| chain[0].to_vec())
-            .unwrap_or_default();
+        let certificate = session.peer_certificates().map(|chain| chain[0].to_vec()).unwrap_or_default();
         let sender = match session.alpn_protocol() {
             Some(b"h2") => http2_over(stream).await,
             _ => http1_over(stream).await,
         };
-        Self {
-            sender,
-            certificate,
-        }
+        Self { sender, certificate }
     }
 
     /// Whether it speaks HTTP/2.
@@ -247,15 +206,8 @@ impl Connection {
     /// Sends one request and reads the answer to its end.
     pub async fn ask(&mut self, ask: Ask) -> Reply {
         let what = format!("{} {}", ask.method, ask.url);
-        let request = ask.request(if self.is_http2() {
-            Version::HTTP_2
-        } else {
-            Version::HTTP_11
-        });
-        let response = self
-            .try_send(request)
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let request = ask.request(if self.is_http2() { Version::HTTP_2 } else { Version::HTTP_11 });
+        let response = self.try_send(request).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         Reply::read(response).await
     }
 
@@ -281,35 +233,23 @@ impl Connection {
 ///
 /// # Errors
 /// What the handshake says.
-pub async fn tls(
-    address: SocketAddr,
-    name: &str,
-    config: ClientConfig,
-) -> io::Result<TlsStream<TcpStream>> {
+pub async fn tls(address: SocketAddr, name: &str, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name.to_owned()).expect("the name is valid");
     let connector = TlsConnector::from(Arc::new(config));
-    within(
-        "the TLS handshake",
-        connector.connect(name, connect(address).await),
-    )
-    .await
+    within("the TLS handshake", connector.connect(name, connect(address).await)).await
 }
 
 /// A TCP connection without delay.
 pub async fn connect(address: SocketAddr) -> TcpStream {
     let stream = within("a connection", TcpStream::connect(address)).await;
     let stream = stream.unwrap_or_else(|error| panic!("{address}: {error}"));
-    stream
-        .set_nodelay(true)
-        .expect("a socket can do without delay");
+    stream.set_nodelay(true).expect("a socket can do without delay");
     stream
 }
 
 async fn http1_over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Sender {
     let handshake = http1::Builder::new().handshake(TokioIo::new(stream));
-    let (sender, connection) = within("HTTP/1.1 begins", handshake)
-        .await
-        .expect("HTTP/1.1 begins");
+    let (sender, connection) = within("HTTP/1.1 begins", handshake).await.expect("HTTP/1.1 begins");
     tokio::spawn(connection.with_upgrades());
     Sender::Http1(sender)
 }
@@ -318,9 +258,7 @@ async fn http2_over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).adaptive_window(true);
     let handshake = builder.handshake(TokioIo::new(stream));
-    let (sender, connection) = within("HTTP/2 begins", handshake)
-        .await
-        .expect("HTTP/2 begins");
+    let (sender, connection) = within("HTTP/2 begins", handshake).await.expect("HTTP/2 begins");
     tokio::spawn(connection);
     Sender::Http2(sender)
 }

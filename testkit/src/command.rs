@@ -26,10 +26,7 @@ pub fn binary() -> PathBuf {
         return path.into();
     }
     let test = std::env::current_exe().expect("a test runs from a file");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a test lies in target/PROFILE/deps");
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
     profile.join("rollgate")
 }
 
@@ -43,13 +40,9 @@ pub fn rollgate(directory: impl AsRef<Path>, arguments: &[&str]) -> Output {
 /// A Python interpreter that has this module: the one that `cargo xtask test` sets up and names in
 /// `ROLLGATE_TEST_PYTHON`, else `python3`. Panics with the way to it if the module is missing.
 pub fn python(module: &str) -> PathBuf {
-    let interpreter =
-        std::env::var_os("ROLLGATE_TEST_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let interpreter = std::env::var_os("ROLLGATE_TEST_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
     let mut import = Command::new(&interpreter);
-    import
-        .args(["-c", &format!("import {module}")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    import.args(["-c", &format!("import {module}")]).stdout(Stdio::null()).stderr(Stdio::null());
     let found = import.status().is_ok_and(|status| status.success());
     assert!(
         found,
@@ -62,32 +55,19 @@ pub fn python(module: &str) -> PathBuf {
 
 /// Runs a command with no input to its end, at most 60 s; the command is killed and the test fails after that.
 pub fn run(mut command: Command) -> Output {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let deadline = std::time::Instant::now() + wait::PATIENCE;
-    let status =
-        wait::eventually_blocking(&format!("{command:?} ends"), wait::PATIENCE * 2, || {
-            if std::time::Instant::now() > deadline {
-                child.kill().ok();
-            }
-            child.try_wait().expect("a child can be waited for")
-        });
-    let output = Output {
-        code: status.code().unwrap_or(-1),
-        stdout: text(stdout),
-        stderr: text(stderr),
-    };
-    assert!(
-        std::time::Instant::now() <= deadline,
-        "{command:?} did not end by itself: {output:?}"
-    );
+    let status = wait::eventually_blocking(&format!("{command:?} ends"), wait::PATIENCE * 2, || {
+        if std::time::Instant::now() > deadline {
+            child.kill().ok();
+        }
+        child.try_wait().expect("a child can be waited for")
+    });
+    let output = Output { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) };
+    assert!(std::time::Instant::now() <= deadline, "{command:?} did not end by itself: {output:?}");
     output
 }
 

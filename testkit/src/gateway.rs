@@ -70,27 +70,20 @@ impl Launch {
     /// Writes one more file, relative to the directory; `@DIR@` in it is the directory.
     pub fn file(self, name: &str, text: &str) -> Self {
         let path = self.directory.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
-            .expect("a folder can be made");
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder can be made");
         std::fs::write(path, self.placed(text)).expect("a file can be written");
         self
     }
 
     /// A symbolic link in the directory.
     pub fn link(self, name: &str, target: &str) -> Self {
-        std::os::unix::fs::symlink(target, self.directory.path().join(name))
-            .expect("a link can be made");
+        std::os::unix::fs::symlink(target, self.directory.path().join(name)).expect("a link can be made");
         self
     }
 
     /// Everything after `rollgate`, instead of `run --config FILE`.
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments = Some(
-            arguments
-                .iter()
-                .map(|argument| self.placed(argument))
-                .collect(),
-        );
+        self.arguments = Some(arguments.iter().map(|argument| self.placed(argument)).collect());
         self
     }
 
@@ -119,47 +112,21 @@ impl Launch {
             Some(arguments) => command.args(arguments),
             None => command.args(["run", "--config"]).arg(&config_path),
         };
-        command
-            .args(&self.more)
-            .envs(self.variables.iter().cloned())
-            .current_dir(self.directory.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        command.args(&self.more).envs(self.variables.iter().cloned()).current_dir(self.directory.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let output = Arc::new(Mutex::new(Written::default()));
         let readers = [
-            read_stdout(
-                child.stdout.take().expect("stdout is piped"),
-                Arc::clone(&output),
-            ),
-            read_stderr(
-                child.stderr.take().expect("stderr is piped"),
-                Arc::clone(&output),
-            ),
+            read_stdout(child.stdout.take().expect("stdout is piped"), Arc::clone(&output)),
+            read_stderr(child.stderr.take().expect("stderr is piped"), Arc::clone(&output)),
         ];
-        let mut gateway = Gateway {
-            child,
-            output,
-            readers: Some(readers),
-            directory: self.directory,
-            config_path,
-        };
+        let mut gateway = Gateway { child, output, readers: Some(readers), directory: self.directory, config_path };
         gateway.wait_until_it_listens();
         gateway
     }
 
     fn placed(&self, text: &str) -> String {
-        text.replace(
-            DIR,
-            self.directory
-                .path()
-                .to_str()
-                .expect("a temporary path is text"),
-        )
+        text.replace(DIR, self.directory.path().to_str().expect("a temporary path is text"))
     }
 }
 
@@ -193,11 +160,9 @@ impl Gateway {
 
     /// Where an entry point listens; waits for its `listening` line.
     pub fn address(&self, entry_point: &str) -> SocketAddr {
-        wait::eventually_blocking(
-            &format!("{entry_point} listens: {}", self.stderr()),
-            Duration::from_secs(30),
-            || self.written().listeners.get(entry_point).copied(),
-        )
+        wait::eventually_blocking(&format!("{entry_point} listens: {}", self.stderr()), Duration::from_secs(30), || {
+            self.written().listeners.get(entry_point).copied()
+        })
     }
 
     /// Where `web` listens.
@@ -217,9 +182,7 @@ impl Gateway {
 
     /// What `/metrics` on the internal entry point says now.
     pub async fn metrics(&self) -> Metrics {
-        let reply = Ask::get("http://localhost/metrics")
-            .send(self.address("traefik"))
-            .await;
+        let reply = Ask::get("http://localhost/metrics").send(self.address("traefik")).await;
         assert_eq!(reply.status, 200, "/metrics answers");
         Metrics::parse(&reply.text())
     }
@@ -238,13 +201,7 @@ impl Gateway {
     pub fn rewrite(&self, name: &str, text: &str) {
         let path = self.directory.path().join(name);
         let beside = path.with_extension("new");
-        let text = text.replace(
-            DIR,
-            self.directory
-                .path()
-                .to_str()
-                .expect("a temporary path is text"),
-        );
+        let text = text.replace(DIR, self.directory.path().to_str().expect("a temporary path is text"));
         std::fs::write(&beside, text).expect("a file can be written");
         std::fs::rename(beside, path).expect("a file can be renamed");
     }
@@ -266,25 +223,14 @@ impl Gateway {
 
     /// The largest memory it ever held, in KiB.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
-            .expect("the gateway is alive");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("the kernel says VmHWM");
-        line.trim()
-            .trim_end_matches(" kB")
-            .trim()
-            .parse()
-            .expect("VmHWM is a number")
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the gateway is alive");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says VmHWM");
+        line.trim().trim_end_matches(" kB").trim().parse().expect("VmHWM is a number")
     }
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process id is positive");
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id is positive");
         kill_process(id, signal).expect("the gateway is alive");
     }
 
@@ -304,34 +250,21 @@ impl Gateway {
 
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("a child can be waited for")
-            .is_none()
+        self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
     fn wait_until_it_listens(&mut self) {
         let (child, output) = (&mut self.child, &self.output);
         let ended = wait::eventually_blocking("the gateway serves", wait::PATIENCE, || {
-            let listens = !output
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .listeners
-                .is_empty();
+            let listens = !output.lock().unwrap_or_else(PoisonError::into_inner).listeners.is_empty();
             let ended = child.try_wait().expect("a child can be waited for");
             (listens || ended.is_some()).then_some(ended)
         });
         if let Some(status) = ended {
             if let Some(readers) = self.readers.take() {
-                readers
-                    .into_iter()
-                    .for_each(|reader| reader.join().expect("the reader does not panic"));
+                readers.into_iter().for_each(|reader| reader.join().expect("the reader does not panic"));
             }
-            panic!(
-                "the gateway ended with {status} instead of serving:\n{}{}",
-                self.stdout(),
-                self.stderr()
-            );
+            panic!("the gateway ended with {status} instead of serving:\n{}{}", self.stdout(), self.stderr());
         }
     }
 
@@ -375,8 +308,6 @@ fn read_stderr(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>) 
 
 /// Reads `listening entrypoint=web address=127.0.0.1:80`.
 fn listener(line: &str) -> Option<(String, SocketAddr)> {
-    let (name, address) = line
-        .strip_prefix("listening entrypoint=")?
-        .split_once(" address=")?;
+    let (name, address) = line.strip_prefix("listening entrypoint=")?.split_once(" address=")?;
     Some((name.to_owned(), address.trim().parse().ok()?))
 }

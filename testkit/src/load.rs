@@ -18,10 +18,7 @@ pub async fn first_bytes(address: SocketAddr, request: &[u8], count: usize) -> V
     while bytes.len() < count {
         let batch = PIPELINED.min(count - bytes.len());
         let requests = request.repeat(batch);
-        stream
-            .write_all(&requests)
-            .await
-            .expect("the gateway takes requests");
+        stream.write_all(&requests).await.expect("the gateway takes requests");
         for _ in 0..batch {
             bytes.push(within("an answer under load", answer(&mut stream, &mut buffer)).await);
         }
@@ -30,16 +27,9 @@ pub async fn first_bytes(address: SocketAddr, request: &[u8], count: usize) -> V
 }
 
 /// `total` requests over `connections` connections at once; first body bytes in the order in which they began on each.
-pub async fn in_parallel(
-    address: SocketAddr,
-    request: &'static [u8],
-    total: usize,
-    connections: usize,
-) -> Vec<u8> {
+pub async fn in_parallel(address: SocketAddr, request: &'static [u8], total: usize, connections: usize) -> Vec<u8> {
     let each = total.div_ceil(connections);
-    let clients = (0..connections)
-        .map(|_| tokio::spawn(first_bytes(address, request, each)))
-        .collect::<Vec<_>>();
+    let clients = (0..connections).map(|_| tokio::spawn(first_bytes(address, request, each))).collect::<Vec<_>>();
     let mut bytes = Vec::with_capacity(each * connections);
     for client in clients {
         bytes.extend(client.await.expect("a client ends well"));
@@ -66,8 +56,7 @@ fn whole(buffer: &[u8]) -> Option<(u8, usize)> {
     assert!(text.starts_with("HTTP/1.1 200 "), "not a 200: {text}");
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     let whole = head + length.unwrap_or_else(|| panic!("no length: {text}"));
     (buffer.len() >= whole).then(|| (buffer[head], whole))

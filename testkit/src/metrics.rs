@@ -20,13 +20,8 @@ struct Sample {
 impl Metrics {
     /// Reads Prometheus' text format. Panics on a line that is none of it.
     pub fn parse(text: &str) -> Self {
-        let lines = text
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self {
-            text: text.to_owned(),
-            samples: lines.map(sample).collect(),
-        }
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self { text: text.to_owned(), samples: lines.map(sample).collect() }
     }
 
     /// The sum of every sample of this name that has these labels (and maybe others); 0 without any.
@@ -42,33 +37,22 @@ impl Metrics {
     /// The label names of the first sample of this name, in alphabetical order; empty without any.
     pub fn labels(&self, name: &str) -> Vec<&str> {
         let first = self.samples.iter().find(|sample| sample.name == name);
-        first
-            .map(|sample| sample.labels.keys().map(String::as_str).collect())
-            .unwrap_or_default()
+        first.map(|sample| sample.labels.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
     fn matching(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(move |sample| {
-            let has =
-                |(key, value): &(&str, &str)| sample.labels.get(*key).is_some_and(|is| is == value);
+            let has = |(key, value): &(&str, &str)| sample.labels.get(*key).is_some_and(|is| is == value);
             sample.name == name && labels.iter().all(has)
         })
     }
 }
 
 fn sample(line: &str) -> Sample {
-    let (series, value) = line
-        .rsplit_once(' ')
-        .unwrap_or_else(|| panic!("no value: {line}"));
+    let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
     let (name, rest) = series.split_once('{').unwrap_or((series, "}"));
-    let value = value
-        .parse()
-        .unwrap_or_else(|_| panic!("no number: {line}"));
-    Sample {
-        name: name.to_owned(),
-        labels: labels(rest.strip_suffix('}').unwrap_or(rest)),
-        value,
-    }
+    let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
+    Sample { name: name.to_owned(), labels: labels(rest.strip_suffix('}').unwrap_or(rest)), value }
 }
 
 /// Reads `a="1",b="2"`; escapes within values are left as they are.
@@ -76,10 +60,7 @@ fn labels(mut text: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     while let Some((name, rest)) = text.split_once("=\"") {
         let end = closing_quote(rest);
-        labels.insert(
-            name.trim_start_matches(',').to_owned(),
-            rest[..end].to_owned(),
-        );
+        labels.insert(name.trim_start_matches(',').to_owned(), rest[..end].to_owned());
         text = rest.get(end + 1..).unwrap_or("");
     }
     labels

@@ -32,19 +32,12 @@ pub struct RawReply {
 impl RawReply {
     /// The status; 0 if there is none.
     pub fn status(&self) -> u16 {
-        self.status_line
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .unwrap_or(0)
+        self.status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
     /// The first value of a header, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -62,36 +55,25 @@ impl RawConnection {
 
     /// Closes with a reset, as a client that crashed does.
     pub fn reset(self) {
-        self.stream
-            .set_zero_linger()
-            .expect("a socket can linger for no time");
+        self.stream.set_zero_linger().expect("a socket can linger for no time");
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
     /// On a stream that is there already.
     pub fn over(stream: S) -> Self {
-        Self {
-            stream,
-            buffer: Vec::new(),
-        }
+        Self { stream, buffer: Vec::new() }
     }
 
     /// The stream. Panics if bytes were read that nobody took.
     pub fn into_inner(self) -> S {
-        assert!(
-            self.buffer.is_empty(),
-            "{} bytes are left",
-            self.buffer.len()
-        );
+        assert!(self.buffer.is_empty(), "{} bytes are left", self.buffer.len());
         self.stream
     }
 
     /// Sends bytes.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_write(bytes)
-            .await
-            .expect("the peer takes the bytes");
+        self.try_write(bytes).await.expect("the peer takes the bytes");
     }
 
     /// Sends bytes.
@@ -99,11 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
     /// # Errors
     /// Where the peer has closed.
     pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        within(
-            "the peer takes bytes",
-            self.stream.write_all(bytes.as_ref()),
-        )
-        .await?;
+        within("the peer takes bytes", self.stream.write_all(bytes.as_ref())).await?;
         self.stream.flush().await
     }
 
@@ -123,13 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
         if (100..200).contains(&status) || status == 204 || status == 304 {
             return reply;
         }
-        let length = reply
-            .header("content-length")
-            .map(|length| length.parse().expect("a length is a number"));
-        if reply
-            .header("transfer-encoding")
-            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-        {
+        let length = reply.header("content-length").map(|length| length.parse().expect("a length is a number"));
+        if reply.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             self.read_chunks(&mut reply).await;
         } else if let Some(length) = length {
             reply.body = self.read_exactly(length).await;
@@ -159,13 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
 
     async fn read_chunks(&mut self, reply: &mut RawReply) {
         loop {
-            let line = self
-                .read_until(b"\r\n")
-                .await
-                .unwrap_or_else(|| panic!("a chunk is missing: {reply:?}"));
+            let line = self.read_until(b"\r\n").await.unwrap_or_else(|| panic!("a chunk is missing: {reply:?}"));
             let size = String::from_utf8_lossy(&line).trim().to_owned();
-            let size = usize::from_str_radix(&size, 16)
-                .unwrap_or_else(|_| panic!("{size} is no chunk size"));
+            let size = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("{size} is no chunk size"));
             if size == 0 {
                 break;
             }
@@ -174,20 +143,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
             reply.body.extend_from_slice(&chunk[..size]);
         }
         while let Some(line) = self.read_until(b"\r\n").await.filter(|line| line.len() > 2) {
-            reply
-                .trailers
-                .extend(field(&String::from_utf8_lossy(&line)));
+            reply.trailers.extend(field(&String::from_utf8_lossy(&line)));
         }
     }
 
     /// Up to and with `end`; `None` if the peer closed before.
     async fn read_until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
-            if let Some(at) = self
-                .buffer
-                .windows(end.len())
-                .position(|window| window == end)
-            {
+            if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
                 return Some(self.buffer.drain(..at + end.len()).collect());
             }
             if !self.read_more().await {
@@ -197,11 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
     }
 
     async fn read_more(&mut self) -> bool {
-        let read = within(
-            "the peer sends something or closes",
-            self.stream.read_buf(&mut self.buffer),
-        )
-        .await;
+        let read = within("the peer sends something or closes", self.stream.read_buf(&mut self.buffer)).await;
         read.is_ok_and(|read| read > 0)
     }
 }
@@ -210,11 +169,7 @@ fn parse_head(head: &[u8]) -> RawReply {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.trim_end().split("\r\n");
     let status_line = lines.next().unwrap_or_default().to_owned();
-    RawReply {
-        status_line,
-        headers: lines.filter_map(field).collect(),
-        ..RawReply::default()
-    }
+    RawReply { status_line, headers: lines.filter_map(field).collect(), ..RawReply::default() }
 }
 
 fn field(line: &str) -> Option<(String, String)> {

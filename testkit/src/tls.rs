@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
@@ -43,28 +42,17 @@ impl Authority {
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.self_signed(&key).expect("a certificate can be made");
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Self {
-            issuer: Issuer::new(params, key),
-            certificate: der,
-            pem,
-        }
+        Self { issuer: Issuer::new(params, key), certificate: der, pem }
     }
 
     /// A certificate for these names (`a.test`, `*.a.test`, `127.0.0.1`), good for servers and clients.
     pub fn issue(&self, names: &[&str]) -> Identity {
         let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut params = CertificateParams::new(names.clone()).expect("the names are valid");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, names[0].clone());
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.distinguished_name.push(DnType::CommonName, names[0].clone());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .expect("a certificate can be signed");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate can be signed");
         Identity {
             cert_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
@@ -86,19 +74,14 @@ impl Authority {
         identity: Option<&Identity>,
     ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
-        roots
-            .add(self.certificate.clone())
-            .expect("the authority's certificate is valid");
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
+        roots.add(self.certificate.clone()).expect("the authority's certificate is valid");
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions);
         let builder = builder.expect("the versions are supported");
         let builder = builder.with_root_certificates(roots);
         let mut config = match identity {
             Some(identity) => {
                 let chain = vec![identity.certificate.clone()];
-                builder
-                    .with_client_auth_cert(chain, identity.private_key())
-                    .expect("the key fits")
+                builder.with_client_auth_cert(chain, identity.private_key()).expect("the key fits")
             }
             None => builder.with_no_client_auth(),
         };
@@ -110,15 +93,10 @@ impl Authority {
 impl Identity {
     /// A server that shows this certificate and speaks these protocols.
     pub fn server(&self, alpn: &[&str]) -> ServerConfig {
-        let builder =
-            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-        let builder = builder
-            .expect("the default versions are supported")
-            .with_no_client_auth();
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = builder.expect("the default versions are supported").with_no_client_auth();
         let chain = vec![self.certificate.clone()];
-        let mut config = builder
-            .with_single_cert(chain, self.private_key())
-            .expect("the key fits");
+        let mut config = builder.with_single_cert(chain, self.private_key()).expect("the key fits");
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
     }
@@ -130,14 +108,9 @@ impl Identity {
 
 /// A client that takes any certificate: the test looks at it itself.
 pub fn unverified_client(alpn: &[&str]) -> ClientConfig {
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let builder = builder
-        .expect("the default versions are supported")
-        .dangerous();
-    let mut config = builder
-        .with_custom_certificate_verifier(Arc::new(anyone::Anyone))
-        .with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.expect("the default versions are supported").dangerous();
+    let mut config = builder.with_custom_certificate_verifier(Arc::new(anyone::Anyone)).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     config
 }

@@ -32,11 +32,7 @@ pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Optio
 }
 
 /// [`eventually`] for code that is not asynchronous.
-pub fn eventually_blocking<T>(
-    what: &str,
-    patience: Duration,
-    mut condition: impl FnMut() -> Option<T>,
-) -> T {
+pub fn eventually_blocking<T>(what: &str, patience: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = condition() {

@@ -51,15 +51,9 @@ pub(super) async fn answer(name: String, request: Request<Incoming>) -> Response
     let seen = Seen {
         backend: name.clone(),
         method: head.method.to_string(),
-        uri: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| head.uri.to_string(), ToString::to_string),
+        uri: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
         version: format!("{:?}", head.version),
-        headers: lines(
-            &head.headers,
-            head.uri.authority().map(|authority| authority.as_str()),
-        ),
+        headers: lines(&head.headers, head.uri.authority().map(|authority| authority.as_str())),
         body: length,
         trailers: lines(&trailers, None),
     };
@@ -73,16 +67,10 @@ fn respond(name: &str, asked: &HeaderMap, seen: &Seen) -> Response<Body> {
         None => full(serde_json::to_vec(seen).expect("a struct of texts is JSON")),
     });
     if let Some(status) = first("echo-status") {
-        *response.status_mut() =
-            StatusCode::from_bytes(status.as_bytes()).expect("echo-status is a status");
+        *response.status_mut() = StatusCode::from_bytes(status.as_bytes()).expect("echo-status is a status");
     }
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(
-        "x-backend",
-        HeaderValue::from_str(name).expect("a name is a value"),
-    );
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("x-backend", HeaderValue::from_str(name).expect("a name is a value"));
     for (key, value) in pairs(asked, "echo-header") {
         response.headers_mut().append(key, value);
     }
@@ -91,18 +79,12 @@ fn respond(name: &str, asked: &HeaderMap, seen: &Seen) -> Response<Body> {
         return response;
     }
     for name in trailers.keys() {
-        response
-            .headers_mut()
-            .append("trailer", HeaderValue::from_name(name.clone()));
+        response.headers_mut().append("trailer", HeaderValue::from_name(name.clone()));
     }
-    response
-        .map(|body| UnsyncBoxBody::new(body.with_trailers(std::future::ready(Some(Ok(trailers))))))
+    response.map(|body| UnsyncBoxBody::new(body.with_trailers(std::future::ready(Some(Ok(trailers))))))
 }
 
-fn pairs<'a>(
-    asked: &'a HeaderMap,
-    name: &str,
-) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<'a> {
+fn pairs<'a>(asked: &'a HeaderMap, name: &str) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<'a> {
     asked.get_all(name).iter().filter_map(|line| {
         let (key, value) = line.to_str().ok()?.split_once(':')?;
         Some((key.trim().parse().ok()?, value.trim().parse().ok()?))

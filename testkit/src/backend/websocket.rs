@@ -5,9 +5,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{accept_async_with_config, tungstenite::protocol::WebSocketConfig};
 
 pub(super) async fn echo(stream: TcpStream) {
-    let config = WebSocketConfig::default()
-        .max_message_size(None)
-        .max_frame_size(None);
+    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
     let Ok(mut socket) = accept_async_with_config(stream, Some(config)).await else {
         return;
     };
