@@ -1,6 +1,8 @@
 //! `rollgate`: a gateway that moves users between versions of a service. Each command is a file beside this one.
 
 mod check;
+mod explain;
+mod healthcheck;
 mod logging;
 mod run;
 mod statics;
@@ -25,6 +27,10 @@ struct Arguments {
 enum Command {
     /// Tells everything that is wrong with a configuration.
     Check(check::CheckArgs),
+    /// Tells where a request would go, and why.
+    Explain(explain::ExplainArgs),
+    /// Asks the internal entry point whether it serves.
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Serves. Takes --config FILE, or Traefik's own flags, or TRAEFIK_* variables.
     Run(run::RunArgs),
 }
@@ -32,6 +38,8 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     }
 }

@@ -43,10 +43,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         eprintln!("log: {error}");
         return ExitCode::FAILURE;
     }
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    let options = Options { statics, sources, allow, workers: words.workers };
+    let options = Options { statics, sources, allow, allowed: warnings, workers: words.workers };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -24,6 +24,8 @@ pub struct Options {
     pub sources: Sources,
     /// What `--allow-unsupported` names.
     pub allow: Allow,
+    /// Unsupported keys of the static configuration that were let through.
+    pub allowed: Vec<Problem>,
     /// Worker threads; 0: as many as CPUs may be used.
     pub workers: usize,
 }
@@ -48,7 +50,7 @@ pub enum StartFailure {
 impl Instance {
     /// Reads the dynamic configuration, binds, serves, and follows the files from then on.
     pub fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, allow, workers } = options;
+        let Options { statics, sources, allow, allowed, workers } = options;
         let texts = sources.read();
         let (read, warnings) = reconciler::read(&texts, &statics, &allow);
         let configuration = read.map_err(StartFailure::Problems)?;
@@ -57,16 +59,12 @@ impl Instance {
             StartError::Problems(problems) => StartFailure::Problems(problems),
             other => StartFailure::System(other.to_string()),
         })?;
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
-        let allowed: Vec<String> = warnings.iter().filter_map(|warning| warning.unsupported.clone()).collect();
-        gateway.report_allowed(&allowed);
         gateway.report_problems("file", &[]);
+        reconciler::report_allowed(&gateway, &allowed, &warnings);
         gateway.reloaded(reconciler::unix_seconds());
         let (gateway, look) = (Arc::new(gateway), Arc::new(Notify::new()));
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
-        let reconciler = Reconciler::new(gateway.clone(), statics.clone(), allow, sources, &texts);
+        let reconciler = Reconciler::new(gateway.clone(), statics.clone(), (allow, allowed), sources, &texts);
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone()));
         Ok(Self { gateway, reconciler, look, statics })
     }

@@ -16,6 +16,8 @@ pub struct Reconciler {
     gateway: Arc<Gateway>,
     statics: Static,
     allow: Allow,
+    /// What it let through of the static configuration.
+    allowed: Vec<Problem>,
     sources: Sources,
     last: u64,
     /// The problems that were reported last.
@@ -37,8 +39,14 @@ pub fn read(texts: &Texts, statics: &Static, allow: &Allow) -> (Result<Configura
 
 impl Reconciler {
     /// `first` is what the gateway was started with.
-    pub fn new(gateway: Arc<Gateway>, statics: Static, allow: Allow, sources: Sources, first: &Texts) -> Self {
-        Self { gateway, statics, allow, sources, last: first.hash(), reported: Vec::new() }
+    pub fn new(
+        gateway: Arc<Gateway>,
+        statics: Static,
+        (allow, allowed): (Allow, Vec<Problem>),
+        sources: Sources,
+        first: &Texts,
+    ) -> Self {
+        Self { gateway, statics, allow, allowed, sources, last: first.hash(), reported: Vec::new() }
     }
 
     /// Follows the files until dropped. `now` asks for a look at once (SIGHUP).
@@ -76,9 +84,7 @@ impl Reconciler {
             Ok(generation) => {
                 self.gateway.reloaded(unix_seconds());
                 tracing::info!(generation, "configuration is live on every worker");
-                for warning in &warnings {
-                    tracing::warn!("{warning}");
-                }
+                report_allowed(&self.gateway, &self.allowed, &warnings);
                 self.report(Vec::new());
             }
             Err(problems) => {
@@ -97,6 +103,14 @@ impl Reconciler {
             self.reported = problems;
         }
     }
+}
+
+/// Shows what was let through although it is not supported: in the log at its default level, and as a metric.
+pub(crate) fn report_allowed(gateway: &Gateway, of_statics: &[Problem], of_files: &[Problem]) {
+    let allowed = of_statics.iter().chain(of_files);
+    allowed.clone().for_each(|warning| tracing::error!("let through without effect: {warning}"));
+    let keys: Vec<String> = allowed.filter_map(|warning| warning.unsupported.clone()).collect();
+    gateway.report_allowed(&keys);
 }
 
 /// For the metrics.

@@ -15,7 +15,7 @@
 
 mod names;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -35,11 +35,7 @@ use names::{
 /// Who sent a request: made once per connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Its address; IPv4 also if it came as IPv4 in IPv6.
-    pub ip: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// The address as text.
+    /// Its address as text; as IPv4 also if it came as IPv4 in IPv6.
     pub ip_value: HeaderValue,
     /// Whether the connection is encrypted.
     pub tls: bool,
@@ -54,8 +50,6 @@ impl Peer {
         let ip_value = HeaderValue::try_from(ip.to_string())
             .expect("an address is made of visible characters");
         Self {
-            ip,
-            port: address.port(),
             ip_value,
             tls,
             trusted: trust.covers(ip),

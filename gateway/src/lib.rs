@@ -56,7 +56,9 @@ mod clock;
 mod compile;
 mod entry_point;
 mod error;
+mod explain;
 mod shared;
 mod snapshot;
 
+pub use explain::{Branch, Candidate, Explanation, Question, Winner, explain};
 pub use gateway::{Gateway, StartError};

@@ -2,7 +2,6 @@
 
 use std::{
     rc::Rc,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -54,7 +53,7 @@ enum Answered {
 }
 
 async fn answer<'s>(
-    snapshot: &'s Rc<Arc<Snapshot>>,
+    snapshot: &'s Snapshot,
     mut parts: request::Parts,
     incoming: Incoming,
     exchange: &mut Exchange,

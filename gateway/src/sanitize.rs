@@ -22,6 +22,7 @@ pub(crate) const MISDIRECTED: Error = Error::Refused(Refusal {
 
 /// Checks a head and brings it into its one form: Host set, target in origin form, path normal, X-Forwarded-* ours.
 pub(crate) fn request(connection: &Connection, parts: &mut request::Parts, wanted: Option<&Wanted>) -> Result<(), Error> {
+    fields(connection, parts)?;
     framing(parts)?;
     method(parts, wanted)?;
     host(parts)?;
@@ -31,6 +32,18 @@ pub(crate) fn request(connection: &Connection, parts: &mut request::Parts, wante
     let (peer, policy) = (&connection.peer, &connection.entry.forwarded);
     forwarded::sanitise_incoming(&mut parts.headers, peer, policy, host.as_ref(), websocket)
         .map_err(|refusal| Error::bad_request(refusal.reason(), "a header's name has an underscore\n"))
+}
+
+/// hyper counts the lines of HTTP/1 only.
+fn fields(connection: &Connection, parts: &request::Parts) -> Result<(), Error> {
+    if parts.headers.len() <= connection.entry.settings.http.max_header_fields {
+        return Ok(());
+    }
+    Err(Error::Refused(Refusal {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        reason: "header_fields",
+        says: Cow::Borrowed("too many header fields\n"),
+    }))
 }
 
 fn framing(parts: &request::Parts) -> Result<(), Error> {
@@ -95,8 +108,8 @@ fn host(parts: &mut request::Parts) -> Result<(), Error> {
 /// Origin form, and the path in its normal form.
 fn target(connection: &Connection, parts: &mut request::Parts) -> Result<(), Error> {
     let Some(path_and_query) = parts.uri.path_and_query() else {
-        parts.uri = Uri::from_static("/");
-        return Ok(());
+        // Authority form belongs to CONNECT (RFC 9112 section 3.2.3), which was refused before.
+        return Err(Error::bad_request("target", "the target has no path\n"));
     };
     let raw = path_and_query.path();
     if !raw.starts_with('/') {

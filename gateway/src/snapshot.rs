@@ -162,6 +162,11 @@ impl Services {
         Self { chunks }
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
     /// The service at an index that compiling handed out.
     pub(crate) fn at(&self, index: ServiceIndex) -> &Service {
         let index = index.0 as usize;

@@ -27,10 +27,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{metrics::VersionId, snapshot::ServiceIndex};
+    use crate::{metrics::Metrics, snapshot::ServiceIndex};
 
     fn child(weight: u64) -> Child {
-        Child { service: ServiceIndex(0), weight, available: true, version: VersionId::default() }
+        let version = Metrics::new(None).unwrap().version_id("split", "version");
+        Child { service: ServiceIndex(0), weight, available: true, version }
     }
 
     proptest! {

@@ -32,7 +32,7 @@ use crate::{
 /// What the requests of one thread share.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<Rc<Local>>,
     pub(crate) pools: Pools,
     pub(crate) rounds: Rounds,
     pub(crate) metrics: WorkerMetrics,
@@ -44,6 +44,17 @@ pub(crate) struct Worker {
     accepting: Cell<bool>,
     stop_accepting: Notify,
     cut: Notify,
+}
+
+/// The snapshot as one worker's requests hold it: their reference count is seen by no other thread.
+pub(crate) struct Local(Arc<Snapshot>);
+
+impl std::ops::Deref for Local {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
 }
 
 /// What a worker can be told.
@@ -133,7 +144,7 @@ impl Worker {
     fn new(shared: Arc<Shared>) -> Rc<Self> {
         clock::renew(Instant::now());
         Rc::new(Self {
-            snapshot: RefCell::new(Rc::new(shared.current.load_full())),
+            snapshot: RefCell::new(Rc::new(Local(shared.current.load_full()))),
             metrics: shared.metrics.worker(),
             shared,
             pools: Pools::default(),
@@ -149,7 +160,7 @@ impl Worker {
     }
 
     /// The snapshot that is current: one comparison, and a clone that no other thread sees.
-    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Rc<Local> {
         if self.snapshot.borrow().generation != self.shared.generation.load(Ordering::Acquire) {
             self.take_snapshot();
         }
@@ -157,7 +168,7 @@ impl Worker {
     }
 
     fn take_snapshot(&self) {
-        *self.snapshot.borrow_mut() = Rc::new(self.shared.current.load_full());
+        *self.snapshot.borrow_mut() = Rc::new(Local(self.shared.current.load_full()));
         self.metrics.prune();
     }
 
@@ -227,10 +238,10 @@ impl Worker {
 
     /// Queues a record; the log decides whether it wants it.
     pub(crate) fn log_access(&self, record: Box<Record>) {
-        if let Some(log) = &self.shared.access_log {
-            if log.wants(record.status, record.duration, record.retries) {
-                log.write(record);
-            }
+        if let Some(log) = &self.shared.access_log
+            && log.wants(record.status, record.duration, record.retries)
+        {
+            log.write(record);
         }
     }
 

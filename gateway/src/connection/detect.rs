@@ -64,7 +64,8 @@ enum Speaks {
 async fn first_bytes(entry: &EntryPoint, mut tcp: TcpStream, peer: SocketAddr) -> io::Result<Option<First>> {
     let mut buffer = BytesMut::with_capacity(FIRST_READ);
     let mut client = peer;
-    let mut expects_proxy = entry.settings.proxy_protocol.as_ref().is_some_and(|trust| trust.covers(peer.ip()));
+    let proxy = entry.settings.proxy_protocol.as_ref();
+    let mut expects_proxy = proxy.is_some();
     loop {
         if tcp.read_buf(&mut buffer).await? == 0 {
             return Ok(None);
@@ -76,7 +77,9 @@ async fn first_bytes(entry: &EntryPoint, mut tcp: TcpStream, peer: SocketAddr) -
                 Progress::NotProxy => {}
                 Progress::Complete { len, source } => {
                     buffer.advance(len);
-                    client = source.unwrap_or(peer);
+                    // A stranger's header is read, since it is in the way, and not believed.
+                    let believed = proxy.is_some_and(|trust| trust.covers(peer.ip()));
+                    client = source.filter(|_| believed).unwrap_or(peer);
                 }
             }
             expects_proxy = false;
