@@ -1,10 +1,12 @@
 //! `rollgate`: a gateway that moves users between versions of a service. Each command is a file beside this one.
 
 mod check;
+mod demo;
 mod explain;
 mod healthcheck;
 mod logging;
 mod run;
+mod sample;
 mod statics;
 
 use std::process::ExitCode;
@@ -27,6 +29,10 @@ struct Arguments {
 enum Command {
     /// Tells everything that is wrong with a configuration.
     Check(check::CheckArgs),
+    /// Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file.
+    Demo(demo::DemoArgs),
+    /// Serves as a small sample service that says who it is.
+    Sample(sample::SampleArgs),
     /// Tells where a request would go, and why.
     Explain(explain::ExplainArgs),
     /// Asks the internal entry point whether it serves.
@@ -38,6 +44,8 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Sample(arguments) => sample::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),

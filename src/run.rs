@@ -103,7 +103,8 @@ enum Told {
     End,
 }
 
-struct Signals {
+/// The signals that the commands know.
+pub(crate) struct Signals {
     hangup: Signal,
     user1: Signal,
     terminate: Signal,
@@ -111,7 +112,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// From now on they do not end the process.
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
@@ -129,7 +131,8 @@ impl Signals {
         }
     }
 
-    async fn end(&mut self) {
+    /// Returns when the process is told to end.
+    pub(crate) async fn end(&mut self) {
         while !matches!(self.next().await, Told::End) {}
     }
 }

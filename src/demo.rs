@@ -1,0 +1,154 @@
+//! `rollgate demo`: three sample services, the gateway before them with `examples/flask`, a little traffic, and a view of
+//! where it goes. No file and no port is needed.
+
+mod lines;
+mod numbers;
+mod stage;
+mod traffic;
+mod view;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use rollgate_control::{Instance, Options, StartFailure};
+
+use self::{
+    numbers::{Numbers, Window},
+    stage::Stage,
+};
+use crate::{
+    run::Signals,
+    statics::{self, Failure},
+};
+
+/// The command line of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End after so many seconds [default: 30 without a terminal, never in one]
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+}
+
+/// Exit code 0 after a clean end, 1 if the machine does not let it start.
+pub(crate) fn run(arguments: &DemoArgs) -> ExitCode {
+    match play(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(arguments: &DemoArgs) -> Result<(), String> {
+    let stage = Stage::build().map_err(|error| format!("the demo cannot be set up: {error}"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("the control plane cannot start: {error}"))?;
+    runtime.block_on(async {
+        let mut signals = Signals::new().map_err(|error| format!("signals: {error}"))?;
+        let instance = start(&stage)?;
+        let tries = Tries::new(&instance)?;
+        traffic::start(tries.web).map_err(|error| format!("the traffic cannot start: {error}"))?;
+        let in_terminal = io::stdout().is_terminal();
+        let limit = arguments.seconds.or_else(|| (!in_terminal).then_some(30)).map(Duration::from_secs);
+        let told = async {
+            tokio::select! {
+                () = signals.end() => {}
+                () = ended(limit) => {}
+            }
+        };
+        let last = if in_terminal {
+            view::show(&instance, &tries, told).await.map_err(|error| format!("the terminal: {error}"))?
+        } else {
+            lines::show(&instance, &tries, told).await
+        };
+        println!("{}", summary(&last));
+        instance.shutdown().await;
+        Ok(())
+    })
+}
+
+fn start(stage: &Stage) -> Result<Instance, String> {
+    let problems = |problems: Vec<rollgate_config::problem::Problem>| {
+        problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
+    };
+    let loaded = statics::load(Some(stage.file()), &[], &Default::default()).map_err(|failure| match failure {
+        Failure::Usage(what) => what,
+        Failure::Problems(found) => problems(found),
+    })?;
+    let (statics, sources) = (loaded.statics, loaded.sources);
+    let options = Options { statics, sources, allow: Default::default(), allowed: Vec::new(), workers: 0 };
+    Instance::start(options).map_err(|failure| match failure {
+        StartFailure::System(what) => what,
+        StartFailure::Problems(found) => problems(found),
+    })
+}
+
+async fn ended(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a person can type, with the ports that it really is.
+struct Tries {
+    web: std::net::SocketAddr,
+    lines: Vec<String>,
+}
+
+impl Tries {
+    fn new(instance: &Instance) -> Result<Self, String> {
+        let addresses = instance.addresses();
+        let of = |wanted: &str| addresses.iter().find(|(name, _)| name == wanted).map(|(_, address)| *address);
+        let web = of("web").ok_or("the demo has no entry point web")?;
+        let mut lines = vec![
+            format!("curl -H 'Host: dev.coding' http://{web}/                          # k8s-flask-nodeport"),
+            format!("curl -H 'Host: pro.coding' http://{web}/                          # k8s-flask, one in ten k8s-flask-canary"),
+            format!("curl -H 'Host: pro.coding' -H 'X-Version: canary' http://{web}/   # always k8s-flask-canary"),
+        ];
+        lines.extend(of("traefik").map(|internal| format!("curl http://{internal}/metrics")));
+        Ok(Self { web, lines })
+    }
+}
+
+/// What the metrics say now.
+fn numbers(instance: &Instance) -> Numbers {
+    Numbers::read(&String::from_utf8_lossy(&instance.metrics_text()))
+}
+
+/// The last two looks at the metrics, a second apart.
+struct Looks {
+    window: Window,
+    at: Instant,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Self { window: Window::default(), at: Instant::now() }
+    }
+
+    fn look(&mut self, instance: &Instance) {
+        let now = Instant::now();
+        self.window.push(numbers(instance), now - self.at);
+        self.at = now;
+    }
+}
+
+fn summary(numbers: &Numbers) -> String {
+    let total: u64 = numbers.services.values().map(|service| service.requests).sum();
+    let errors: u64 = numbers.services.values().map(|service| service.errors).sum();
+    let shares: Vec<String> = numbers
+        .services
+        .iter()
+        .map(|(name, service)| {
+            let share = 100.0 * service.requests as f64 / total.max(1) as f64;
+            format!("{name} {} ({share:.1}%)", service.requests)
+        })
+        .collect();
+    format!("{total} requests, {errors} errors: {}", shares.join(", "))
+}

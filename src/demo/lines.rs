@@ -1,0 +1,45 @@
+//! Without a terminal: the lines to try, then a line each second.
+
+use std::time::Duration;
+
+use rollgate_control::Instance;
+
+use super::{Looks, Tries, numbers::Numbers};
+
+/// Prints until told to end; returns the last look.
+pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<Output = ()>) -> Numbers {
+    println!("Rollgate demo. Try:");
+    for line in &tries.lines {
+        println!("  {line}");
+    }
+    let mut told = std::pin::pin!(told);
+    let mut looks = Looks::new();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.tick().await;
+    loop {
+        let ends = tokio::select! {
+            _ = second.tick() => false,
+            () = &mut told => true,
+        };
+        looks.look(instance);
+        if ends {
+            return looks.window.last;
+        }
+        println!("{}", line(&looks));
+    }
+}
+
+fn line(looks: &Looks) -> String {
+    let mut text = format!("{:6.0} req/s", looks.window.total_rate());
+    for (name, service) in &looks.window.last.services {
+        let rate = looks.window.rates.get(name).copied().unwrap_or_default();
+        text.push_str(&format!("  {name} {rate:.0}/s"));
+        if let (Some(target), Some(actual)) = (service.target, service.actual) {
+            text.push_str(&format!(" ({:.1}% of {:.0}%)", actual * 100.0, target * 100.0));
+        }
+        if service.errors > 0 {
+            text.push_str(&format!(" {} errors", service.errors));
+        }
+    }
+    text
+}
