@@ -13,8 +13,7 @@ use std::{
 };
 
 use rollgate_config::{
-    Allow, Document, problem::Problem, read_dynamic, read_static, static_config::FileTarget,
-    validate_entry_points,
+    Allow, Document, problem::Problem, read_dynamic, read_static, static_config::FileTarget, validate_entry_points,
 };
 
 /// The command line of `check`.
@@ -33,10 +32,7 @@ pub(crate) struct CheckArgs {
 
 /// Runs the command: 0 if nothing is wrong, 1 if anything is, 2 if there was nothing to check.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
-    let options = Options {
-        traefik: args.traefik,
-        allow: Allow::parse(&args.allow_unsupported.join(",")),
-    };
+    let options = Options { traefik: args.traefik, allow: Allow::parse(&args.allow_unsupported.join(",")) };
     match check(&args.files, &options) {
         Ok(report) => report.print(&mut io::stdout().lock(), &mut io::stderr().lock()),
         Err(what) => {
@@ -73,9 +69,7 @@ fn check(named: &[PathBuf], options: &Options) -> Result<CheckReport, String> {
     if let ([only], [document]) = (named, &documents[..])
         && only.is_file()
     {
-        let target = read_static(document, &options.allow)
-            .value
-            .and_then(|statics| statics.file_provider);
+        let target = read_static(document, &options.allow).value.and_then(|statics| statics.file_provider);
         if let Some(provider) = target {
             report.follow(only, &provider.target, &provider.at, &mut documents)?;
         }
@@ -109,31 +103,19 @@ impl CheckReport {
         let more = match files::found(std::slice::from_ref(path)) {
             Ok(more) => more,
             Err(what) => {
-                self.problems
-                    .push(Problem::new(at, "providers.file", what, ""));
+                self.problems.push(Problem::new(at, "providers.file", what, ""));
                 return Ok(());
             }
         };
-        let more: Vec<PathBuf> = more
-            .into_iter()
-            .filter(|file| !files::is_same(file, main))
-            .collect();
+        let more: Vec<PathBuf> = more.into_iter().filter(|file| !files::is_same(file, main)).collect();
         self.files += more.len();
         let more = self.parsed(&more)?;
         for (key, at) in more.iter().flat_map(Document::static_roots) {
             let what = "static configuration has no effect in a dynamic file";
-            self.problems.push(Problem::new(
-                &at,
-                key,
-                what,
-                "it belongs in the file that names this one",
-            ));
+            self.problems.push(Problem::new(&at, key, what, "it belongs in the file that names this one"));
         }
         // What is only dynamic must not make entry points or the like up.
-        documents.extend(
-            more.into_iter()
-                .filter(|document| document.static_roots().is_empty()),
-        );
+        documents.extend(more.into_iter().filter(|document| document.static_roots().is_empty()));
         Ok(())
     }
 
@@ -152,13 +134,9 @@ impl CheckReport {
         self.warnings.extend(dynamic.warnings);
         extensions.extend(dynamic.extensions);
         if let (Some(statics), Some(configuration)) = (&statics, &dynamic.value) {
-            self.problems
-                .extend(validate_entry_points(statics, configuration));
+            self.problems.extend(validate_entry_points(statics, configuration));
         }
-        self.problems.extend(certificates::missing(
-            statics.as_ref(),
-            dynamic.value.as_ref(),
-        ));
+        self.problems.extend(certificates::missing(statics.as_ref(), dynamic.value.as_ref()));
         if options.traefik {
             self.problems.extend(extensions);
         }
@@ -174,11 +152,7 @@ impl CheckReport {
     /// Problems go to `out`, all else to `err`. An output that is gone changes nothing about the result.
     fn print(&self, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
         let told = self.tell(out, err);
-        if told.is_err() || !self.problems.is_empty() {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        }
+        if told.is_err() || !self.problems.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     fn tell(&self, out: &mut impl Write, err: &mut impl Write) -> io::Result<()> {
@@ -189,12 +163,7 @@ impl CheckReport {
         for warning in &self.warnings {
             writeln!(err, "left out: {warning}")?;
         }
-        writeln!(
-            err,
-            "{} in {}",
-            counted(self.problems.len(), "problem"),
-            counted(self.files, "file")
-        )
+        writeln!(err, "{} in {}", counted(self.problems.len(), "problem"), counted(self.files, "file"))
     }
 }
 

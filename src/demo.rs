@@ -108,7 +108,9 @@ impl Tries {
         let web = of("web").ok_or("the demo has no entry point web")?;
         let mut lines = vec![
             format!("curl -H 'Host: dev.coding' http://{web}/                          # k8s-flask-nodeport"),
-            format!("curl -H 'Host: pro.coding' http://{web}/                          # k8s-flask, one in ten k8s-flask-canary"),
+            format!(
+                "curl -H 'Host: pro.coding' http://{web}/                          # k8s-flask, one in ten k8s-flask-canary"
+            ),
             format!("curl -H 'Host: pro.coding' -H 'X-Version: canary' http://{web}/   # always k8s-flask-canary"),
         ];
         lines.extend(of("traefik").map(|internal| format!("curl http://{internal}/metrics")));

@@ -60,16 +60,21 @@ mod tests {
 
     #[test]
     fn every_address_is_asked_on_loopback() {
-        for (address, asked) in
-            [(":8080", "127.0.0.1:8080"), ("0.0.0.0:81", "127.0.0.1:81"), ("[::]:82", "127.0.0.1:82"), ("10.0.0.1:1", "10.0.0.1:1")]
-        {
+        for (address, asked) in [
+            (":8080", "127.0.0.1:8080"),
+            ("0.0.0.0:81", "127.0.0.1:81"),
+            ("[::]:82", "127.0.0.1:82"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+        ] {
             assert_eq!(dialled(address), asked);
         }
     }
 
     #[test]
     fn only_200_is_healthy() {
-        for (answer, healthy) in [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false)] {
+        for (answer, healthy) in
+            [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false)]
+        {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let server = std::thread::spawn(move || {

@@ -85,7 +85,9 @@ fn answer(name: &str, version: &str, request: &Request<Incoming>) -> Answer {
     let query = request.uri().query().unwrap_or_default();
     let wish = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
     let status = wish("status").and_then(|status| status.parse().ok()).unwrap_or(StatusCode::OK);
-    let delay = wish("delay").and_then(|delay| delay.strip_suffix("ms")?.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
+    let delay = wish("delay")
+        .and_then(|delay| delay.strip_suffix("ms")?.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_millis);
     let text = match request.uri().path() {
         "/health" => "OK\n".to_owned(),
         path => format!("{name} {version}\n{} {path}\n", request.method()),

@@ -78,7 +78,8 @@ impl Words {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (word.as_str(), None),
             };
-            let mut needed = || value.clone().or_else(|| words.next().cloned()).ok_or_else(|| format!("{name} needs a value"));
+            let mut needed =
+                || value.clone().or_else(|| words.next().cloned()).ok_or_else(|| format!("{name} needs a value"));
             match name.to_ascii_lowercase().as_str() {
                 "--config" | "-c" | "--configfile" => parsed.config = Some(needed()?.into()),
                 "--allow-unsupported" => parsed.allow.push(needed()?),

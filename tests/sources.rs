@@ -123,9 +123,7 @@ certificatesResolvers: {{le: {{acme: {{email: a@b.test, storage: acme.json}}}}}}
     assert!(output.stderr.contains("certificatesResolvers"), "{output:?}");
     assert!(output.stderr.contains("not supported"), "{output:?}");
 
-    let gateway = Launch::new(&config)
-        .argument("--allow-unsupported=certificatesResolvers")
-        .start();
+    let gateway = Launch::new(&config).argument("--allow-unsupported=certificatesResolvers").start();
     serves(&gateway).await;
     let problems = gateway.metrics().await.sum("rollgate_unsupported_allowed", &[("key", "certificatesResolvers")]);
     assert!(problems > 0.0, "it is counted as long as it is there");

@@ -11,23 +11,18 @@ impl Allow {
     /// Reads `KEY,KEY,...`; empty pieces are skipped.
     pub fn parse(text: &str) -> Self {
         let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
-        Self {
-            keys: keys.map(str::to_ascii_lowercase).collect(),
-        }
+        Self { keys: keys.map(str::to_ascii_lowercase).collect() }
     }
 
     /// Whether a refusal of the key at `path` is to be a warning.
     pub fn covers(&self, path: &str) -> bool {
         let path = path.to_ascii_lowercase();
-        self.keys
-            .iter()
-            .any(|key| is_at_or_above(key, &path) || path.rsplit('.').next() == Some(key))
+        self.keys.iter().any(|key| is_at_or_above(key, &path) || path.rsplit('.').next() == Some(key))
     }
 }
 
 fn is_at_or_above(key: &str, path: &str) -> bool {
-    path.strip_prefix(key)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 #[cfg(test)]

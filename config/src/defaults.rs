@@ -11,9 +11,8 @@ use crate::{
     problem::{Located, Place},
     scalar::Trust,
     static_config::{
-        AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode,
-        ForwardedHeaders, INTERNAL, Log, Ping, Prometheus, RespondingTimeouts, Static,
-        UnderscoreHeaders,
+        AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders,
+        INTERNAL, Log, Ping, Prometheus, RespondingTimeouts, Static, UnderscoreHeaders,
     },
 };
 
@@ -52,11 +51,7 @@ impl Default for Static {
 impl Static {
     /// Sets where the internal entry point listens if the operator did not say.
     pub fn set_internal_default(&mut self, address: &str) {
-        if let Some(internal) = self
-            .entry_points
-            .get_mut(INTERNAL)
-            .filter(|internal| &*internal.at.source == DEFAULT)
-        {
+        if let Some(internal) = self.entry_points.get_mut(INTERNAL).filter(|internal| &*internal.at.source == DEFAULT) {
             address.clone_into(&mut internal.address.value);
         }
     }
@@ -65,21 +60,13 @@ impl Static {
         if self.entry_points.is_empty() {
             self.entry_points.insert("http".to_owned(), implicit(":80"));
         }
-        self.entry_points
-            .entry(INTERNAL.to_owned())
-            .or_insert_with(|| implicit(INTERNAL_ADDRESS));
+        self.entry_points.entry(INTERNAL.to_owned()).or_insert_with(|| implicit(INTERNAL_ADDRESS));
     }
 }
 
 fn implicit(address: &str) -> EntryPoint {
     let at = Place::of_default();
-    EntryPoint::new(
-        at.clone(),
-        Located {
-            value: address.to_owned(),
-            at,
-        },
-    )
+    EntryPoint::new(at.clone(), Located { value: address.to_owned(), at })
 }
 
 impl EntryPoint {
@@ -148,21 +135,13 @@ impl Default for EncodedCharacters {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: "error".to_owned(),
-            json: false,
-            file: None,
-        }
+        Self { level: "error".to_owned(), json: false, file: None }
     }
 }
 
 impl Default for Ping {
     fn default() -> Self {
-        Self {
-            entry_point: internal_name(),
-            manual_routing: false,
-            terminating_status: 503,
-        }
+        Self { entry_point: internal_name(), manual_routing: false, terminating_status: 503 }
     }
 }
 
@@ -181,10 +160,7 @@ impl Default for Prometheus {
 }
 
 fn internal_name() -> Located<String> {
-    Located {
-        value: INTERNAL.to_owned(),
-        at: Place::of_default(),
-    }
+    Located { value: INTERNAL.to_owned(), at: Place::of_default() }
 }
 
 impl Default for AccessLog {

@@ -72,28 +72,15 @@ impl Document {
     /// All that keeps the text from being a tree: its syntax, its size, no content at all, Go templates.
     pub fn parse(source: &str, text: &str, format: Format) -> Result<Self, Vec<Problem>> {
         let source: Arc<str> = source.into();
-        let start = Place {
-            source: source.clone(),
-            line: 1,
-            column: 1,
-        };
-        let refuse =
-            |at: &Place, what: &str, allowed: &str| Err(vec![Problem::new(at, "", what, allowed)]);
+        let start = Place { source: source.clone(), line: 1, column: 1 };
+        let refuse = |at: &Place, what: &str, allowed: &str| Err(vec![Problem::new(at, "", what, allowed)]);
         if text.len() > MAX_BYTES {
             return refuse(&start, "is too large", "at most 64 MiB");
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if let Some((line, column)) = template(text) {
-            let at = Place {
-                source,
-                line,
-                column,
-            };
-            return refuse(
-                &at,
-                "holds a Go template ({{), which is not supported yet",
-                "",
-            );
+            let at = Place { source, line, column };
+            return refuse(&at, "holds a Go template ({{), which is not supported yet", "");
         }
         let root = match format {
             Format::Yaml => parse_yaml(&source, text),
@@ -101,20 +88,10 @@ impl Document {
             Format::Json => parse_json(&source, text),
         }?;
         match &root.kind {
-            Kind::Null => refuse(
-                &start,
-                "is empty",
-                "{} where nothing is meant to be configured",
-            ),
-            Kind::Mapping(entries) if entries.is_empty() && format == Format::Toml => {
-                refuse(&start, "is empty", "")
-            }
+            Kind::Null => refuse(&start, "is empty", "{} where nothing is meant to be configured"),
+            Kind::Mapping(entries) if entries.is_empty() && format == Format::Toml => refuse(&start, "is empty", ""),
             Kind::Mapping(_) => Ok(Self { source, root }),
-            _ => refuse(
-                &root.at,
-                &format!("holds {} at its root", root.noun()),
-                "a section",
-            ),
+            _ => refuse(&root.at, &format!("holds {} at its root", root.noun()), "a section"),
         }
     }
 
@@ -127,26 +104,14 @@ impl Document {
         let mut flat = Flat::default();
         let mut args = args.iter().peekable();
         while let Some(arg) = args.next() {
-            let Some(flag) = arg
-                .strip_prefix("--")
-                .or_else(|| arg.strip_prefix('-'))
-                .filter(|flag| !flag.is_empty())
+            let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|flag| !flag.is_empty())
             else {
-                flat.problems.push(Problem::new(
-                    &Place::whole(arg),
-                    "",
-                    "is no flag",
-                    "--key.key=value",
-                ));
+                flat.problems.push(Problem::new(&Place::whole(arg), "", "is no flag", "--key.key=value"));
                 continue;
             };
             let (name, value) = match flag.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
-                None => (
-                    flag,
-                    args.next_if(|next| !next.starts_with('-'))
-                        .map(String::as_str),
-                ),
+                None => (flag, args.next_if(|next| !next.starts_with('-')).map(String::as_str)),
             };
             let at = Place::whole(&format!("--{name}"));
             flat.set(&steps_of_flag(name), value, &at);
@@ -162,11 +127,7 @@ impl Document {
     pub fn from_environment(vars: &[(String, String)]) -> Result<Self, Vec<Problem>> {
         let mut flat = Flat::default();
         for (name, value) in vars {
-            let Some(key) = name
-                .to_ascii_uppercase()
-                .strip_prefix("TRAEFIK_")
-                .map(str::to_ascii_lowercase)
-            else {
+            let Some(key) = name.to_ascii_uppercase().strip_prefix("TRAEFIK_").map(str::to_ascii_lowercase) else {
                 continue;
             };
             let steps: Vec<String> = key.split('_').map(str::to_owned).collect();
@@ -178,28 +139,14 @@ impl Document {
     }
 
     fn of_flat(flat: Flat, source: &str) -> Result<Self, Vec<Problem>> {
-        let document = Self {
-            source: source.into(),
-            root: flat.finish(source)?,
-        };
-        let dynamic = document
-            .roots()
-            .filter(|(name, _)| is_one_of(&DYNAMIC_ROOTS, name));
+        let document = Self { source: source.into(), root: flat.finish(source)? };
+        let dynamic = document.roots().filter(|(name, _)| is_one_of(&DYNAMIC_ROOTS, name));
         let problems: Vec<Problem> = dynamic
             .map(|(name, at)| {
-                Problem::new(
-                    at,
-                    name,
-                    "is dynamic configuration",
-                    "routers, services and the like stand in files",
-                )
+                Problem::new(at, name, "is dynamic configuration", "routers, services and the like stand in files")
             })
             .collect();
-        if problems.is_empty() {
-            Ok(document)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(document) } else { Err(problems) }
     }
 
     /// Whether it holds static configuration.
@@ -209,8 +156,7 @@ impl Document {
 
     /// Whether it holds dynamic configuration.
     pub fn has_dynamic(&self) -> bool {
-        self.roots()
-            .any(|(name, _)| is_one_of(&DYNAMIC_ROOTS, name))
+        self.roots().any(|(name, _)| is_one_of(&DYNAMIC_ROOTS, name))
     }
 
     /// The static root keys that it holds, as written, for a caller whose document may only hold dynamic ones.
@@ -224,30 +170,14 @@ impl Document {
     /// The static configuration that documents hold together, as one document; a root key in two of them stays a problem of
     /// `read_static`.
     pub fn of_statics(documents: &[Self]) -> Self {
-        let source: Arc<str> = documents
-            .first()
-            .map_or_else(|| "nothing".into(), |document| document.source.clone());
-        let roots = documents
-            .iter()
-            .filter_map(|document| match &document.root.kind {
-                Kind::Mapping(entries) => Some(entries),
-                _ => None,
-            });
-        let statics = roots
-            .flatten()
-            .filter(|(key, _)| is_one_of(&STATIC_ROOTS, &key.name));
-        let at = Place {
-            source: source.clone(),
-            line: 1,
-            column: 1,
-        };
-        Self {
-            root: Node {
-                kind: Kind::Mapping(statics.cloned().collect()),
-                at,
-            },
-            source,
-        }
+        let source: Arc<str> = documents.first().map_or_else(|| "nothing".into(), |document| document.source.clone());
+        let roots = documents.iter().filter_map(|document| match &document.root.kind {
+            Kind::Mapping(entries) => Some(entries),
+            _ => None,
+        });
+        let statics = roots.flatten().filter(|(key, _)| is_one_of(&STATIC_ROOTS, &key.name));
+        let at = Place { source: source.clone(), line: 1, column: 1 };
+        Self { root: Node { kind: Kind::Mapping(statics.cloned().collect()), at }, source }
     }
 
     /// The source's name.
@@ -274,17 +204,11 @@ fn template(text: &str) -> Option<(u32, u32)> {
     if !text.contains("{{") {
         return None;
     }
-    let lines = text
-        .lines()
-        .zip(1..)
-        .filter(|(line, _)| !line.trim_start().starts_with('#'));
-    lines
-        .filter_map(|(line, number)| Some((number, line.find("{{")?, line)))
-        .next()
-        .map(|(number, at, line)| {
-            let column = line[..at].chars().count() + 1;
-            (number, u32::try_from(column).unwrap_or(u32::MAX))
-        })
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
+    lines.filter_map(|(line, number)| Some((number, line.find("{{")?, line))).next().map(|(number, at, line)| {
+        let column = line[..at].chars().count() + 1;
+        (number, u32::try_from(column).unwrap_or(u32::MAX))
+    })
 }
 
 /// `a.b[0].c` is a, b, 0, c.
@@ -303,9 +227,7 @@ fn steps_of_flag(name: &str) -> Vec<String> {
 
 /// `..._SERVICE_HOST`, `..._SERVICE_PORT[_NAME]`, `..._PORT`, `..._PORT_80_TCP[_ADDR]`: no static key has one of these as a step.
 fn is_of_a_kubernetes_service(steps: &[String]) -> bool {
-    let service = steps
-        .windows(2)
-        .any(|pair| pair[0] == "service" && matches!(&*pair[1], "host" | "port"));
+    let service = steps.windows(2).any(|pair| pair[0] == "service" && matches!(&*pair[1], "host" | "port"));
     let port = steps.windows(3).any(|three| {
         three[0] == "port"
             && three[1].bytes().all(|byte| byte.is_ascii_digit())

@@ -8,9 +8,7 @@ pub mod transport;
 
 use std::collections::BTreeMap;
 
-use self::{
-    middleware::Middleware, router::Router, service::Service, tls::Tls, transport::ServersTransport,
-};
+use self::{middleware::Middleware, router::Router, service::Service, tls::Tls, transport::ServersTransport};
 
 /// Everything of all providers, merged. Every key and every reference is a qualified name, `pro@file`; the references
 /// were checked to exist and to have no cycle.

@@ -11,9 +11,8 @@ pub(crate) use self::{
     hint::{did_you_mean, of_choices},
     path::Path,
     scalars::{
-        boolean, choice, duration, header_name, header_value, integer, is_token, located,
-        located_text, network, parse_network, path, pattern, present_text, quoted, regex_error,
-        signed_duration, text, weight,
+        boolean, choice, duration, header_name, header_value, integer, is_token, located, located_text, network,
+        parse_network, path, pattern, present_text, quoted, regex_error, signed_duration, text, weight,
     },
     sink::Sink,
     value::Value,
@@ -39,20 +38,9 @@ pub(crate) struct Fields<'f> {
 
 impl<'f> Fields<'f> {
     /// The key's value as `decode` takes it; `None` without the key, and where `decode` reported a problem.
-    pub fn read<T>(
-        &mut self,
-        key: &'static str,
-        decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Option<T> {
+    pub fn read<T>(&mut self, key: &'static str, decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>) -> Option<T> {
         let (name, node) = self.entry(key)?;
-        decode(
-            Value {
-                node,
-                at: &name.at,
-                path: self.path.key(key),
-            },
-            self.out,
-        )
+        decode(Value { node, at: &name.at, path: self.path.key(key) }, self.out)
     }
 
     /// As `read`; without the key that is a problem.
@@ -62,19 +50,13 @@ impl<'f> Fields<'f> {
         decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>,
     ) -> Option<T> {
         if self.find(key).is_none() {
-            self.out
-                .problem(self.at, self.path, format!("key {key:?} is missing"), "");
+            self.out.problem(self.at, self.path, format!("key {key:?} is missing"), "");
         }
         self.read(key, decode)
     }
 
     /// Puts the key's value where its default stands.
-    pub fn set<T>(
-        &mut self,
-        key: &'static str,
-        slot: &mut T,
-        decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>,
-    ) {
+    pub fn set<T>(&mut self, key: &'static str, slot: &mut T, decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>) {
         if let Some(value) = self.read(key, decode) {
             *slot = value;
         }
@@ -91,29 +73,18 @@ impl<'f> Fields<'f> {
     }
 
     /// The key's list; empty without the key.
-    pub fn list<T>(
-        &mut self,
-        key: &'static str,
-        item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Vec<T> {
-        self.read(key, |value, out| value.items(out, item))
-            .unwrap_or_default()
+    pub fn list<T>(&mut self, key: &'static str, item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>) -> Vec<T> {
+        self.read(key, |value, out| value.items(out, item)).unwrap_or_default()
     }
 
     /// The key's section of names.
-    pub fn named<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Vec<T> {
-        self.read(key, |value, out| Some(value.named(out, read)))
-            .unwrap_or_default()
+    pub fn named<T>(&mut self, key: &'static str, read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>) -> Vec<T> {
+        self.read(key, |value, out| Some(value.named(out, read))).unwrap_or_default()
     }
 
     /// Reads the section below a key; whether it is there.
     pub fn within(&mut self, key: &'static str, body: impl FnOnce(&mut Fields<'_>)) -> bool {
-        self.read(key, |value, out| value.section(out, body))
-            .is_some()
+        self.read(key, |value, out| value.section(out, body)).is_some()
     }
 
     /// Whether the key is there and not null.
@@ -128,9 +99,7 @@ impl<'f> Fields<'f> {
 
     /// Whether the key's list has any item, even one that could not be read.
     pub fn has_items(&self, key: &str) -> bool {
-        self.find(key).is_some_and(
-            |(_, node)| !matches!(&node.kind, Kind::Sequence(items) if items.is_empty()),
-        )
+        self.find(key).is_some_and(|(_, node)| !matches!(&node.kind, Kind::Sequence(items) if items.is_empty()))
     }
 
     /// Keys that Traefik knows and that have no effect here.
@@ -143,11 +112,7 @@ impl<'f> Fields<'f> {
         self.refused.extend(keys);
         for &key in keys {
             if let Some((name, _)) = self.find(key) {
-                self.out.unsupported(
-                    &name.at,
-                    self.path.key(key),
-                    format!("key {key:?} is not supported yet"),
-                );
+                self.out.unsupported(&name.at, self.path.key(key), format!("key {key:?} is not supported yet"));
             }
         }
     }
@@ -158,22 +123,14 @@ impl<'f> Fields<'f> {
         if let Some((name, node)) = self.find(key)
             && !matches!(&node.kind, Kind::Scalar(scalar) if scalar.text.eq_ignore_ascii_case(off))
         {
-            self.out.unsupported(
-                &name.at,
-                self.path.key(key),
-                format!("key {key:?} is not supported yet"),
-            );
+            self.out.unsupported(&name.at, self.path.key(key), format!("key {key:?} is not supported yet"));
         }
     }
 
     /// Marks a key, read otherwise, that Traefik does not know.
     pub fn ours(&mut self, key: &'static str) {
         if let Some((name, _)) = self.find(key) {
-            self.out.extension(
-                &name.at,
-                self.path.key(key),
-                format!("key {key:?} is Rollgate's own"),
-            );
+            self.out.extension(&name.at, self.path.key(key), format!("key {key:?} is Rollgate's own"));
         }
     }
 
@@ -185,12 +142,8 @@ impl<'f> Fields<'f> {
 
     fn find(&self, key: &str) -> Option<(&'f Key, &'f Node)> {
         let entries: &'f [Entry] = self.entries;
-        let entry = entries
-            .iter()
-            .find(|(name, _)| name.name.eq_ignore_ascii_case(key));
-        entry
-            .filter(|(_, node)| !node.is_null())
-            .map(|(name, node)| (name, node))
+        let entry = entries.iter().find(|(name, _)| name.name.eq_ignore_ascii_case(key));
+        entry.filter(|(_, node)| !node.is_null()).map(|(name, node)| (name, node))
     }
 
     /// The key's entry, which from now on is known. Null is as good as not written, as in Traefik.
@@ -200,24 +153,12 @@ impl<'f> Fields<'f> {
     }
 
     fn finish(self) {
-        let Self {
-            entries,
-            path,
-            out,
-            known,
-            refused,
-            ..
-        } = self;
+        let Self { entries, path, out, known, refused, .. } = self;
         let is_known = |name: &str| is_one_of(&known, name) || is_one_of(&refused, name);
         for (key, _) in entries.iter().filter(|(key, _)| !is_known(&key.name)) {
             let near = did_you_mean(&key.name, known.iter().chain(&refused).copied());
             let allowed = near.unwrap_or_else(|| known.join(", "));
-            out.problem(
-                &key.at,
-                path.key(&key.name),
-                format!("unknown key {:?}", key.name),
-                allowed,
-            );
+            out.problem(&key.at, path.key(&key.name), format!("unknown key {:?}", key.name), allowed);
         }
     }
 }

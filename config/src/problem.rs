@@ -16,11 +16,7 @@ pub struct Place {
 impl Place {
     /// A source without lines: a flag, a variable, `default`.
     pub fn whole(source: &str) -> Self {
-        Self {
-            source: source.into(),
-            line: 0,
-            column: 0,
-        }
+        Self { source: source.into(), line: 0, column: 0 }
     }
 }
 
@@ -50,19 +46,8 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with what is written at a place.
-    pub fn new(
-        at: &Place,
-        path: impl fmt::Display,
-        what: impl Into<String>,
-        allowed: impl Into<String>,
-    ) -> Self {
-        Self {
-            at: at.clone(),
-            path: path.to_string(),
-            what: what.into(),
-            allowed: allowed.into(),
-            unsupported: None,
-        }
+    pub fn new(at: &Place, path: impl fmt::Display, what: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self { at: at.clone(), path: path.to_string(), what: what.into(), allowed: allowed.into(), unsupported: None }
     }
 }
 
@@ -81,10 +66,7 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        let (first, rest) = self
-            .what
-            .split_once('\n')
-            .map_or((&*self.what, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) = self.what.split_once('\n').map_or((&*self.what, None), |(first, rest)| (first, Some(rest)));
         f.write_str(first)?;
         if !self.allowed.is_empty() {
             write!(f, " ({})", self.allowed)?;

@@ -68,15 +68,6 @@ pub fn read_dynamic(
     out.finish(Some(merged.value))
 }
 
-fn roots<T>(
-    document: &Document,
-    out: &mut Sink,
-    body: impl FnOnce(&mut Fields<'_>) -> T,
-) -> Option<T> {
-    Value {
-        node: &document.root,
-        at: &document.root.at,
-        path: Path::ROOT,
-    }
-    .section(out, body)
+fn roots<T>(document: &Document, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
+    Value { node: &document.root, at: &document.root.at, path: Path::ROOT }.section(out, body)
 }

@@ -52,10 +52,7 @@ impl Rule {
     /// # Errors
     /// The first thing that is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
-        parser::parse(text).map(|expression| Self {
-            text: text.to_owned(),
-            expression,
-        })
+        parser::parse(text).map(|expression| Self { text: text.to_owned(), expression })
     }
 }
 
@@ -69,11 +66,7 @@ impl Expression {
                 other => flat.push(other),
             }
         }
-        if flat.len() == 1 {
-            flat.swap_remove(0)
-        } else {
-            Self::And(flat)
-        }
+        if flat.len() == 1 { flat.swap_remove(0) } else { Self::And(flat) }
     }
 
     /// One of some; a disjunction among them is taken apart.
@@ -85,40 +78,26 @@ impl Expression {
                 other => flat.push(other),
             }
         }
-        if flat.len() == 1 {
-            flat.swap_remove(0)
-        } else {
-            Self::Or(flat)
-        }
+        if flat.len() == 1 { flat.swap_remove(0) } else { Self::Or(flat) }
     }
 }
 
 impl RuleError {
     pub(crate) fn new(offset: usize, what: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self {
-            offset,
-            what: what.into(),
-            allowed: allowed.into(),
-        }
+        Self { offset, what: what.into(), allowed: allowed.into() }
     }
 
     /// The line of `text` that is meant and a caret below the place, each indented by two; a long line is cut around it.
     pub fn pointer(&self, text: &str) -> String {
         let offset = text.floor_char_boundary(self.offset);
         let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[offset..]
-            .find('\n')
-            .map_or(text.len(), |newline| offset + newline);
+        let end = text[offset..].find('\n').map_or(text.len(), |newline| offset + newline);
         let before: Vec<char> = text[start..offset].chars().collect();
         let cut = before.len().saturating_sub(SHOWN_BEFORE);
         let ellipsis = if cut > 0 { "..." } else { "" };
         let shown = |c: char| if c.is_control() { ' ' } else { c };
         let before: String = before[cut..].iter().map(|&c| shown(c)).collect();
-        let after: String = text[offset..end]
-            .chars()
-            .take(SHOWN_AFTER)
-            .map(shown)
-            .collect();
+        let after: String = text[offset..end].chars().take(SHOWN_AFTER).map(shown).collect();
         let column = ellipsis.len() + before.chars().count();
         format!("  {ellipsis}{before}{after}\n  {}^", " ".repeat(column))
     }

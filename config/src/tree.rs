@@ -9,9 +9,7 @@ mod positions;
 mod toml;
 mod yaml;
 
-pub(crate) use self::{
-    flat::Flat, json::parse as parse_json, toml::parse as parse_toml, yaml::parse as parse_yaml,
-};
+pub(crate) use self::{flat::Flat, json::parse as parse_json, toml::parse as parse_toml, yaml::parse as parse_yaml};
 
 use crate::problem::Place;
 
@@ -52,13 +50,7 @@ pub(crate) struct Key {
 
 impl Node {
     pub fn scalar(text: impl Into<String>, at: Place) -> Self {
-        Self {
-            kind: Kind::Scalar(Scalar {
-                text: text.into(),
-                bare: false,
-            }),
-            at,
-        }
+        Self { kind: Kind::Scalar(Scalar { text: text.into(), bare: false }), at }
     }
 
     pub fn is_null(&self) -> bool {

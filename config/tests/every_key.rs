@@ -1,8 +1,8 @@
 //! Every key that is read, once, in each format: the types as snapshots, places left out.
 
 use rollgate_config::{
-    Allow, Document, Format, Read, dynamic::Configuration, read_dynamic, read_static,
-    static_config::Static, validate_entry_points,
+    Allow, Document, Format, Read, dynamic::Configuration, read_dynamic, read_static, static_config::Static,
+    validate_entry_points,
 };
 
 const STATIC: [(&str, &str); 3] = [
@@ -34,12 +34,7 @@ fn statics(file: (&str, &str)) -> Static {
 
 fn dynamic(file: (&str, &str)) -> Configuration {
     let statics = statics(STATIC[0]);
-    value(read_dynamic(
-        &[document(file)],
-        "file",
-        Some(&statics),
-        &Allow::default(),
-    ))
+    value(read_dynamic(&[document(file)], "file", Some(&statics), &Allow::default()))
 }
 
 /// A debug form without places.
@@ -73,18 +68,8 @@ fn every_dynamic_key_is_read() {
 fn the_formats_mean_the_same() {
     let (first_static, first_dynamic) = (shown(statics(STATIC[0])), shown(dynamic(DYNAMIC[0])));
     for (file_static, file_dynamic) in STATIC.into_iter().zip(DYNAMIC).skip(1) {
-        assert_eq!(
-            shown(statics(file_static)),
-            first_static,
-            "{}",
-            file_static.0
-        );
-        assert_eq!(
-            shown(dynamic(file_dynamic)),
-            first_dynamic,
-            "{}",
-            file_dynamic.0
-        );
+        assert_eq!(shown(statics(file_static)), first_static, "{}", file_static.0);
+        assert_eq!(shown(dynamic(file_dynamic)), first_dynamic, "{}", file_dynamic.0);
     }
 }
 
@@ -92,35 +77,19 @@ fn the_formats_mean_the_same() {
 fn keys_are_read_whatever_their_case() {
     // Routers, services and the like keep the case of their names, so only known keys are folded.
     let text = STATIC[0].1;
-    let keys = [
-        "entryPoints",
-        "respondingTimeouts",
-        "readTimeout",
-        "accessLog",
-        "statusCodes",
-        "serversTransport",
-    ];
-    let upper = keys.iter().fold(text.to_owned(), |text, key| {
-        text.replace(&format!("{key}:"), &format!("{}:", key.to_uppercase()))
-    });
+    let keys = ["entryPoints", "respondingTimeouts", "readTimeout", "accessLog", "statusCodes", "serversTransport"];
+    let upper = keys
+        .iter()
+        .fold(text.to_owned(), |text, key| text.replace(&format!("{key}:"), &format!("{}:", key.to_uppercase())));
     assert_ne!(upper, text);
-    assert_eq!(
-        shown(statics(("static.yml", &upper))),
-        shown(statics(STATIC[0]))
-    );
+    assert_eq!(shown(statics(("static.yml", &upper))), shown(statics(STATIC[0])));
 }
 
 #[test]
 fn entry_points_refer_to_middlewares_and_options() {
     let (statics, dynamic) = (statics(STATIC[0]), dynamic(DYNAMIC[0]));
-    let problems: Vec<String> = validate_entry_points(&statics, &dynamic)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(
-        problems,
-        ["static.yml:27:34: entryPoints.web.http.middlewares: unknown middleware \"limit\""]
-    );
+    let problems: Vec<String> = validate_entry_points(&statics, &dynamic).iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["static.yml:27:34: entryPoints.web.http.middlewares: unknown middleware \"limit\""]);
 }
 
 #[test]
@@ -140,10 +109,7 @@ fn what_is_ours_is_told_apart() {
     );
     assert_eq!(
         of(read_dynamic(&[document(DYNAMIC[0])], "file", None, &Allow::default()).extensions),
-        [
-            "http.services.split.weighted.services[0].weight",
-            "http.services.split.weighted.services[1].weight"
-        ]
+        ["http.services.split.weighted.services[0].weight", "http.services.split.weighted.services[1].weight"]
     );
 }
 
@@ -154,24 +120,12 @@ fn nothing_written_is_the_defaults() {
     insta::assert_snapshot!(shown(&statics));
     statics.set_internal_default(":8080");
     assert_eq!(statics.entry_points["traefik"].address.value, ":8080");
-    assert!(
-        value(read_dynamic(
-            &[nothing],
-            "file",
-            Some(&statics),
-            &Allow::default()
-        ))
-        .routers
-        .is_empty()
-    );
+    assert!(value(read_dynamic(&[nothing], "file", Some(&statics), &Allow::default())).routers.is_empty());
 }
 
 #[test]
 fn an_internal_address_that_is_written_stays() {
     let mut statics = statics(STATIC[0]);
     statics.set_internal_default(":8080");
-    assert_eq!(
-        statics.entry_points["traefik"].address.value,
-        "0.0.0.0:9000"
-    );
+    assert_eq!(statics.entry_points["traefik"].address.value, "0.0.0.0:9000");
 }

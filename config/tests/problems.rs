@@ -9,11 +9,7 @@ fn told(name: &str, text: &str) -> String {
 
 fn told_allowing(name: &str, text: &str, allow: &str) -> String {
     let allow = Allow::parse(allow);
-    let document = match Document::parse(
-        name,
-        text,
-        Format::of(name).expect("a name with an extension"),
-    ) {
+    let document = match Document::parse(name, text, Format::of(name).expect("a name with an extension")) {
         Ok(document) => document,
         Err(problems) => return listed(&problems),
     };
@@ -24,10 +20,7 @@ fn told_allowing(name: &str, text: &str, allow: &str) -> String {
     let mut lines = listed(&[statics.problems, dynamic.problems].concat());
     for (heading, problems) in [
         ("allowed", [statics.warnings, dynamic.warnings].concat()),
-        (
-            "extensions",
-            [statics.extensions, dynamic.extensions].concat(),
-        ),
+        ("extensions", [statics.extensions, dynamic.extensions].concat()),
     ] {
         if !problems.is_empty() {
             lines += &format!("-- {heading}\n{}", listed(&problems));
@@ -37,10 +30,7 @@ fn told_allowing(name: &str, text: &str, allow: &str) -> String {
 }
 
 fn listed(problems: &[rollgate_config::problem::Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect()
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 #[test]
@@ -122,11 +112,7 @@ nam = 1979-05-27
   }
 }
 ";
-    insta::assert_snapshot!(format!(
-        "{}--\n{}",
-        told("a.toml", toml),
-        told("a.json", json)
-    ));
+    insta::assert_snapshot!(format!("{}--\n{}", told("a.toml", toml), told("a.json", json)));
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use proptest::prelude::*;
 use rollgate_config::{
-    Allow, Document, Format, Read, problem::Problem, read_dynamic, read_static,
-    static_config::Static,
+    Allow, Document, Format, Read, problem::Problem, read_dynamic, read_static, static_config::Static,
 };
 
 fn flags(args: &[&str]) -> Result<Document, Vec<Problem>> {
@@ -12,10 +11,7 @@ fn flags(args: &[&str]) -> Result<Document, Vec<Problem>> {
 
 fn environment(vars: &[(&str, &str)]) -> Result<Document, Vec<Problem>> {
     Document::from_environment(
-        &vars
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect::<Vec<_>>(),
+        &vars.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>(),
     )
 }
 
@@ -33,15 +29,11 @@ fn told(document: Result<Document, Vec<Problem>>) -> String {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect()
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
 }
 
 fn yaml(name: &str, text: &str) -> Document {
-    Document::parse(name, text, Format::Yaml)
-        .unwrap_or_else(|problems| panic!("{}", listed(&problems)))
+    Document::parse(name, text, Format::Yaml).unwrap_or_else(|problems| panic!("{}", listed(&problems)))
 }
 
 #[test]
@@ -64,22 +56,9 @@ fn flags_are_read_as_traefiks() {
         "--entrypoints.web.forwardedheaders.trustedips=10.0.0.2",
     ]));
     let websecure = &statics.entry_points["websecure"];
-    assert_eq!(
-        websecure.http.tls.as_ref().unwrap().domains,
-        ["a.coding", "b.coding", "c.coding", "d.coding"]
-    );
-    assert_eq!(
-        statics.entry_points["web"].address.at.to_string(),
-        "--entryPoints.web.address"
-    );
-    assert_eq!(
-        statics.entry_points["web"]
-            .forwarded_headers
-            .trust
-            .trusted_ips
-            .len(),
-        2
-    );
+    assert_eq!(websecure.http.tls.as_ref().unwrap().domains, ["a.coding", "b.coding", "c.coding", "d.coding"]);
+    assert_eq!(statics.entry_points["web"].address.at.to_string(), "--entryPoints.web.address");
+    assert_eq!(statics.entry_points["web"].forwarded_headers.trust.trusted_ips.len(), 2);
     assert!(statics.ping.is_some() && statics.api && statics.file_provider.is_some());
     assert_eq!(statics.prometheus.unwrap().buckets, [0.1, 0.5]);
     assert_eq!(statics.access_log, None);
@@ -89,14 +68,8 @@ fn flags_are_read_as_traefiks() {
 fn variables_are_read_as_traefiks() {
     let statics = statics(environment(&[
         ("TRAEFIK_ENTRYPOINTS_WEB_ADDRESS", ":80"),
-        (
-            "TRAEFIK_ENTRYPOINTS_WEB_HTTP_TLS_DOMAINS_0_MAIN",
-            "a.coding",
-        ),
-        (
-            "TRAEFIK_ENTRYPOINTS_WEB_HTTP_TLS_DOMAINS_1_MAIN",
-            "b.coding",
-        ),
+        ("TRAEFIK_ENTRYPOINTS_WEB_HTTP_TLS_DOMAINS_0_MAIN", "a.coding"),
+        ("TRAEFIK_ENTRYPOINTS_WEB_HTTP_TLS_DOMAINS_1_MAIN", "b.coding"),
         ("TRAEFIK_PING", "true"),
         ("TRAEFIK_LOG_LEVEL", "DEBUG"),
         ("TRAEFIK_CONFIGFILE", "/etc/traefik.yml"),
@@ -110,19 +83,8 @@ fn variables_are_read_as_traefiks() {
         ("TRAEFIK_METRICS_PORT_9100_TCP_PROTO", "tcp"),
         ("PATH", "/bin"),
     ]));
-    assert_eq!(
-        statics.entry_points["web"]
-            .http
-            .tls
-            .as_ref()
-            .unwrap()
-            .domains,
-        ["a.coding", "b.coding"]
-    );
-    assert_eq!(
-        statics.entry_points["web"].address.at.to_string(),
-        "TRAEFIK_ENTRYPOINTS_WEB_ADDRESS"
-    );
+    assert_eq!(statics.entry_points["web"].http.tls.as_ref().unwrap().domains, ["a.coding", "b.coding"]);
+    assert_eq!(statics.entry_points["web"].address.at.to_string(), "TRAEFIK_ENTRYPOINTS_WEB_ADDRESS");
     assert!(statics.ping.is_some() && statics.prometheus.is_none());
     assert_eq!(statics.log.level, "debug");
 }
@@ -137,21 +99,11 @@ fn wrong_flags_and_variables_are_told_by_name() {
                 "--certificatesResolvers.le.acme.email=x"
             ])),
             told(flags(&["--providers.file.filename"])),
-            told(flags(&[
-                "--ping.entryPoint=wbe",
-                "--entryPoints.web.address=:80",
-                "--entryPoints.web.address=:81"
-            ])),
+            told(flags(&["--ping.entryPoint=wbe", "--entryPoints.web.address=:80", "--entryPoints.web.address=:81"])),
             told(flags(&["web", "--ping=maybe", "--ping.manualRouting=true"])),
             told(flags(&["--http.routers.a.rule=x"])),
-            told(flags(&[
-                "--entryPoints.a b.address=80",
-                "--entryPoints.u.address=:53/udp"
-            ])),
-            told(environment(&[
-                ("TRAEFIK_ENTRYPOINTS_WEB_ADRESS", ":80"),
-                ("TRAEFIK_PNG", "true")
-            ])),
+            told(flags(&["--entryPoints.a b.address=80", "--entryPoints.u.address=:53/udp"])),
+            told(environment(&[("TRAEFIK_ENTRYPOINTS_WEB_ADRESS", ":80"), ("TRAEFIK_PNG", "true")])),
         ]
         .join("--\n")
     );
@@ -160,10 +112,7 @@ fn wrong_flags_and_variables_are_told_by_name() {
 #[test]
 fn the_same_name_in_two_files_is_told_with_both_places() {
     let documents = [
-        yaml(
-            "a.yml",
-            "http:\n  services:\n    one: {loadBalancer: {servers: []}}\n    two: {loadBalancer: {}}\n",
-        ),
+        yaml("a.yml", "http:\n  services:\n    one: {loadBalancer: {servers: []}}\n    two: {loadBalancer: {}}\n"),
         yaml(
             "b.yml",
             "http:\n  services:\n    one: {loadBalancer: {servers: []}}\ntls:\n  options: {default: {}}\n  stores: {default: {defaultCertificate: {certFile: a, keyFile: b}}}\n",
@@ -173,29 +122,18 @@ fn the_same_name_in_two_files_is_told_with_both_places() {
             "tls:\n  options: {default: {}}\n  stores: {default: {defaultCertificate: {certFile: a, keyFile: b}}}\n",
         ),
     ];
-    insta::assert_snapshot!(listed(
-        &read_dynamic(&documents, "file", None, &Allow::default()).problems
-    ));
+    insta::assert_snapshot!(listed(&read_dynamic(&documents, "file", None, &Allow::default()).problems));
 }
 
 #[test]
 fn files_refer_to_each_other() {
     let documents = [
-        yaml(
-            "a.yml",
-            "http: {routers: {r: {rule: Host(`a`), service: s}}}",
-        ),
-        yaml(
-            "b.yml",
-            "http: {services: {s: {loadBalancer: {servers: [{url: 'http://a'}]}}}}",
-        ),
+        yaml("a.yml", "http: {routers: {r: {rule: Host(`a`), service: s}}}"),
+        yaml("b.yml", "http: {services: {s: {loadBalancer: {servers: [{url: 'http://a'}]}}}}"),
     ];
     let read = read_dynamic(&documents, "file", None, &Allow::default());
     assert_eq!(read.problems, []);
-    assert_eq!(
-        read.value.unwrap().routers["r@file"].service.value,
-        "s@file"
-    );
+    assert_eq!(read.value.unwrap().routers["r@file"].service.value, "s@file");
 }
 
 #[test]
@@ -214,37 +152,22 @@ fn circles_are_told_once_each() {
     one: {chain: {middlewares: [two]}}
     two: {chain: {middlewares: [one]}}
 ";
-    insta::assert_snapshot!(listed(
-        &read_dynamic(&[yaml("a.yml", text)], "file", None, &Allow::default()).problems
-    ));
+    insta::assert_snapshot!(listed(&read_dynamic(&[yaml("a.yml", text)], "file", None, &Allow::default()).problems));
 }
 
 #[test]
 fn a_chain_of_many_services_is_no_circle() {
-    let services: String = (0..20_000)
-        .map(|n| {
-            format!(
-                "    s{n}: {{weighted: {{services: [{{name: s{}}}]}}}}\n",
-                n + 1
-            )
-        })
-        .collect();
+    let services: String =
+        (0..20_000).map(|n| format!("    s{n}: {{weighted: {{services: [{{name: s{}}}]}}}}\n", n + 1)).collect();
     let text = format!("http:\n  services:\n{services}    s20000: {{loadBalancer: {{}}}}\n");
-    assert_eq!(
-        read_dynamic(&[yaml("a.yml", &text)], "file", None, &Allow::default()).problems,
-        []
-    );
+    assert_eq!(read_dynamic(&[yaml("a.yml", &text)], "file", None, &Allow::default()).problems, []);
 }
 
 #[test]
 fn roots_tell_what_a_document_holds() {
     let both = yaml("a.yml", "EntryPoints: {}\nhttp: {}\n");
     assert!(both.has_static() && both.has_dynamic());
-    let roots: Vec<String> = both
-        .static_roots()
-        .into_iter()
-        .map(|(name, at)| format!("{at} {name}"))
-        .collect();
+    let roots: Vec<String> = both.static_roots().into_iter().map(|(name, at)| format!("{at} {name}")).collect();
     assert_eq!(roots, ["a.yml:1:1 EntryPoints"]);
     let dynamic = yaml("a.yml", "tls: {}\n");
     assert!(!dynamic.has_static() && dynamic.has_dynamic() && dynamic.static_roots().is_empty());
@@ -291,32 +214,18 @@ fn yaml_anchors_aliases_and_merge_keys_are_expanded() {
         .values()
         .map(|service| match &service.kind {
             rollgate_config::dynamic::service::ServiceKind::LoadBalancer(balancer) => {
-                format!(
-                    "{} {} {:?}",
-                    balancer.servers.len(),
-                    balancer.pass_host_header,
-                    balancer.strategy
-                )
+                format!("{} {} {:?}", balancer.servers.len(), balancer.pass_host_header, balancer.strategy)
             }
             _ => panic!("a load balancer"),
         })
         .collect();
-    assert_eq!(
-        shown,
-        ["1 false Wrr", "1 false Wrr", "1 true Wrr", "1 false P2c"]
-    );
+    assert_eq!(shown, ["1 false Wrr", "1 false Wrr", "1 true Wrr", "1 false P2c"]);
 }
 
 #[test]
 fn texts_that_are_no_configuration_are_told() {
-    let laughs: String = (1..9)
-        .map(|n| {
-            format!(
-                "a{n}: &a{n} [{}]\n",
-                vec![format!("*a{}", n - 1); 10].join(",")
-            )
-        })
-        .collect();
+    let laughs: String =
+        (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(","))).collect();
     let deep_flow = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
     let texts: [(&str, &str); 25] = [
         ("a.yml", ""),
@@ -343,20 +252,12 @@ fn texts_that_are_no_configuration_are_told() {
         ("a.toml", "[http]\n[http]\n"),
         ("a.json", "{\"http\": {},}"),
         ("a.json", "{\n  // no\n}"),
-        (
-            "a.json",
-            "{\"http\": {}, \"HTTP\": {}, \"tls\": {\"certificates\": 3, \"certificates\": 4}}",
-        ),
+        ("a.json", "{\"http\": {}, \"HTTP\": {}, \"tls\": {\"certificates\": 3, \"certificates\": 4}}"),
     ];
-    let told =
-        texts.map(
-            |(name, text)| match Document::parse(name, text, Format::of(name).unwrap()) {
-                Ok(document) => {
-                    listed(&read_dynamic(&[document], "file", None, &Allow::default()).problems)
-                }
-                Err(problems) => listed(&problems),
-            },
-        );
+    let told = texts.map(|(name, text)| match Document::parse(name, text, Format::of(name).unwrap()) {
+        Ok(document) => listed(&read_dynamic(&[document], "file", None, &Allow::default()).problems),
+        Err(problems) => listed(&problems),
+    });
     insta::assert_snapshot!(told.join("--\n"));
 }
 
@@ -384,18 +285,11 @@ log: {maxSize: 1, maxAge: 1, maxBackups: 1, compress: true, otlp: {}}
 accessLog: {otlp: {}, dualOutput: true, fields: {queryParameters: {}}}
 ";
     let document = yaml("a.yml", text);
-    let Read {
-        value,
-        problems,
-        warnings,
-        ..
-    } = read_static(&document, &Allow::default());
+    let Read { value, problems, warnings, .. } = read_static(&document, &Allow::default());
     assert!(value.is_none() && warnings.is_empty());
     insta::assert_snapshot!(listed(&problems));
-    let keys: Vec<String> = problems
-        .iter()
-        .map(|problem| problem.unsupported.clone().expect("the key's path"))
-        .collect();
+    let keys: Vec<String> =
+        problems.iter().map(|problem| problem.unsupported.clone().expect("the key's path")).collect();
     let allowed = read_static(&document, &Allow::parse(&keys.join(",")));
     assert_eq!(allowed.problems, []);
     assert_eq!(allowed.warnings.len(), problems.len());
@@ -422,10 +316,7 @@ fn what_only_traefik_knows_of_the_dynamic_part_too() {
         "grpcWeb",
         "plugin",
     ];
-    let middlewares: String = kinds
-        .iter()
-        .map(|kind| format!("    m{kind}: {{{kind}: {{}}}}\n"))
-        .collect();
+    let middlewares: String = kinds.iter().map(|kind| format!("    m{kind}: {{{kind}: {{}}}}\n")).collect();
     let text = format!(
         "
 tcp: {{}}
@@ -450,11 +341,8 @@ http:
     let document = [yaml("a.yml", &text)];
     let refused = read_dynamic(&document, "file", None, &Allow::default());
     insta::assert_snapshot!(listed(&refused.problems));
-    let keys: Vec<String> = refused
-        .problems
-        .iter()
-        .map(|problem| problem.unsupported.clone().expect("the key's path"))
-        .collect();
+    let keys: Vec<String> =
+        refused.problems.iter().map(|problem| problem.unsupported.clone().expect("the key's path")).collect();
     let allowed = read_dynamic(&document, "file", None, &Allow::parse(&keys.join(",")));
     assert_eq!(allowed.problems, []);
     assert_eq!(allowed.warnings.len(), refused.problems.len());
@@ -483,22 +371,14 @@ fn damaged() -> impl Strategy<Value = (Format, String)> {
         (Format::Json, include_str!("fixtures/dynamic.json")),
         (Format::Json, include_str!("fixtures/static.json")),
     ];
-    let piece = prop_oneof![
-        "\\PC{0,6}",
-        "[\\[\\]{}:,&*<!|>#'\"\n\t -]{0,6}",
-        "[0-9.-]{1,25}"
-    ];
-    (
-        prop::sample::select(texts.to_vec()),
-        any::<prop::sample::Index>(),
-        0_usize..40,
-        piece,
-    )
-        .prop_map(|((format, text), at, length, piece)| {
+    let piece = prop_oneof!["\\PC{0,6}", "[\\[\\]{}:,&*<!|>#'\"\n\t -]{0,6}", "[0-9.-]{1,25}"];
+    (prop::sample::select(texts.to_vec()), any::<prop::sample::Index>(), 0_usize..40, piece).prop_map(
+        |((format, text), at, length, piece)| {
             let start = text.floor_char_boundary(at.index(text.len()));
             let end = text.ceil_char_boundary((start + length).min(text.len()));
             (format, format!("{}{piece}{}", &text[..start], &text[end..]))
-        })
+        },
+    )
 }
 
 proptest! {

@@ -1,10 +1,6 @@
 //! A whole gateway: data plane and control plane, from a static configuration to its end.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rollgate_config::{Allow, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, StartError};

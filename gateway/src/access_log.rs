@@ -78,8 +78,7 @@ impl AccessLog {
 
     /// Hands a record to the thread. If the queue is full, it is lost and counted.
     pub fn write(&self, record: Box<Record>) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.sender.try_send(Message::Line(record))
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.sender.try_send(Message::Line(record))
         {
             self.dropped.fetch_add(1, Relaxed);
         }
@@ -102,12 +101,7 @@ impl AccessLog {
         self.ended.lock().recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
     }
 
-    fn with_output(
-        config: &Config,
-        dropped: Arc<AtomicU64>,
-        output: Output,
-        zone: TimeZone,
-    ) -> io::Result<Self> {
+    fn with_output(config: &Config, dropped: Arc<AtomicU64>, output: Output, zone: TimeZone) -> io::Result<Self> {
         let waiting = match config.buffering_size {
             0 => DEFAULT_WAITING,
             lines => lines.min(MAX_WAITING),
@@ -124,12 +118,10 @@ impl AccessLog {
             Arc::clone(&dropped),
             Arc::clone(&signals),
         );
-        let thread = std::thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || {
-                writer.run();
-                drop(end);
-            })?;
+        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            writer.run();
+            drop(end);
+        })?;
         Ok(Self {
             sender,
             filters: Filters::new(config),

@@ -63,20 +63,12 @@ pub fn canonical_host(host: &str) -> Cow<'_, str> {
 
 fn address(inner: &str) -> Result<(&str, &str), AuthorityRefusal> {
     let (host, rest) = inner.split_once(']').ok_or(AuthorityRefusal::BadAddress)?;
-    host.parse::<Ipv6Addr>()
-        .map_err(|_| AuthorityRefusal::BadAddress)?;
-    if rest.is_empty() || rest.starts_with(':') {
-        Ok((host, rest))
-    } else {
-        Err(AuthorityRefusal::BadAddress)
-    }
+    host.parse::<Ipv6Addr>().map_err(|_| AuthorityRefusal::BadAddress)?;
+    if rest.is_empty() || rest.starts_with(':') { Ok((host, rest)) } else { Err(AuthorityRefusal::BadAddress) }
 }
 
 fn name(text: &str) -> Result<(&str, &str), AuthorityRefusal> {
-    let end = text
-        .bytes()
-        .position(|byte| !NAME[usize::from(byte)])
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !NAME[usize::from(byte)]).unwrap_or(text.len());
     let (host, rest) = text.split_at(end);
     match rest.as_bytes().first() {
         Some(byte) if *byte != b':' => Err(AuthorityRefusal::BadCharacter),

@@ -20,11 +20,7 @@ use crate::{
     middleware::Middleware,
     pool::Targets,
     snapshot::{Routes, Service, ServiceKind, Services, Snapshot, Step},
-    tls::{
-        Tls,
-        certificates::Certificates,
-        options, pem,
-    },
+    tls::{Tls, certificates::Certificates, options, pem},
 };
 
 /// Makes snapshots. One per process, since it remembers what they share.
@@ -79,12 +75,7 @@ impl Compiler {
             live: self.live(&entry_points),
             shares: Vec::new(),
             servers: Vec::new(),
-            snapshot: Snapshot {
-                generation: self.generation,
-                entry_points,
-                services: Services::default(),
-                tls,
-            },
+            snapshot: Snapshot { generation: self.generation, entry_points, services: Services::default(), tls },
         };
         services.iter().for_each(|service| compiled.note(service));
         compiled.snapshot.services = Services::new(services);

@@ -66,7 +66,10 @@ pub(crate) enum Ending {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("client", &self.client).field("entry", &self.entry.name).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("client", &self.client)
+            .field("entry", &self.entry.name)
+            .finish_non_exhaustive()
     }
 }
 

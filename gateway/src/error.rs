@@ -86,17 +86,19 @@ impl Error {
 
     /// The body that the client gets.
     pub(crate) fn body(&self) -> Bytes {
-        Bytes::from_static(match self {
-            Self::Refused(refusal) => return Bytes::from(refusal.says.clone().into_owned()),
-            Self::NoRouter => "404 page not found\n",
-            Self::NoServer => "no available server\n",
-            Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => "Bad Gateway",
-            Self::ConnectTimeout | Self::ResponseTimeout => "Gateway Timeout",
-            Self::SlowBody => "Request Timeout",
-            Self::ClientGone => "Client Closed Request",
-            Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
-        }
-        .as_bytes())
+        Bytes::from_static(
+            match self {
+                Self::Refused(refusal) => return Bytes::from(refusal.says.clone().into_owned()),
+                Self::NoRouter => "404 page not found\n",
+                Self::NoServer => "no available server\n",
+                Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => "Bad Gateway",
+                Self::ConnectTimeout | Self::ResponseTimeout => "Gateway Timeout",
+                Self::SlowBody => "Request Timeout",
+                Self::ClientGone => "Client Closed Request",
+                Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
+            }
+            .as_bytes(),
+        )
     }
 
     /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.

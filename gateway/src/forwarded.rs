@@ -28,8 +28,8 @@ use rollgate_config::{
 use smallvec::SmallVec;
 
 use names::{
-    FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, FORWARDED_SCHEME,
-    FORWARDED_SERVER, HOP_BY_HOP, Kind, REAL_IP, SCHEME, Seen,
+    FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, FORWARDED_SCHEME, FORWARDED_SERVER,
+    HOP_BY_HOP, Kind, REAL_IP, SCHEME, Seen,
 };
 
 /// Who sent a request: made once per connection.
@@ -47,13 +47,8 @@ impl Peer {
     /// `address` is the client's as the socket, or a PROXY protocol header, says.
     pub fn new(address: SocketAddr, tls: bool, trust: &Trust) -> Self {
         let ip = address.ip().to_canonical();
-        let ip_value = HeaderValue::try_from(ip.to_string())
-            .expect("an address is made of visible characters");
-        Self {
-            ip_value,
-            tls,
-            trusted: trust.covers(ip),
-        }
+        let ip_value = HeaderValue::try_from(ip.to_string()).expect("an address is made of visible characters");
+        Self { ip_value, tls, trusted: trust.covers(ip) }
     }
 }
 
@@ -73,20 +68,13 @@ pub struct ForwardedPolicy {
 
 impl ForwardedPolicy {
     /// `host_name` is this machine's, `port` the entry point's.
-    pub fn new(
-        headers: &ForwardedHeaders,
-        underscores: UnderscoreHeaders,
-        host_name: &str,
-        port: u16,
-    ) -> Self {
+    pub fn new(headers: &ForwardedHeaders, underscores: UnderscoreHeaders, host_name: &str, port: u16) -> Self {
         Self {
             connection: headers.connection.clone(),
             append_for: !headers.not_append_x_forwarded_for,
             scheme_headers: headers.add_x_forwarded_scheme_headers,
             underscores,
-            server: HeaderValue::try_from(host_name)
-                .ok()
-                .filter(|name| !name.is_empty()),
+            server: HeaderValue::try_from(host_name).ok().filter(|name| !name.is_empty()),
             port: (port, HeaderValue::from(port)),
         }
     }
@@ -143,12 +131,7 @@ pub fn sanitise_incoming(
 /// Before a request is sent upstream: the client's address joins `X-Forwarded-For`, and what was meant for this hop goes.
 ///
 /// `upgrade`: the request is sent over HTTP/1.1 and asks to switch protocols; `Upgrade` stays and `Connection` says so. Otherwise neither is left.
-pub fn prepare_upstream(
-    headers: &mut HeaderMap,
-    peer: &Peer,
-    policy: &ForwardedPolicy,
-    upgrade: bool,
-) {
+pub fn prepare_upstream(headers: &mut HeaderMap, peer: &Peer, policy: &ForwardedPolicy, upgrade: bool) {
     let seen = Seen::of(headers, false);
     remove_hop_by_hop(headers, &seen, upgrade);
     match (seen.has_forwarded(FORWARDED_FOR), policy.append_for) {
@@ -178,19 +161,13 @@ fn describe(
     // One growth at most: six names here, X-Forwarded-For later.
     headers.reserve(8);
     let is_set = |headers: &HeaderMap, at: usize| {
-        seen.has_forwarded(at)
-            && headers
-                .get(&FORWARDED[at])
-                .is_some_and(|value| !value.is_empty())
+        seen.has_forwarded(at) && headers.get(&FORWARDED[at]).is_some_and(|value| !value.is_empty())
     };
     if !is_set(headers, REAL_IP) {
         headers.insert(&FORWARDED[REAL_IP], peer.ip_value.clone());
     }
     let proto = if is_set(headers, FORWARDED_PROTO) {
-        headers
-            .get(&FORWARDED[FORWARDED_PROTO])
-            .cloned()
-            .unwrap_or(HTTP)
+        headers.get(&FORWARDED[FORWARDED_PROTO]).cloned().unwrap_or(HTTP)
     } else {
         let proto = match (is_websocket, peer.tls) {
             (false, false) => HTTP,
@@ -226,27 +203,16 @@ fn describe(
 }
 
 /// The port that `Host` names, or the one that the protocol stands for.
-fn port(
-    host: Option<&HeaderValue>,
-    proto: &HeaderValue,
-    peer: &Peer,
-    policy: &ForwardedPolicy,
-) -> HeaderValue {
+fn port(host: Option<&HeaderValue>, proto: &HeaderValue, peer: &Peer, policy: &ForwardedPolicy) -> HeaderValue {
     if let Some(port) = host.and_then(|host| port_of(host.as_bytes())) {
         return match port {
             b"80" => PORT_80,
             b"443" => PORT_443,
             port if port == policy.port.1.as_bytes() => policy.port.1.clone(),
-            port => {
-                HeaderValue::from_bytes(port).unwrap_or_else(|_| HeaderValue::from(policy.port.0))
-            }
+            port => HeaderValue::from_bytes(port).unwrap_or_else(|_| HeaderValue::from(policy.port.0)),
         };
     }
-    if peer.tls || proto == HTTPS || proto == WSS {
-        PORT_443
-    } else {
-        PORT_80
-    }
+    if peer.tls || proto == HTTPS || proto == WSS { PORT_443 } else { PORT_80 }
 }
 
 /// The digits after the colon of `host:port` or `[v6]:port`.
@@ -254,13 +220,8 @@ fn port_of(host: &[u8]) -> Option<&[u8]> {
     let colon = host.iter().rposition(|byte| *byte == b':')?;
     let (name, port) = (&host[..colon], &host[colon + 1..]);
     let is_address = name.first() == Some(&b'[');
-    let splits = if is_address {
-        name.last() == Some(&b']')
-    } else {
-        !name.contains(&b':')
-    };
-    (splits && !port.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit))
-        .then_some(port)
+    let splits = if is_address { name.last() == Some(&b']') } else { !name.contains(&b':') };
+    (splits && !port.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)).then_some(port)
 }
 
 /// Makes one line of all lines of X-Forwarded-For and of the client's address.
@@ -311,10 +272,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, seen: &Seen, upgrade: bool) {
 /// Whether all that `TE` says is `trailers`, which gRPC needs to pass.
 fn is_trailers(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(TE).iter();
-    lines
-        .next()
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"))
-        && lines.next().is_none()
+    lines.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers")) && lines.next().is_none()
 }
 
 /// Removes the fields that `Connection` names, but those in `kept`, and leaves in it only them and `Upgrade` (with the field of that name).
@@ -326,11 +284,7 @@ fn apply_connection(headers: &mut HeaderMap, kept: &[String]) {
     let lines: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
     headers.remove(CONNECTION);
     let mut is_upgrade = false;
-    for token in lines
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-    {
+    for token in lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
         if token.eq_ignore_ascii_case(b"upgrade") {
             is_upgrade = true;
             continue;

@@ -181,11 +181,7 @@ impl Gateway {
 type Listeners = Vec<Vec<std::net::TcpListener>>;
 
 /// The entry points, and for each worker one listener for each of them.
-fn bind(
-    statics: &Static,
-    metrics: &Metrics,
-    workers: usize,
-) -> Result<(Vec<Arc<EntryPoint>>, Listeners), StartError> {
+fn bind(statics: &Static, metrics: &Metrics, workers: usize) -> Result<(Vec<Arc<EntryPoint>>, Listeners), StartError> {
     let host_name = hostname::get().unwrap_or_default().to_string_lossy().into_owned();
     let mut entry_points = Vec::new();
     let mut listeners: Listeners = (0..workers).map(|_| Vec::new()).collect();

@@ -26,7 +26,10 @@ use crate::{
     connection::{Connection, Ending},
     entry_point::EntryPoint,
     proxy,
-    stream::{Stream, gather::{Gathered, gather}},
+    stream::{
+        Stream,
+        gather::{Gathered, gather},
+    },
 };
 
 /// Spawns on the worker's own thread.

@@ -106,9 +106,7 @@ impl Metrics {
             now: AtomicU64::new(0),
         });
         let registry = Registry::new();
-        registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         registry.register(Box::new(collect::Collected::new(Arc::clone(&shared))?))?;
         Ok(Self { shared, registry })
     }
@@ -160,9 +158,7 @@ impl Metrics {
     /// To be called after each publish: owners that are not in `live` are shown once more and then forgotten.
     pub fn retain(&self, live: &Live) {
         let owners = &self.shared.owners;
-        owners
-            .entry_points
-            .retain(live.entry_points.iter().map(|id| id.0));
+        owners.entry_points.retain(live.entry_points.iter().map(|id| id.0));
         owners.routers.retain(live.routers.iter().map(|id| id.0));
         owners.services.retain(live.services.iter().map(|id| id.0));
         owners.versions.retain(live.versions.iter().map(|id| id.0));
@@ -180,10 +176,7 @@ impl Metrics {
 
     /// The problems that the last update of a provider had; 0 after a good one.
     pub fn set_problems(&self, provider: &str, problems: usize) {
-        self.shared
-            .rows
-            .problems
-            .set(vec![provider.to_owned()], problems as f64);
+        self.shared.rows.problems.set(vec![provider.to_owned()], problems as f64);
     }
 
     /// The unsupported keys that the operator allowed and that have no effect.
@@ -194,18 +187,14 @@ impl Metrics {
 
     /// All servers whose health is watched, with whether they are up, in place of those told before.
     pub fn set_servers<'a>(&self, servers: impl IntoIterator<Item = (&'a str, &'a str, bool)>) {
-        let rows = servers
-            .into_iter()
-            .map(|(service, url, up)| (vec![service.to_owned(), url.to_owned()], f64::from(up)));
+        let rows =
+            servers.into_iter().map(|(service, url, up)| (vec![service.to_owned(), url.to_owned()], f64::from(up)));
         self.shared.rows.servers.replace(rows);
     }
 
     /// A server went up or down.
     pub fn set_server_up(&self, service: &str, url: &str, up: bool) {
-        self.shared
-            .rows
-            .servers
-            .set(vec![service.to_owned(), url.to_owned()], f64::from(up));
+        self.shared.rows.servers.set(vec![service.to_owned(), url.to_owned()], f64::from(up));
     }
 
     /// The count of access log lines that were lost. Not a worker's own cell: it is touched only when a line is lost.
@@ -241,20 +230,15 @@ struct Families {
 impl Families {
     fn new(config: &Prometheus) -> prometheus::Result<Self> {
         let header_labels = config.header_labels.iter().map(|(label, header)| {
-            let name = header.parse().map_err(|_| {
-                prometheus::Error::Msg(format!("{header:?} is not a header's name"))
-            })?;
+            let name =
+                header.parse().map_err(|_| prometheus::Error::Msg(format!("{header:?} is not a header's name")))?;
             Ok((label.clone(), name))
         });
         Ok(Self {
             entry_points: config.entry_points,
             routers: config.routers,
             services: config.services,
-            bounds: config
-                .buckets
-                .iter()
-                .map(|seconds| nanoseconds(*seconds))
-                .collect(),
+            bounds: config.buckets.iter().map(|seconds| nanoseconds(*seconds)).collect(),
             seconds: config.buckets.clone(),
             header_labels: header_labels.collect::<prometheus::Result<_>>()?,
         })
@@ -262,17 +246,12 @@ impl Families {
 
     /// The index of the bucket that a duration falls into; the last one is everything above.
     fn bucket(&self, nanoseconds: u64) -> usize {
-        self.bounds
-            .iter()
-            .position(|bound| nanoseconds <= *bound)
-            .unwrap_or(self.bounds.len())
+        self.bounds.iter().position(|bound| nanoseconds <= *bound).unwrap_or(self.bounds.len())
     }
 }
 
 fn nanoseconds(seconds: f64) -> u64 {
-    Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |bound| {
-        u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX)
-    })
+    Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |bound| u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -43,10 +43,7 @@ pub use self::{
 
 /// One policy, ready to run.
 #[derive(Debug, Clone)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the key's own name, and its type says what it does"
-)]
+#[expect(missing_docs, reason = "each variant is the key's own name, and its type says what it does")]
 pub enum Middleware {
     Headers(Box<Headers>),
     AddPrefix(AddPrefix),
@@ -107,36 +104,22 @@ impl Middleware {
         Ok(match kind {
             MiddlewareKind::Headers(headers) => Self::Headers(Box::new(Headers::compile(headers)?)),
             MiddlewareKind::AddPrefix(prefix) => Self::AddPrefix(AddPrefix::new(prefix)),
-            MiddlewareKind::StripPrefix(prefixes) => {
-                Self::StripPrefix(StripPrefix::compile(prefixes)?)
-            }
-            MiddlewareKind::StripPrefixRegex(regexes) => {
-                Self::StripPrefixRegex(StripPrefixRegex::new(regexes))
-            }
+            MiddlewareKind::StripPrefix(prefixes) => Self::StripPrefix(StripPrefix::compile(prefixes)?),
+            MiddlewareKind::StripPrefixRegex(regexes) => Self::StripPrefixRegex(StripPrefixRegex::new(regexes)),
             MiddlewareKind::ReplacePath(path) => Self::ReplacePath(ReplacePath::compile(path)?),
             MiddlewareKind::ReplacePathRegex { regex, replacement } => {
                 Self::ReplacePathRegex(ReplacePathRegex::new(regex, replacement))
             }
-            MiddlewareKind::RedirectScheme {
-                scheme,
-                port,
-                permanent,
-            } => Self::RedirectScheme(RedirectScheme::new(scheme, *port, *permanent)),
-            MiddlewareKind::RedirectRegex {
-                regex,
-                replacement,
-                permanent,
-            } => Self::RedirectRegex(RedirectRegex::new(regex, replacement, *permanent)),
+            MiddlewareKind::RedirectScheme { scheme, port, permanent } => {
+                Self::RedirectScheme(RedirectScheme::new(scheme, *port, *permanent))
+            }
+            MiddlewareKind::RedirectRegex { regex, replacement, permanent } => {
+                Self::RedirectRegex(RedirectRegex::new(regex, replacement, *permanent))
+            }
             MiddlewareKind::Chain(_) => return Err(CompileError::Chain),
-            MiddlewareKind::IpAllowList {
-                source_range,
-                strategy,
-                reject_status,
-            } => Self::IpAllowList(IpAllowList::compile(
-                source_range,
-                strategy,
-                *reject_status,
-            )?),
+            MiddlewareKind::IpAllowList { source_range, strategy, reject_status } => {
+                Self::IpAllowList(IpAllowList::compile(source_range, strategy, *reject_status)?)
+            }
         })
     }
 

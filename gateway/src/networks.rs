@@ -33,10 +33,7 @@ impl Networks {
 /// A network of IPv4-mapped addresses as the IPv4 network it stands for; any other as it is.
 pub(crate) fn unmapped(net: IpNet) -> IpNet {
     let IpNet::V6(six) = net else { return net };
-    let (Some(address), Some(length)) = (
-        six.addr().to_ipv4_mapped(),
-        six.prefix_len().checked_sub(MAPPED_BITS),
-    ) else {
+    let (Some(address), Some(length)) = (six.addr().to_ipv4_mapped(), six.prefix_len().checked_sub(MAPPED_BITS)) else {
         return net;
     };
     Ipv4Net::new(address, length).map_or(net, IpNet::V4)
@@ -64,11 +61,7 @@ mod tests {
         ];
         for (net, address, expected) in cases {
             let set = Networks::new(&[net.parse().unwrap()]);
-            assert_eq!(
-                set.contains(address.parse().unwrap()),
-                expected,
-                "{net} {address}"
-            );
+            assert_eq!(set.contains(address.parse().unwrap()), expected, "{net} {address}");
         }
     }
 

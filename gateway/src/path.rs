@@ -60,11 +60,7 @@ pub fn normalise<'p>(rules: &PathRules, raw: &'p str) -> Result<Cow<'p, str>, Pa
         return Ok(Cow::Borrowed(raw));
     }
     let encoded = normal_encoding(rules, raw)?;
-    Ok(Cow::Owned(if rules.sanitize {
-        without_dots(&encoded)
-    } else {
-        encoded
-    }))
+    Ok(Cow::Owned(if rules.sanitize { without_dots(&encoded) } else { encoded }))
 }
 
 /// The path that rules are matched against: percent-encodings of characters that are not reserved are decoded, so that
@@ -104,9 +100,7 @@ pub(crate) fn is_clean(path: &str) -> bool {
     while let Some(segment) = rest.next() {
         let empty = segment.is_empty() && rest.peek().is_some();
         let dots = segment.starts_with(['.', '%'])
-            && [&b"."[..], b".."]
-                .iter()
-                .any(|dots| percent_decode_str(segment).eq(dots.iter().copied()));
+            && [&b"."[..], b".."].iter().any(|dots| percent_decode_str(segment).eq(dots.iter().copied()));
         if empty || dots {
             return false;
         }
@@ -117,18 +111,13 @@ pub(crate) fn is_clean(path: &str) -> bool {
 /// Whether every `%` is followed by two hexadecimal digits.
 pub(crate) fn is_soundly_encoded(text: &str) -> bool {
     let bytes = text.as_bytes();
-    text.match_indices('%')
-        .all(|(at, _)| bytes.get(at + 1..at + 3).and_then(hex).is_some())
+    text.match_indices('%').all(|(at, _)| bytes.get(at + 1..at + 3).and_then(hex).is_some())
 }
 
 /// The octet that `digits`, two hexadecimal digits, stand for.
 pub(crate) fn hex(digits: &[u8]) -> Option<u8> {
     let [high, low] = digits else { return None };
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     Some(digit(*high)? << 4 | digit(*low)?)
 }
 
@@ -144,8 +133,7 @@ fn is_normal(rules: &PathRules, path: &[u8]) -> bool {
             }
             Class::Percent => {
                 let digits = path.get(at + 1..at + 3).unwrap_or_default();
-                let kept = hex(digits)
-                    .filter(|byte| !is_unreserved(*byte) && allowed(rules, *byte).is_ok());
+                let kept = hex(digits).filter(|byte| !is_unreserved(*byte) && allowed(rules, *byte).is_ok());
                 if kept.is_none() || digits.iter().any(u8::is_ascii_lowercase) {
                     return false;
                 }
@@ -160,10 +148,7 @@ fn is_normal(rules: &PathRules, path: &[u8]) -> bool {
 
 /// Whether what follows a slash begins with a slash or a dot segment.
 fn begins_unclean(rest: &[u8]) -> bool {
-    matches!(
-        rest,
-        [b'/', ..] | [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..]
-    )
+    matches!(rest, [b'/', ..] | [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
 }
 
 fn normal_encoding(rules: &PathRules, raw: &str) -> Result<String, PathRefusal> {
@@ -175,10 +160,7 @@ fn normal_encoding(rules: &PathRules, raw: &str) -> Result<String, PathRefusal> 
         match CLASSES[usize::from(byte)] {
             Class::Plain | Class::Slash => path.push(char::from(byte)),
             Class::Percent => {
-                let byte = bytes
-                    .get(at..at + 2)
-                    .and_then(hex)
-                    .ok_or(PathRefusal::BadEncoding)?;
+                let byte = bytes.get(at..at + 2).and_then(hex).ok_or(PathRefusal::BadEncoding)?;
                 at += 2;
                 if is_unreserved(byte) {
                     path.push(char::from(byte));
@@ -228,11 +210,7 @@ fn allowed(rules: &PathRules, byte: u8) -> Result<(), PathRefusal> {
         b'#' => ("hash", encoded.hash),
         _ => return Ok(()),
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(PathRefusal::Encoded { name, byte })
-    }
+    if allowed { Ok(()) } else { Err(PathRefusal::Encoded { name, byte }) }
 }
 
 fn first_decodable(path: &[u8]) -> Option<usize> {
@@ -273,10 +251,7 @@ const fn is_reserved(byte: u8) -> bool {
 }
 
 const fn is_sub_delimiter(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-    )
+    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 #[derive(Clone, Copy)]
@@ -295,10 +270,7 @@ const CLASSES: [Class; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let octet = byte as u8;
-        if is_unreserved(octet)
-            || is_sub_delimiter(octet)
-            || matches!(octet, b':' | b'@' | b'[' | b']')
-        {
+        if is_unreserved(octet) || is_sub_delimiter(octet) || matches!(octet, b':' | b'@' | b'[' | b']') {
             classes[byte] = Class::Plain;
         } else if octet <= b' ' || matches!(octet, 0x7F | b'?' | b'#') {
             classes[byte] = Class::Refuse;

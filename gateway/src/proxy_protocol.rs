@@ -54,10 +54,7 @@ fn parse_v1(bytes: &[u8]) -> Progress {
     };
     let len = line + 2;
     match v1::Header::try_from(&bytes[..len]) {
-        Ok(header) if header.header.len() == len => Progress::Complete {
-            len,
-            source: v1_source(&header.addresses),
-        },
+        Ok(header) if header.header.len() == len => Progress::Complete { len, source: v1_source(&header.addresses) },
         _ => Progress::Invalid("bad version 1 header"),
     }
 }
@@ -82,10 +79,7 @@ fn parse_v2(bytes: &[u8]) -> Progress {
         return Progress::Incomplete;
     };
     match v2::Header::try_from(header) {
-        Ok(header) => Progress::Complete {
-            len,
-            source: v2_source(&header),
-        },
+        Ok(header) => Progress::Complete { len, source: v2_source(&header) },
         Err(_) => Progress::Invalid("bad version 2 header"),
     }
 }
@@ -93,12 +87,8 @@ fn parse_v2(bytes: &[u8]) -> Progress {
 fn v2_source(header: &v2::Header<'_>) -> Option<SocketAddr> {
     match (header.command, header.addresses) {
         (v2::Command::Local, _) => None,
-        (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => {
-            Some(SocketAddr::from((ip.source_address, ip.source_port)))
-        }
-        (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => {
-            Some(canonical(ip.source_address.into(), ip.source_port))
-        }
+        (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
+        (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => Some(canonical(ip.source_address.into(), ip.source_port)),
         (v2::Command::Proxy, _) => None,
     }
 }

@@ -21,7 +21,11 @@ pub(crate) const MISDIRECTED: Error = Error::Refused(Refusal {
 });
 
 /// Checks a head and brings it into its one form: Host set, target in origin form, path normal, X-Forwarded-* ours.
-pub(crate) fn request(connection: &Connection, parts: &mut request::Parts, wanted: Option<&Wanted>) -> Result<(), Error> {
+pub(crate) fn request(
+    connection: &Connection,
+    parts: &mut request::Parts,
+    wanted: Option<&Wanted>,
+) -> Result<(), Error> {
     fields(connection, parts)?;
     framing(parts)?;
     method(parts, wanted)?;

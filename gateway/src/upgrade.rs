@@ -13,13 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    body::RequestBody,
-    error::Error,
-    exchange::Exchange,
-    metrics::Outcome,
-    pool::connect,
-    relay,
-    snapshot::LoadBalancer,
+    body::RequestBody, error::Error, exchange::Exchange, metrics::Outcome, pool::connect, relay, snapshot::LoadBalancer,
 };
 
 /// A client asks for another protocol.

@@ -11,21 +11,13 @@ use rollgate_config::{
 };
 
 /// A problem for each file that is named and not there.
-pub(super) fn missing(
-    statics: Option<&Static>,
-    configuration: Option<&Configuration>,
-) -> Vec<Problem> {
+pub(super) fn missing(statics: Option<&Static>, configuration: Option<&Configuration>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut look = |path: &str, source: &PemSource, at: &Place| {
         if let PemSource::File(file) = source
             && !file.is_file()
         {
-            problems.push(Problem::new(
-                at,
-                path,
-                format!("there is no file {:?}", file.display().to_string()),
-                "",
-            ));
+            problems.push(Problem::new(at, path, format!("there is no file {:?}", file.display().to_string()), ""));
         }
     };
     if let Some(statics) = statics {
@@ -36,52 +28,28 @@ pub(super) fn missing(
     };
     for (name, transport) in &configuration.servers_transports {
         let name = name.split('@').next().unwrap_or(name);
-        of_transport(
-            &format!("http.serversTransports.{name}"),
-            transport,
-            &mut look,
-        );
+        of_transport(&format!("http.serversTransports.{name}"), transport, &mut look);
     }
     let tls = &configuration.tls;
     of_certificates("tls.certificates", &tls.certificates, &mut look);
-    of_certificates(
-        "tls.stores.default.defaultCertificate",
-        tls.default_certificate.as_slice(),
-        &mut look,
-    );
+    of_certificates("tls.stores.default.defaultCertificate", tls.default_certificate.as_slice(), &mut look);
     for (name, options) in &tls.options {
         let name = name.split('@').next().unwrap_or(name);
         for authority in &options.client_ca {
-            look(
-                &format!("tls.options.{name}.clientAuth.caFiles"),
-                &authority.value,
-                &authority.at,
-            );
+            look(&format!("tls.options.{name}.clientAuth.caFiles"), &authority.value, &authority.at);
         }
     }
     problems
 }
 
-fn of_transport(
-    path: &str,
-    transport: &ServersTransport,
-    look: &mut impl FnMut(&str, &PemSource, &Place),
-) {
+fn of_transport(path: &str, transport: &ServersTransport, look: &mut impl FnMut(&str, &PemSource, &Place)) {
     for authority in &transport.root_cas {
         look(&format!("{path}.rootCAs"), &authority.value, &authority.at);
     }
-    of_certificates(
-        &format!("{path}.certificates"),
-        &transport.certificates,
-        look,
-    );
+    of_certificates(&format!("{path}.certificates"), &transport.certificates, look);
 }
 
-fn of_certificates(
-    path: &str,
-    certificates: &[Certificate],
-    look: &mut impl FnMut(&str, &PemSource, &Place),
-) {
+fn of_certificates(path: &str, certificates: &[Certificate], look: &mut impl FnMut(&str, &PemSource, &Place)) {
     for certificate in certificates {
         look(path, &certificate.cert, &certificate.at);
         look(path, &certificate.key, &certificate.at);

@@ -25,10 +25,7 @@ pub(super) fn found(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         if path.is_dir() {
             collect(path, &mut files, 0)?;
             if files.len() == before {
-                return Err(format!(
-                    "{}: no file in it ends in .yml, .yaml, .toml or .json",
-                    path.display()
-                ));
+                return Err(format!("{}: no file in it ends in .yml, .yaml, .toml or .json", path.display()));
             }
         } else {
             fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -52,15 +49,10 @@ fn identity(path: &Path) -> PathBuf {
 /// Hidden files and folders are passed over, as `run` does: editors' swap files and a mounted volume's `..data`.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), String> {
     if depth > MAX_DEPTH {
-        return Err(format!(
-            "{}: more than {MAX_DEPTH} folders deep",
-            folder.display()
-        ));
+        return Err(format!("{}: more than {MAX_DEPTH} folders deep", folder.display()));
     }
     let unreadable = |error| format!("{}: {error}", folder.display());
-    let entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable)?;
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
@@ -83,38 +75,21 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), 
 /// A file that cannot be read or is of no known kind.
 pub(super) fn parsed(path: &Path) -> Result<Result<Document, Vec<Problem>>, String> {
     let name = path.display().to_string();
-    let format =
-        Format::of(&name).ok_or_else(|| format!("{name}: is no .yml, .yaml, .toml or .json"))?;
+    let format = Format::of(&name).ok_or_else(|| format!("{name}: is no .yml, .yaml, .toml or .json"))?;
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
     read.map_err(|error| format!("{name}: {error}"))?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => Document::parse(&name, &text, format),
-        Err(error) => Err(vec![not_utf8(
-            &name,
-            error.as_bytes(),
-            error.utf8_error().valid_up_to(),
-        )]),
+        Err(error) => Err(vec![not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to())]),
     })
 }
 
 fn not_utf8(name: &str, bytes: &[u8], offset: usize) -> Problem {
     let before = &bytes[..offset];
-    let start = before
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |newline| newline + 1);
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
     let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
     let line = number(before.iter().filter(|&&byte| byte == b'\n').count());
     let column = number(String::from_utf8_lossy(&before[start..]).chars().count());
-    Problem::new(
-        &Place {
-            source: name.into(),
-            line,
-            column,
-        },
-        "",
-        "is not UTF-8",
-        "",
-    )
+    Problem::new(&Place { source: name.into(), line, column }, "", "is not UTF-8", "")
 }

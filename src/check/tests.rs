@@ -7,18 +7,13 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(test: &str, files: &[(&str, &str)]) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("rollgate-check-{}-{test}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("rollgate-check-{}-{test}", std::process::id()));
         let folder = Self(path);
         fs::create_dir_all(&folder.0).expect("a folder");
         for (name, text) in files {
             let file = folder.0.join(name);
             fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
-            fs::write(
-                file,
-                text.replace("{folder}", &folder.0.display().to_string()),
-            )
-            .expect("a file");
+            fs::write(file, text.replace("{folder}", &folder.0.display().to_string())).expect("a file");
         }
         folder
     }
@@ -36,18 +31,11 @@ impl Folder {
                 let (mut out, mut err) = (Vec::new(), Vec::new());
                 let code = report.print(&mut out, &mut err);
                 let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-                let word = if code == ExitCode::SUCCESS {
-                    "success"
-                } else {
-                    "failure"
-                };
+                let word = if code == ExitCode::SUCCESS { "success" } else { "failure" };
                 format!("{}-- {word}\n{}", text(out), text(err))
             }
         };
-        text.replace(
-            &format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR),
-            "",
-        )
+        text.replace(&format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR), "")
     }
 }
 
@@ -59,71 +47,41 @@ impl Drop for Folder {
 
 const STATIC: &str = "entryPoints:\n  web: {address: ':80', http: {middlewares: [secure]}}\n";
 
-const ROUTER: &str = "[http.routers.pro]\nrule = \"Host(`pro.coding`)\"\nservice = \"stable\"\nentryPoints = [\"web\"]\n";
+const ROUTER: &str =
+    "[http.routers.pro]\nrule = \"Host(`pro.coding`)\"\nservice = \"stable\"\nentryPoints = [\"web\"]\n";
 
 const SERVICE: &str = r#"{"http": {"services": {"stable": {"loadBalancer": {"servers": [{"url": "http://a", "weight": 0.5}]}}},
   "middlewares": {"secure": {"headers": {"frameDeny": true}}}}}"#;
 
 #[test]
 fn files_and_folders_named_together_are_one_configuration() {
-    let folder = Folder::new(
-        "together",
-        &[
-            ("main.yml", STATIC),
-            ("conf/a.toml", ROUTER),
-            ("conf/below/b.json", SERVICE),
-        ],
-    );
+    let folder =
+        Folder::new("together", &[("main.yml", STATIC), ("conf/a.toml", ROUTER), ("conf/below/b.json", SERVICE)]);
     let options = Options::default();
-    assert_eq!(
-        folder.told(&["main.yml", "conf"], &options),
-        "-- success\nno problems in 3 files\n"
-    );
-    assert_eq!(
-        folder.told(&["conf", "main.yml", "conf/a.toml"], &options),
-        "-- success\nno problems in 3 files\n"
-    );
+    assert_eq!(folder.told(&["main.yml", "conf"], &options), "-- success\nno problems in 3 files\n");
+    assert_eq!(folder.told(&["conf", "main.yml", "conf/a.toml"], &options), "-- success\nno problems in 3 files\n");
     insta::assert_snapshot!(folder.told(&["main.yml", "conf/a.toml"], &options));
 }
 
 #[test]
 fn what_traefik_would_refuse_is_listed_on_demand() {
     let folder = Folder::new("traefik", &[("b.json", SERVICE)]);
-    assert_eq!(
-        folder.told(&["b.json"], &Options::default()),
-        "-- success\nno problems in 1 file\n"
-    );
-    insta::assert_snapshot!(folder.told(
-        &["b.json"],
-        &Options {
-            traefik: true,
-            ..Options::default()
-        }
-    ));
+    assert_eq!(folder.told(&["b.json"], &Options::default()), "-- success\nno problems in 1 file\n");
+    insta::assert_snapshot!(folder.told(&["b.json"], &Options { traefik: true, ..Options::default() }));
 }
 
 #[test]
 fn what_is_allowed_is_told_beside() {
     let folder = Folder::new("allowed", &[("a.yml", "tcp: {}\nhttp: {}\n")]);
-    let options = Options {
-        allow: Allow::parse("tcp"),
-        ..Options::default()
-    };
+    let options = Options { allow: Allow::parse("tcp"), ..Options::default() };
     insta::assert_snapshot!(folder.told(&["a.yml"], &options));
 }
 
 #[test]
 fn problems_come_in_the_order_of_files_and_lines() {
     let broken = "http:\n  routers:\n    a: {service: x}\n  services: {y: {}}\nentryPoints: {web: {}}\nextra: 1\n";
-    let folder = Folder::new(
-        "order",
-        &[
-            ("b.yml", broken),
-            ("a.toml", "[http\n"),
-            ("c.json", ""),
-            (".hidden.yml", "x: ["),
-        ],
-    );
+    let folder =
+        Folder::new("order", &[("b.yml", broken), ("a.toml", "[http\n"), ("c.json", ""), (".hidden.yml", "x: [")]);
     insta::assert_snapshot!(folder.told(&["b.yml", "a.toml", "c.json"], &Options::default()));
     insta::assert_snapshot!(folder.told(&["."], &Options::default()));
 }
@@ -153,47 +111,23 @@ fn one_file_is_read_as_run_reads_it() {
         "follow",
         &[
             ("main.yml", main),
-            (
-                "itself.yml",
-                "providers: {file: {filename: '{folder}/itself.yml'}}\nhttp: {}\n",
-            ),
-            (
-                "lost.yml",
-                "providers:\n  file: {filename: '{folder}/nowhere.yml'}\n",
-            ),
-            (
-                "conf/a.yml",
-                "http: {routers: {r: {rule: Host(`a`), service: nope, entryPoints: [http]}}}\n",
-            ),
+            ("itself.yml", "providers: {file: {filename: '{folder}/itself.yml'}}\nhttp: {}\n"),
+            ("lost.yml", "providers:\n  file: {filename: '{folder}/nowhere.yml'}\n"),
+            ("conf/a.yml", "http: {routers: {r: {rule: Host(`a`), service: nope, entryPoints: [http]}}}\n"),
             ("conf/b.yml", "entryPoints: {web: {address: ':80'}}\n"),
         ],
     );
     let options = Options::default();
-    assert_eq!(
-        folder.told(&["itself.yml"], &options),
-        "-- success\nno problems in 1 file\n"
-    );
+    assert_eq!(folder.told(&["itself.yml"], &options), "-- success\nno problems in 1 file\n");
     insta::assert_snapshot!(
-        [
-            folder.told(&["main.yml"], &options),
-            folder.told(&["lost.yml"], &options)
-        ]
-        .join("====\n")
+        [folder.told(&["main.yml"], &options), folder.told(&["lost.yml"], &options)].join("====\n")
     );
 }
 
 #[test]
 fn what_is_not_there_is_wrong_usage() {
-    let folder = Folder::new(
-        "usage",
-        &[("a.txt", ""), ("empty/x.txt", ""), ("a.yml", "http: {}\n")],
-    );
-    for names in [
-        &["nope.yml"][..],
-        &["a.yml", "nope.yml"],
-        &["empty"],
-        &["a.txt"],
-    ] {
+    let folder = Folder::new("usage", &[("a.txt", ""), ("empty/x.txt", ""), ("a.yml", "http: {}\n")]);
+    for names in [&["nope.yml"][..], &["a.yml", "nope.yml"], &["empty"], &["a.txt"]] {
         let told = folder.told(names, &Options::default());
         assert!(told.starts_with("usage: "), "{names:?}: {told}");
     }
@@ -213,9 +147,6 @@ fn bytes_that_are_no_text_are_a_problem() {
 #[test]
 fn a_file_is_the_same_by_any_name() {
     let folder = Folder::new("same", &[("a.yml", "")]);
-    assert!(files::is_same(
-        &folder.path("a.yml"),
-        &folder.0.join(".").join("a.yml")
-    ));
+    assert!(files::is_same(&folder.path("a.yml"), &folder.0.join(".").join("a.yml")));
     assert!(!files::is_same(&folder.path("a.yml"), Path::new("a.yml")));
 }

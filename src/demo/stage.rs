@@ -68,9 +68,9 @@ fn serve(listeners: Vec<(String, String, TcpListener)>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("samples".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let served = listeners.into_iter().map(|(name, version, listener)| {
-                tokio::spawn(sample::serve(name, version, listener))
-            });
+            let served = listeners
+                .into_iter()
+                .map(|(name, version, listener)| tokio::spawn(sample::serve(name, version, listener)));
             for service in served.collect::<Vec<_>>() {
                 if let Ok(Err(error)) = service.await {
                     tracing::error!(%error, "a sample service ended");

@@ -25,9 +25,13 @@ pub(crate) fn text(explanation: &Explanation, asked: &Asked) -> String {
         Some(winner) => {
             let _ = writeln!(out, "router       {}", winner.name);
             for weighted in &winner.passes_by {
-                let _ = writeln!(out, "             warning: leads to a version of {weighted} directly; its weights do not hold here");
+                let _ = writeln!(
+                    out,
+                    "             warning: leads to a version of {weighted} directly; its weights do not hold here"
+                );
             }
-            let middlewares = if winner.middlewares.is_empty() { "none".to_owned() } else { winner.middlewares.join(", ") };
+            let middlewares =
+                if winner.middlewares.is_empty() { "none".to_owned() } else { winner.middlewares.join(", ") };
             let _ = writeln!(out, "middlewares  {middlewares}");
             out.push_str("service\n");
             branch(&mut out, &winner.service, 1);

@@ -27,9 +27,7 @@ pub fn check(workspace: &Workspace) -> Outcome {
             Some("rs") => complaints.extend(rules::rust(&name, &text_of(file)?)),
             Some("md") => {
                 let folder = file.parent().unwrap_or(&workspace.root);
-                complaints.extend(rules::markdown(&name, &text_of(file)?, |target| {
-                    folder.join(target).exists()
-                }));
+                complaints.extend(rules::markdown(&name, &text_of(file)?, |target| folder.join(target).exists()));
             }
             _ => {}
         }
@@ -72,20 +70,16 @@ fn examples(folder: &Path) -> Result<Vec<String>, String> {
             .filter(|extension| example.join(format!("rollgate.{extension}")).is_file())
             .count();
         if configurations != 1 {
-            complaints.push(format!(
-                "examples/{name}: {configurations} files rollgate.yml, .toml or .json (exactly one)"
-            ));
+            complaints
+                .push(format!("examples/{name}: {configurations} files rollgate.yml, .toml or .json (exactly one)"));
         }
     }
     Ok(complaints)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let listed = fs::read_dir(folder).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect()
-    });
+    let listed =
+        fs::read_dir(folder).and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
     listed.map_err(|why| format!("{}: {why}", folder.display()))
 }
 

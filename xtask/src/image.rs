@@ -27,21 +27,11 @@ use crate::{
 
 /// Builds the image and starts its root file system.
 pub fn check(workspace: &Workspace) -> Outcome {
-    pass(
-        workspace
-            .cargo()
-            .args(["build", "--quiet", "--locked", "--bin", "rollgate"]),
-    )?;
+    pass(workspace.cargo().args(["build", "--quiet", "--locked", "--bin", "rollgate"]))?;
     let work = Work::begin(workspace)?;
     let binary = work.folder.join("rollgate");
     let built = workspace.target.join("debug/rollgate");
-    pass(
-        Command::new("strip")
-            .arg("--strip-debug")
-            .arg("-o")
-            .arg(&binary)
-            .arg(built),
-    )?;
+    pass(Command::new("strip").arg("--strip-debug").arg("-o").arg(&binary).arg(built))?;
     work.make_build_image(&binary)?;
     work.make_final_image(&binary)?;
     work.build(&workspace.root)?;
@@ -79,13 +69,8 @@ impl Work {
         place(&busybox, &context.join("bin/busybox"))?;
         place(binary, &context.join("opt/rollgate"))?;
         write(&context.join("bin/cargo"), STAND_IN_CARGO, 0o755)?;
-        write(
-            &context.join("etc/ssl/certs/ca-certificates.crt"),
-            "",
-            0o644,
-        )?;
-        let dockerfile =
-            "FROM scratch\nCOPY . /\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\n";
+        write(&context.join("etc/ssl/certs/ca-certificates.crt"), "", 0o644)?;
+        let dockerfile = "FROM scratch\nCOPY . /\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\n";
         self.bud(&context, dockerfile, BUILD_IMAGE)
     }
 
@@ -93,14 +78,8 @@ impl Work {
     fn make_final_image(&self, binary: &Path) -> Outcome {
         let context = self.folder.join("final-stand-in");
         let linked = read(Command::new("ldd").arg(binary))?;
-        for library in linked
-            .split_whitespace()
-            .filter(|word| word.starts_with('/'))
-        {
-            place(
-                Path::new(library),
-                &context.join(library.trim_start_matches('/')),
-            )?;
+        for library in linked.split_whitespace().filter(|word| word.starts_with('/')) {
+            place(Path::new(library), &context.join(library.trim_start_matches('/')))?;
         }
         self.bud(&context, "FROM scratch\nCOPY . /\n", FINAL_IMAGE)
     }
@@ -109,57 +88,23 @@ impl Work {
         let file = context.with_extension("dockerfile");
         write(&file, dockerfile, 0o644)?;
         let mut build = self.buildah();
-        build.args([
-            "build",
-            "--isolation",
-            "chroot",
-            "--quiet",
-            "--tag",
-            tag,
-            "--file",
-        ]);
+        build.args(["build", "--isolation", "chroot", "--quiet", "--tag", tag, "--file"]);
         read(build.arg(file).arg(context)).map(drop)
     }
 
     fn build(&self, root: &Path) -> Outcome {
         let mut build = self.buildah();
-        build.args([
-            "build",
-            "--isolation",
-            "chroot",
-            "--format",
-            "docker",
-            "--quiet",
-            "--tag",
-            IMAGE,
-        ]);
-        build
-            .arg("--build-arg")
-            .arg(format!("BUILD_IMAGE={BUILD_IMAGE}"));
-        build
-            .arg("--build-arg")
-            .arg(format!("FINAL_IMAGE={FINAL_IMAGE}"));
-        read(
-            build
-                .arg("--file")
-                .arg(root.join("docker/Dockerfile"))
-                .arg(root),
-        )
-        .map(drop)
+        build.args(["build", "--isolation", "chroot", "--format", "docker", "--quiet", "--tag", IMAGE]);
+        build.arg("--build-arg").arg(format!("BUILD_IMAGE={BUILD_IMAGE}"));
+        build.arg("--build-arg").arg(format!("FINAL_IMAGE={FINAL_IMAGE}"));
+        read(build.arg("--file").arg(root.join("docker/Dockerfile")).arg(root)).map(drop)
     }
 
     /// What an orchestrator reads of the image.
     fn inspect(&self) -> Outcome {
         for (field, wanted) in INSPECTED {
             let mut inspect = self.buildah();
-            inspect.args([
-                "inspect",
-                "--type",
-                "image",
-                "--format",
-                &format!("{{{{.Docker.Config.{field}}}}}"),
-                IMAGE,
-            ]);
+            inspect.args(["inspect", "--type", "image", "--format", &format!("{{{{.Docker.Config.{field}}}}}"), IMAGE]);
             let found = read(&mut inspect)?;
             if found != *wanted {
                 return Err(format!("the image's {field} is `{found}`, not `{wanted}`"));
@@ -187,17 +132,13 @@ impl Drop for Work {
 fn which(program: &str) -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
-    candidates
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| format!("{program} is not on the path"))
+    candidates.find(|candidate| candidate.is_file()).ok_or_else(|| format!("{program} is not on the path"))
 }
 
 fn place(from: &Path, to: &Path) -> Outcome {
     let folder = to.parent().unwrap_or(to);
     let copied = fs::create_dir_all(folder).and_then(|()| fs::copy(from, to));
-    copied
-        .map(drop)
-        .map_err(|why| format!("{} -> {}: {why}", from.display(), to.display()))
+    copied.map(drop).map_err(|why| format!("{} -> {}: {why}", from.display(), to.display()))
 }
 
 fn write(file: &Path, text: &str, mode: u32) -> Outcome {
@@ -214,14 +155,10 @@ const BUILD_IMAGE: &str = "localhost/build-stand-in:latest";
 const FINAL_IMAGE: &str = "localhost/final-stand-in:latest";
 
 /// Takes the same arguments as cargo and heeds none.
-const STAND_IN_CARGO: &str =
-    "#!/bin/sh\nset -eu\nmkdir -p target/release\ncp /opt/rollgate target/release/rollgate\n";
+const STAND_IN_CARGO: &str = "#!/bin/sh\nset -eu\nmkdir -p target/release\ncp /opt/rollgate target/release/rollgate\n";
 
 const INSPECTED: &[(&str, &str)] = &[
     ("User", "65532:65532"),
     ("Entrypoint", "[/usr/local/bin/rollgate run]"),
-    (
-        "Healthcheck.Test",
-        "[CMD /usr/local/bin/rollgate healthcheck]",
-    ),
+    ("Healthcheck.Test", "[CMD /usr/local/bin/rollgate healthcheck]"),
 ];

@@ -41,17 +41,13 @@ fn dispatch(command: &str) -> Outcome {
         "test" => test(&workspace, &mut steps)?,
         "check" => check(&workspace, &mut steps)?,
         "setup" => install(&workspace, &mut steps)?,
-        "house" => steps.run("house rules", "cargo xtask house", || {
-            house::check(&workspace)
-        })?,
+        "house" => steps.run("house rules", "cargo xtask house", || house::check(&workspace))?,
         "image" => {
             install(&workspace, &mut steps)?;
             pack(&workspace, &mut steps)?;
         }
         _ => {
-            return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, image)"
-            ));
+            return Err(format!("unknown command `{command}` (test, check, setup, house, image)"));
         }
     }
     steps.end();
@@ -62,11 +58,7 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Outcome {
     install(workspace, steps)?;
     check(workspace, steps)?;
     steps.run("tests", "cargo test --workspace", || {
-        steps::pass(
-            workspace
-                .cargo()
-                .args(["test", "--workspace", "--locked", "--no-fail-fast"]),
-        )
+        steps::pass(workspace.cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     })?;
     pack(workspace, steps)
 }
@@ -76,37 +68,19 @@ fn install(workspace: &Workspace, steps: &mut Steps) -> Outcome {
 }
 
 fn check(workspace: &Workspace, steps: &mut Steps) -> Outcome {
-    steps.run("format", "cargo fmt --all", || {
-        steps::pass(workspace.cargo().args(["fmt", "--all", "--check"]))
-    })?;
-    steps.run("house rules", "cargo xtask house", || {
-        house::check(workspace)
-    })?;
+    steps.run("format", "cargo fmt --all", || steps::pass(workspace.cargo().args(["fmt", "--all", "--check"])))?;
+    steps.run("house rules", "cargo xtask house", || house::check(workspace))?;
     let clippy = "cargo clippy --workspace --all-targets -- -D warnings";
-    steps.run("clippy", clippy, || {
-        steps::pass(workspace.cargo().args(clippy.split(' ').skip(1)))
+    steps.run("clippy", clippy, || steps::pass(workspace.cargo().args(clippy.split(' ').skip(1))))?;
+    steps.run("rustdoc", "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps", || {
+        let mut doc = workspace.cargo();
+        steps::pass(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     })?;
-    steps.run(
-        "rustdoc",
-        "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps",
-        || {
-            let mut doc = workspace.cargo();
-            steps::pass(
-                doc.args(["doc", "--workspace", "--no-deps"])
-                    .env("RUSTDOCFLAGS", "-Dwarnings"),
-            )
-        },
-    )?;
-    steps.run(
-        "dependencies",
-        "cargo deny check bans licenses sources",
-        || {
-            let mut deny = std::process::Command::new(setup::cargo_deny(workspace));
-            deny.current_dir(&workspace.root)
-                .args(["--locked", "check", "--hide-inclusion-graph"]);
-            steps::pass(deny.args(["bans", "licenses", "sources"]))
-        },
-    )
+    steps.run("dependencies", "cargo deny check bans licenses sources", || {
+        let mut deny = std::process::Command::new(setup::cargo_deny(workspace));
+        deny.current_dir(&workspace.root).args(["--locked", "check", "--hide-inclusion-graph"]);
+        steps::pass(deny.args(["bans", "licenses", "sources"]))
+    })
 }
 
 fn pack(workspace: &Workspace, steps: &mut Steps) -> Outcome {

@@ -25,19 +25,12 @@ pub fn install(workspace: &Workspace) -> Outcome {
 /// The `cargo-deny` to start: the one on the path if it is the pinned version, else ours.
 pub fn cargo_deny(workspace: &Workspace) -> PathBuf {
     let shared = PathBuf::from("cargo-deny");
-    if is_pinned_cargo_deny(&shared) {
-        shared
-    } else {
-        workspace.tools.join("bin/cargo-deny")
-    }
+    if is_pinned_cargo_deny(&shared) { shared } else { workspace.tools.join("bin/cargo-deny") }
 }
 
 fn install_programs() -> Outcome {
-    let mut packages: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !is_on_path(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let mut packages: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !is_on_path(program)).map(|(_, package)| *package).collect();
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         packages.extend(["python3", "python3-venv"]);
     }
@@ -46,24 +39,15 @@ fn install_programs() -> Outcome {
     }
     println!("    installing {}", packages.join(" "));
     if !is_on_path("apt-get") {
-        return Err(format!(
-            "install these first, by their names in Debian: {}",
-            packages.join(" ")
-        ));
+        return Err(format!("install these first, by their names in Debian: {}", packages.join(" ")));
     }
     pass(apt_get().arg("update"))?;
-    pass(
-        apt_get()
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(&packages),
-    )
+    pass(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&packages))
 }
 
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
-    command
-        .arg("--quiet")
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    command.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
 
@@ -75,25 +59,10 @@ fn install_python(workspace: &Workspace) -> Outcome {
     if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    pass(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment),
-    )?;
+    pass(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     let mut pip = Command::new(workspace.python());
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary",
-        ":all:",
-    ]);
-    pass(
-        pip.arg("--requirement")
-            .arg(workspace.root.join("xtask/requirements.txt")),
-    )?;
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+    pass(pip.arg("--requirement").arg(workspace.root.join("xtask/requirements.txt")))?;
     fs::write(&marker, wanted).map_err(|why| format!("{}: {why}", marker.display()))
 }
 
@@ -104,13 +73,8 @@ fn install_cargo_deny(workspace: &Workspace) -> Outcome {
     let build = workspace.tools.join("build");
     let mut install = workspace.cargo();
     // A debug build: it compiles in a third of the time and checks a tree of this size in a second or two.
-    install
-        .args(["install", "--locked", "--debug", "--force", "--root"])
-        .arg(&workspace.tools);
-    install
-        .arg("--target-dir")
-        .arg(&build)
-        .arg(format!("cargo-deny@{CARGO_DENY}"));
+    install.args(["install", "--locked", "--debug", "--force", "--root"]).arg(&workspace.tools);
+    install.arg("--target-dir").arg(&build).arg(format!("cargo-deny@{CARGO_DENY}"));
     pass(&mut install)?;
     fs::remove_dir_all(&build).map_err(|why| format!("{}: {why}", build.display()))
 }
@@ -120,16 +84,12 @@ fn is_pinned_cargo_deny(program: &Path) -> bool {
 }
 
 fn is_on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 fn succeeds(command: &mut Command) -> bool {
-    let quiet = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 

@@ -16,19 +16,11 @@ pub struct Steps {
 impl Steps {
     /// None yet.
     pub fn begin() -> Self {
-        Self {
-            began: Instant::now(),
-            done: Vec::new(),
-        }
+        Self { began: Instant::now(), done: Vec::new() }
     }
 
     /// Runs one step. `again` is what a person types to run it by itself.
-    pub fn run(
-        &mut self,
-        name: &'static str,
-        again: &str,
-        work: impl FnOnce() -> Outcome,
-    ) -> Outcome {
+    pub fn run(&mut self, name: &'static str, again: &str, work: impl FnOnce() -> Outcome) -> Outcome {
         println!("==> {name}");
         let began = Instant::now();
         let outcome = work();
@@ -39,10 +31,9 @@ impl Steps {
                 self.done.push((name, took));
                 Ok(())
             }
-            Err(why) => Err(format!(
-                "{name} failed after {:.1} s: {why}\n       by itself: {again}",
-                took.as_secs_f64()
-            )),
+            Err(why) => {
+                Err(format!("{name} failed after {:.1} s: {why}\n       by itself: {again}", took.as_secs_f64()))
+            }
         }
     }
 
@@ -58,43 +49,23 @@ impl Steps {
 
 /// Runs a command with its output on the terminal.
 pub fn pass(command: &mut Command) -> Outcome {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|why| format!("{}: {why}", shown(command)))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{} ended with {status}", shown(command)))
-    }
+    let status = command.stdin(Stdio::null()).status().map_err(|why| format!("{}: {why}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", shown(command))) }
 }
 
 /// Runs a command and returns what it printed, trimmed; what it said on standard error is the error's text.
 pub fn read(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|why| format!("{}: {why}", shown(command)))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|why| format!("{}: {why}", shown(command)))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "{} ended with {}: {}",
-        shown(command),
-        output.status,
-        said.trim()
-    ))
+    Err(format!("{} ended with {}: {}", shown(command), output.status, said.trim()))
 }
 
 fn shown(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
-    let arguments = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy());
-    let line = std::iter::once(program)
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ");
+    let arguments = command.get_args().map(|argument| argument.to_string_lossy());
+    let line = std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ");
     format!("`{line}`")
 }

@@ -18,19 +18,10 @@ pub struct Workspace {
 impl Workspace {
     /// From this binary's own place, which holds for every way of setting the target folder.
     pub fn find() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .ok_or("the xtask folder has no parent")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the xtask folder has no parent")?;
         let binary = std::env::current_exe().map_err(|why| format!("where am I: {why}"))?;
-        let target = binary
-            .parent()
-            .and_then(Path::parent)
-            .ok_or("not started from a target folder")?;
-        Ok(Self {
-            root: root.to_owned(),
-            target: target.to_owned(),
-            tools: target.join("tools"),
-        })
+        let target = binary.parent().and_then(Path::parent).ok_or("not started from a target folder")?;
+        Ok(Self { root: root.to_owned(), target: target.to_owned(), tools: target.join("tools") })
     }
 
     /// The cargo that started us, in the root; tests find Python by `ROLLGATE_TEST_PYTHON`.

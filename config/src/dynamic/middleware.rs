@@ -70,10 +70,7 @@ pub enum MiddlewareKind {
 
 /// `headers`: names are lower-cased and valid, values valid.
 #[derive(Debug, Clone, Default, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "each field is the key's own name, with Traefik's meaning"
-)]
+#[expect(missing_docs, reason = "each field is the key's own name, with Traefik's meaning")]
 pub struct Headers {
     /// An empty value deletes.
     pub custom_request_headers: Vec<(String, String)>,

@@ -17,23 +17,14 @@ enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    pub const ROOT: Path<'static> = Path {
-        parent: None,
-        step: Step::Root,
-    };
+    pub const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
 
     pub fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
-        Path {
-            parent: Some(self),
-            step: Step::Key(key),
-        }
+        Path { parent: Some(self), step: Step::Key(key) }
     }
 
     pub fn index(&'a self, index: usize) -> Self {
-        Path {
-            parent: Some(self),
-            step: Step::Index(index),
-        }
+        Path { parent: Some(self), step: Step::Index(index) }
     }
 }
 
@@ -46,13 +37,7 @@ impl fmt::Display for Path<'_> {
             Step::Root => Ok(()),
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Key(key) => {
-                let first = matches!(
-                    self.parent,
-                    Some(Path {
-                        step: Step::Root,
-                        ..
-                    })
-                );
+                let first = matches!(self.parent, Some(Path { step: Step::Root, .. }));
                 write!(f, "{}{key}", if first { "" } else { "." })
             }
         }

@@ -33,10 +33,7 @@ pub(crate) fn located<T>(
     out: &mut Sink,
     decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>,
 ) -> Option<Located<T>> {
-    decode(value, out).map(|read| Located {
-        value: read,
-        at: value.node.at.clone(),
-    })
+    decode(value, out).map(|read| Located { value: read, at: value.node.at.clone() })
 }
 
 /// A path that is not empty.
@@ -58,9 +55,7 @@ pub(crate) fn boolean(value: Value<'_>, out: &mut Sink) -> Option<bool> {
 }
 
 /// A whole number within bounds.
-pub(crate) fn integer<T>(
-    range: RangeInclusive<i64>,
-) -> impl FnOnce(Value<'_>, &mut Sink) -> Option<T>
+pub(crate) fn integer<T>(range: RangeInclusive<i64>) -> impl FnOnce(Value<'_>, &mut Sink) -> Option<T>
 where
     T: TryFrom<i64>,
 {
@@ -121,9 +116,7 @@ fn parse_duration(text: &str) -> Option<(bool, Duration)> {
     loop {
         let number_ends = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(number_ends);
-        let unit_ends = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
+        let unit_ends = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_ends);
         total += nanoseconds(number, unit)?;
         if total > MAX_NANOS {
@@ -151,24 +144,12 @@ fn nanoseconds(number: &str, unit: &str) -> Option<u128> {
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty())
-        || !digits(whole)
-        || !digits(fraction)
-        || whole.len() > 19
-    {
+    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) || whole.len() > 19 {
         return None;
     }
     let fraction = &fraction[..fraction.len().min(18)];
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    let part: u128 = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse().ok()?
-    };
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let part: u128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
     Some(whole * unit + part * unit / 10_u128.pow(u32::try_from(fraction.len()).ok()?))
 }
 
@@ -176,19 +157,10 @@ fn nanoseconds(number: &str, unit: &str) -> Option<u128> {
 pub(crate) fn weight(value: Value<'_>, out: &mut Sink) -> Option<Weight> {
     let text = plain(&value, out)?.trim();
     let Some(weight) = parse_weight(text) else {
-        return refuse(
-            &value,
-            out,
-            "is no weight",
-            "a decimal from 0 to 1000000 with at most six places",
-        );
+        return refuse(&value, out, "is no weight", "a decimal from 0 to 1000000 with at most six places");
     };
     if weight.0 % Weight::ONE.0 != 0 {
-        out.extension(
-            &value.node.at,
-            value.path,
-            format!("a decimal weight, {text}, is Rollgate's own"),
-        );
+        out.extension(&value.node.at, value.path, format!("a decimal weight, {text}, is Rollgate's own"));
     }
     Some(weight)
 }
@@ -197,12 +169,7 @@ fn parse_weight(text: &str) -> Option<Weight> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let fraction = fraction.trim_end_matches('0');
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty()
-        || whole.len() > 7
-        || fraction.len() > 6
-        || !digits(whole)
-        || !digits(fraction)
-    {
+    if whole.is_empty() || whole.len() > 7 || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
         return None;
     }
     let millionths: u64 = format!("{fraction:0<6}").parse().ok()?;
@@ -214,22 +181,14 @@ fn parse_weight(text: &str) -> Option<Weight> {
 pub(crate) fn network(value: Value<'_>, out: &mut Sink) -> Option<IpNet> {
     match parse_network(plain(&value, out)?) {
         Some(network) => Some(network),
-        None => refuse(
-            &value,
-            out,
-            "is no network",
-            "an IP address or a CIDR like 10.0.0.0/8",
-        ),
+        None => refuse(&value, out, "is no network", "an IP address or a CIDR like 10.0.0.0/8"),
     }
 }
 
 /// A network or one address, its host bits cleared.
 pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
     let text = text.trim();
-    text.parse::<IpNet>()
-        .map(|network| network.trunc())
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .ok()
+    text.parse::<IpNet>().map(|network| network.trunc()).or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
 }
 
 /// One of some words, and what each means.
@@ -238,17 +197,9 @@ pub(crate) fn choice<T: Copy, const N: usize>(
 ) -> impl Fn(Value<'_>, &mut Sink) -> Option<T> {
     move |value, out| {
         let text = plain(&value, out)?;
-        match choices
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text))
-        {
+        match choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
             Some(&(_, meaning)) => Some(meaning),
-            None => refuse(
-                &value,
-                out,
-                "is not one of the choices",
-                of_choices(text, &choices.map(|(word, _)| word)),
-            ),
+            None => refuse(&value, out, "is not one of the choices", of_choices(text, &choices.map(|(word, _)| word))),
         }
     }
 }
@@ -258,12 +209,7 @@ pub(crate) fn pattern(value: Value<'_>, out: &mut Sink) -> Option<regex::Regex> 
     let text = plain(&value, out)?;
     match regex::Regex::new(text) {
         Ok(regex) => Some(regex),
-        Err(error) => refuse(
-            &value,
-            out,
-            format!("is no regular expression: {}", regex_error(&error)),
-            "",
-        ),
+        Err(error) => refuse(&value, out, format!("is no regular expression: {}", regex_error(&error)), ""),
     }
 }
 
@@ -273,11 +219,7 @@ pub(crate) fn regex_error(error: &regex::Error) -> String {
         regex::Error::CompiledTooBig(limit) => format!("it compiles to more than {limit} bytes"),
         other => {
             let text = other.to_string();
-            text.lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned()
+            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         }
     }
 }
@@ -293,25 +235,14 @@ pub(crate) fn header_name(value: Value<'_>, out: &mut Sink) -> Option<String> {
 
 /// Whether a text is a token, RFC 9110 section 5.6.2.
 pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// A header's value: no control characters but the tab.
 pub(crate) fn header_value(value: Value<'_>, out: &mut Sink) -> Option<String> {
     let text = plain(&value, out)?;
-    if text
-        .bytes()
-        .any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
-    {
-        return refuse(
-            &value,
-            out,
-            "is no header value",
-            "no line breaks or other control characters",
-        );
+    if text.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
+        return refuse(&value, out, "is no header value", "no line breaks or other control characters");
     }
     Some(text.to_owned())
 }
@@ -328,34 +259,19 @@ fn plain<'v>(value: &Value<'v>, out: &mut Sink) -> Option<&'v str> {
             None
         }
         _ => {
-            out.problem(
-                &value.node.at,
-                value.path,
-                format!("is {}", value.node.noun()),
-                "a single value",
-            );
+            out.problem(&value.node.at, value.path, format!("is {}", value.node.noun()), "a single value");
             None
         }
     }
 }
 
 /// A problem with a value, which is quoted.
-fn refuse<T>(
-    value: &Value<'_>,
-    out: &mut Sink,
-    what: impl std::fmt::Display,
-    allowed: impl Into<String>,
-) -> Option<T> {
+fn refuse<T>(value: &Value<'_>, out: &mut Sink, what: impl std::fmt::Display, allowed: impl Into<String>) -> Option<T> {
     let text = match &value.node.kind {
         Kind::Scalar(scalar) => &*scalar.text,
         _ => "",
     };
-    out.problem(
-        &value.node.at,
-        value.path,
-        format!("{} {what}", quoted(text)),
-        allowed,
-    );
+    out.problem(&value.node.at, value.path, format!("{} {what}", quoted(text)), allowed);
     None
 }
 
@@ -393,11 +309,7 @@ mod tests {
             ("99999999999h", None),
             ("999999999999", None),
         ] {
-            assert_eq!(
-                parse_duration(text).map(|(_, duration)| duration),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parse_duration(text).map(|(_, duration)| duration), expected, "{text}");
         }
         assert_eq!(parse_duration("-1s"), Some((true, ms(1000))));
     }
@@ -418,11 +330,7 @@ mod tests {
             (".5", None),
             ("", None),
         ] {
-            assert_eq!(
-                parse_weight(text).map(|weight| weight.0),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parse_weight(text).map(|weight| weight.0), expected, "{text}");
         }
     }
 
@@ -435,13 +343,7 @@ mod tests {
             ("10.0.0.0/33", None),
             ("x", None),
         ] {
-            assert_eq!(
-                parse_network(text)
-                    .map(|network| network.to_string())
-                    .as_deref(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parse_network(text).map(|network| network.to_string()).as_deref(), expected, "{text}");
         }
     }
 }

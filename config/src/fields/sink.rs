@@ -59,10 +59,7 @@ impl Sink {
     pub fn unsupported(&mut self, at: &Place, path: impl fmt::Display, what: impl Into<String>) {
         let path = path.to_string();
         let allowed = self.allow.covers(&path);
-        let problem = Problem {
-            unsupported: Some(path.clone()),
-            ..Problem::new(at, path, what, "")
-        };
+        let problem = Problem { unsupported: Some(path.clone()), ..Problem::new(at, path, what, "") };
         if !allowed {
             return self.add(vec![problem]);
         }
@@ -80,11 +77,7 @@ impl Sink {
 
     /// `x` is `x@file`; a name with a provider stays.
     pub fn qualified(&self, name: &str) -> String {
-        if name.contains('@') {
-            name.to_owned()
-        } else {
-            format!("{name}@{}", self.provider)
-        }
+        if name.contains('@') { name.to_owned() } else { format!("{name}@{}", self.provider) }
     }
 
     /// What came of it: the value if nothing is wrong, and all problems, warnings and extensions in the order of places.
@@ -93,25 +86,10 @@ impl Sink {
             problems.sort_by(|a, b| (&a.at, &a.path).cmp(&(&b.at, &b.path)));
         }
         if let (Some(last), 1..) = (self.problems.last(), self.left_out) {
-            let more = Problem::new(
-                &last.at.clone(),
-                "",
-                format!("{} more problems are left out", self.left_out),
-                "",
-            );
+            let more = Problem::new(&last.at.clone(), "", format!("{} more problems are left out", self.left_out), "");
             self.problems.push(more);
         }
-        let Self {
-            problems,
-            warnings,
-            extensions,
-            ..
-        } = self;
-        Read {
-            value: value.filter(|_| problems.is_empty()),
-            problems,
-            warnings,
-            extensions,
-        }
+        let Self { problems, warnings, extensions, .. } = self;
+        Read { value: value.filter(|_| problems.is_empty()), problems, warnings, extensions }
     }
 }

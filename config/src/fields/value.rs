@@ -23,40 +23,22 @@ impl Value<'_> {
     pub fn section<T>(self, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
         let entries = self.entries(out)?;
         report_duplicates(entries, self.path, true, out);
-        let mut fields = Fields {
-            entries,
-            at: self.at,
-            path: self.path,
-            out,
-            known: Vec::with_capacity(16),
-            refused: Vec::new(),
-        };
+        let mut fields =
+            Fields { entries, at: self.at, path: self.path, out, known: Vec::with_capacity(16), refused: Vec::new() };
         let read = body(&mut fields);
         fields.finish();
         Some(read)
     }
 
     /// Reads it as a section whose keys are names.
-    pub fn named<T>(
-        self,
-        out: &mut Sink,
-        mut read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Vec<T> {
+    pub fn named<T>(self, out: &mut Sink, mut read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>) -> Vec<T> {
         let Some(entries) = self.entries(out) else {
             return Vec::new();
         };
         report_duplicates(entries, self.path, false, out);
-        let values = entries.iter().filter_map(|(key, node)| {
-            read(
-                key,
-                Value {
-                    node,
-                    at: &key.at,
-                    path: self.path.key(&key.name),
-                },
-                out,
-            )
-        });
+        let values = entries
+            .iter()
+            .filter_map(|(key, node)| read(key, Value { node, at: &key.at, path: self.path.key(&key.name) }, out));
         values.collect()
     }
 
@@ -67,61 +49,32 @@ impl Value<'_> {
             Kind::Scalar(scalar) if scalar.text.eq_ignore_ascii_case("false") => None,
             Kind::Null => Some(&[]),
             _ => {
-                out.problem(
-                    &self.node.at,
-                    self.path,
-                    format!("is {}", self.node.noun()),
-                    "a section",
-                );
+                out.problem(&self.node.at, self.path, format!("is {}", self.node.noun()), "a section");
                 None
             }
         }
     }
 
     /// Reads it as a list; a single value is split at its commas.
-    pub fn items<T>(
-        self,
-        out: &mut Sink,
-        mut item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub fn items<T>(self, out: &mut Sink, mut item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>) -> Option<Vec<T>> {
         let split;
         let nodes: &[Node] = match &self.node.kind {
             Kind::Sequence(nodes) => nodes,
             Kind::Scalar(scalar) if !scalar.bare => {
-                let pieces = scalar
-                    .text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|_| !scalar.text.trim().is_empty());
-                split = pieces
-                    .map(|piece| Node::scalar(piece, self.node.at.clone()))
-                    .collect::<Vec<_>>();
+                let pieces = scalar.text.split(',').map(str::trim).filter(|_| !scalar.text.trim().is_empty());
+                split = pieces.map(|piece| Node::scalar(piece, self.node.at.clone())).collect::<Vec<_>>();
                 &split
             }
             Kind::Null => &[],
             _ => {
-                out.problem(
-                    &self.node.at,
-                    self.path,
-                    format!("is {}", self.node.noun()),
-                    "a list",
-                );
+                out.problem(&self.node.at, self.path, format!("is {}", self.node.noun()), "a list");
                 return None;
             }
         };
         let values = nodes.iter().enumerate();
         Some(
             values
-                .filter_map(|(index, node)| {
-                    item(
-                        Value {
-                            node,
-                            at: &node.at,
-                            path: self.path.index(index),
-                        },
-                        out,
-                    )
-                })
+                .filter_map(|(index, node)| item(Value { node, at: &node.at, path: self.path.index(index) }, out))
                 .collect(),
         )
     }
@@ -133,36 +86,21 @@ const FEW: usize = 16;
 /// Reports each key that was there before; `folded`, if case does not tell keys apart.
 fn report_duplicates(entries: &[Entry], path: Path<'_>, folded: bool, out: &mut Sink) {
     let name_of = |entry: &Entry| {
-        if folded {
-            entry.0.name.to_ascii_lowercase()
-        } else {
-            entry.0.name.clone()
-        }
+        if folded { entry.0.name.to_ascii_lowercase() } else { entry.0.name.clone() }
     };
     let is_same = |a: &str, b: &str| {
-        if folded {
-            a.eq_ignore_ascii_case(b)
-        } else {
-            a == b
-        }
+        if folded { a.eq_ignore_ascii_case(b) } else { a == b }
     };
     let mut seen = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
         let name = &entry.0.name;
         let again = if entries.len() <= FEW {
-            entries[..index]
-                .iter()
-                .any(|(before, _)| is_same(&before.name, name))
+            entries[..index].iter().any(|(before, _)| is_same(&before.name, name))
         } else {
             !seen.insert(name_of(entry))
         };
         if again {
-            out.problem(
-                &entry.0.at,
-                path.key(name),
-                format!("key {name:?} is given twice"),
-                "",
-            );
+            out.problem(&entry.0.at, path.key(name), format!("key {name:?} is given twice"), "");
         }
     }
 }

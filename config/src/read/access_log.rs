@@ -22,11 +22,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<AccessLog> {
         fields.set("format", &mut log.format, choice(formats));
         fields.set("bufferingSize", &mut log.buffering_size, |value, out| {
             let lines = integer(0..=MAX_BUFFERED)(value, out)?;
-            Some(if lines == 0 {
-                AccessLog::default().buffering_size
-            } else {
-                lines
-            })
+            Some(if lines == 0 { AccessLog::default().buffering_size } else { lines })
         });
         fields.within("filters", |filters| {
             log.status_codes = filters.list("statusCodes", status_range);
@@ -37,11 +33,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<AccessLog> {
             fields.set("defaultMode", &mut log.fields_default, choice(FIELD_MODES));
             log.fields = modes(fields, str::to_owned);
             fields.within("headers", |headers| {
-                headers.set(
-                    "defaultMode",
-                    &mut log.headers_default,
-                    choice(HEADER_MODES),
-                );
+                headers.set("defaultMode", &mut log.headers_default, choice(HEADER_MODES));
                 log.headers = modes(headers, str::to_ascii_lowercase);
             });
             fields.unsupported(&["queryParameters"]);
@@ -55,16 +47,11 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<AccessLog> {
 
 const FIELD_MODES: [(&str, FieldMode); 2] = [("keep", FieldMode::Keep), ("drop", FieldMode::Drop)];
 
-const HEADER_MODES: [(&str, FieldMode); 3] = [
-    ("keep", FieldMode::Keep),
-    ("drop", FieldMode::Drop),
-    ("redact", FieldMode::Redact),
-];
+const HEADER_MODES: [(&str, FieldMode); 3] =
+    [("keep", FieldMode::Keep), ("drop", FieldMode::Drop), ("redact", FieldMode::Redact)];
 
 fn modes(fields: &mut Fields<'_>, fold: fn(&str) -> String) -> BTreeMap<String, FieldMode> {
-    let modes = fields.named("names", |key, value, out| {
-        Some((fold(&key.name), choice(HEADER_MODES)(value, out)?))
-    });
+    let modes = fields.named("names", |key, value, out| Some((fold(&key.name), choice(HEADER_MODES)(value, out)?)));
     modes.into_iter().collect()
 }
 
@@ -72,12 +59,7 @@ fn modes(fields: &mut Fields<'_>, fold: fn(&str) -> String) -> BTreeMap<String, 
 fn status_range(value: Value<'_>, out: &mut Sink) -> Option<(u16, u16)> {
     let text = text(value, out)?;
     let (from, to) = text.split_once('-').unwrap_or((&text, &text));
-    let code = |text: &str| {
-        text.trim()
-            .parse::<u16>()
-            .ok()
-            .filter(|code| (100..=999).contains(code))
-    };
+    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=999).contains(code));
     let range = code(from).zip(code(to)).filter(|(from, to)| from <= to);
     if range.is_none() {
         out.problem(

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use super::{router, statics::entry_point_name};
 use crate::{
     fields::{
-        Fields, Sink, Value, boolean, choice, duration, header_name, integer, located_text,
-        network, present_text, quoted,
+        Fields, Sink, Value, boolean, choice, duration, header_name, integer, located_text, network, present_text,
+        quoted,
     },
     problem::Located,
     scalar::Trust,
-    static_config::{
-        EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Redirection,
-        UnderscoreHeaders,
-    },
+    static_config::{EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Redirection, UnderscoreHeaders},
 };
 
 pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> {
@@ -22,24 +19,13 @@ pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> 
         let entry_point = entry_point(value, out);
         let name = key.name.to_ascii_lowercase();
         if name.is_empty() || name.contains(['@', ',', '.']) {
-            out.problem(
-                &key.at,
-                value.path,
-                format!("{} is no name for an entry point", quoted(&name)),
-                "no @ , or .",
-            );
+            out.problem(&key.at, value.path, format!("{} is no name for an entry point", quoted(&name)), "no @ , or .");
         }
         if all.contains_key(&name) {
-            out.problem(
-                &key.at,
-                value.path,
-                format!("entry point {name:?} is given twice"),
-                "case does not matter",
-            );
+            out.problem(&key.at, value.path, format!("entry point {name:?} is given twice"), "case does not matter");
         }
         // One for UDP, allowed though unsupported, has no address.
-        let entry_point =
-            entry_point.filter(|entry_point| !entry_point.address.value.is_empty())?;
+        let entry_point = entry_point.filter(|entry_point| !entry_point.address.value.is_empty())?;
         all.entry(name).or_insert(entry_point);
         Some(())
     });
@@ -49,29 +35,18 @@ pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> 
 fn entry_point(value: Value<'_>, out: &mut Sink) -> Option<EntryPoint> {
     let read = value.section(out, |fields| {
         let address = fields.required("address", address);
-        let unwritten = || Located {
-            value: ":0".to_owned(),
-            at: fields.at.clone(),
-        };
+        let unwritten = || Located { value: ":0".to_owned(), at: fields.at.clone() };
         // Without an address there is a problem already; the rest is read for its own.
         let mut entry = EntryPoint::new(fields.at.clone(), address.unwrap_or_else(unwritten));
         fields.set("asDefault", &mut entry.as_default, boolean);
         fields.inert(&["reusePort"]);
         fields.unsupported_unless("allowACMEByPass", "false");
-        fields.within("transport", |transport| {
-            read_transport(transport, &mut entry)
-        });
+        fields.within("transport", |transport| read_transport(transport, &mut entry));
         fields.set_some("proxyProtocol", &mut entry.proxy_protocol, trust);
-        fields.within("forwardedHeaders", |headers| {
-            forwarded_headers(headers, &mut entry.forwarded_headers)
-        });
+        fields.within("forwardedHeaders", |headers| forwarded_headers(headers, &mut entry.forwarded_headers));
         fields.within("http", |http| read_http(http, &mut entry.http));
         fields.within("http2", |http2| {
-            http2.set(
-                "maxConcurrentStreams",
-                &mut entry.max_concurrent_streams,
-                streams,
-            );
+            http2.set("maxConcurrentStreams", &mut entry.max_concurrent_streams, streams);
             http2.unsupported_unless("maxDecoderHeaderTableSize", "4096");
             http2.unsupported_unless("maxEncoderHeaderTableSize", "4096");
         });
@@ -91,15 +66,8 @@ fn address(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
     let Located { value: text, at } = located_text(value, out)?;
     let (address, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
     if protocol.eq_ignore_ascii_case("udp") {
-        out.unsupported(
-            &at,
-            value.path,
-            "an entry point for UDP is not supported yet",
-        );
-        return Some(Located {
-            value: String::new(),
-            at,
-        });
+        out.unsupported(&at, value.path, "an entry point for UDP is not supported yet");
+        return Some(Located { value: String::new(), at });
     }
     if !protocol.eq_ignore_ascii_case("tcp") || !is_address(address) {
         out.problem(
@@ -110,29 +78,19 @@ fn address(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
         );
         return None;
     }
-    Some(Located {
-        value: address.to_owned(),
-        at,
-    })
+    Some(Located { value: address.to_owned(), at })
 }
 
 fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else {
         return false;
     };
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_is_right = match bracketed {
         Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
-    host_is_right
-        && !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && port.parse::<u16>().is_ok()
+    host_is_right && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 fn read_transport(transport: &mut Fields<'_>, entry: &mut EntryPoint) {
@@ -147,18 +105,10 @@ fn read_transport(transport: &mut Fields<'_>, entry: &mut EntryPoint) {
         timeouts.ours("tlsHandshakeTimeout");
     });
     transport.within("lifeCycle", |life| {
-        life.set(
-            "requestAcceptGraceTimeout",
-            &mut entry.request_accept_grace_timeout,
-            duration,
-        );
+        life.set("requestAcceptGraceTimeout", &mut entry.request_accept_grace_timeout, duration);
         life.set("graceTimeOut", &mut entry.grace_timeout, duration);
     });
-    transport.set(
-        "keepAliveMaxRequests",
-        &mut entry.keep_alive_max_requests,
-        integer(0..=i64::MAX),
-    );
+    transport.set("keepAliveMaxRequests", &mut entry.keep_alive_max_requests, integer(0..=i64::MAX));
     transport.set("keepAliveMaxTime", &mut entry.keep_alive_max_time, duration);
 }
 
@@ -178,16 +128,8 @@ fn read_trust(fields: &mut Fields<'_>, trust: &mut Trust) {
 fn forwarded_headers(fields: &mut Fields<'_>, headers: &mut ForwardedHeaders) {
     read_trust(fields, &mut headers.trust);
     headers.connection = fields.list("connection", header_name);
-    fields.set(
-        "notAppendXForwardedFor",
-        &mut headers.not_append_x_forwarded_for,
-        boolean,
-    );
-    fields.set(
-        "addXForwardedSchemeHeaders",
-        &mut headers.add_x_forwarded_scheme_headers,
-        boolean,
-    );
+    fields.set("notAppendXForwardedFor", &mut headers.not_append_x_forwarded_for, boolean);
+    fields.set("addXForwardedSchemeHeaders", &mut headers.add_x_forwarded_scheme_headers, boolean);
 }
 
 fn read_http(fields: &mut Fields<'_>, http: &mut EntryPointHttp) {
@@ -197,43 +139,21 @@ fn read_http(fields: &mut Fields<'_>, http: &mut EntryPointHttp) {
     http.middlewares = fields.list("middlewares", router::reference);
     fields.set_some("tls", &mut http.tls, router::tls);
     fields.set("sanitizePath", &mut http.sanitize_path, boolean);
-    fields.within("encodedCharacters", |characters| {
-        encoded_characters(characters, &mut http.encoded_characters)
+    fields.within("encodedCharacters", |characters| encoded_characters(characters, &mut http.encoded_characters));
+    fields.set("encodeQuerySemicolons", &mut http.encode_query_semicolons, boolean);
+    fields.set("underscoreHeadersStrategy", &mut http.underscore_headers, |value, out| {
+        let strategies = [
+            ("keep", UnderscoreHeaders::Keep),
+            ("delete", UnderscoreHeaders::Delete),
+            ("reject", UnderscoreHeaders::Reject),
+        ];
+        choice(strategies)(value, out)
     });
-    fields.set(
-        "encodeQuerySemicolons",
-        &mut http.encode_query_semicolons,
-        boolean,
-    );
-    fields.set(
-        "underscoreHeadersStrategy",
-        &mut http.underscore_headers,
-        |value, out| {
-            let strategies = [
-                ("keep", UnderscoreHeaders::Keep),
-                ("delete", UnderscoreHeaders::Delete),
-                ("reject", UnderscoreHeaders::Reject),
-            ];
-            choice(strategies)(value, out)
-        },
-    );
-    fields.set(
-        "maxHeaderBytes",
-        &mut http.max_header_bytes,
-        |value, out| {
-            let bytes = integer(0..=MAX_HEADER_BYTES)(value, out)?;
-            Some(if bytes == 0 {
-                EntryPointHttp::default().max_header_bytes
-            } else {
-                bytes
-            })
-        },
-    );
-    fields.set(
-        "maxHeaderFields",
-        &mut http.max_header_fields,
-        integer(1..=MAX_HEADER_FIELDS),
-    );
+    fields.set("maxHeaderBytes", &mut http.max_header_bytes, |value, out| {
+        let bytes = integer(0..=MAX_HEADER_BYTES)(value, out)?;
+        Some(if bytes == 0 { EntryPointHttp::default().max_header_bytes } else { bytes })
+    });
+    fields.set("maxHeaderFields", &mut http.max_header_fields, integer(1..=MAX_HEADER_FIELDS));
     fields.ours("maxHeaderFields");
 }
 
@@ -265,12 +185,7 @@ fn redirection(value: Value<'_>, out: &mut Sink) -> Option<Redirection> {
         fields.set("permanent", &mut permanent, boolean);
         let mut priority = i64::MAX - 1;
         fields.set("priority", &mut priority, integer(i64::MIN..=i64::MAX));
-        to.map(|to| Redirection {
-            to,
-            scheme,
-            permanent,
-            priority,
-        })
+        to.map(|to| Redirection { to, scheme, permanent, priority })
     });
     read.flatten()
 }
@@ -278,18 +193,10 @@ fn redirection(value: Value<'_>, out: &mut Sink) -> Option<Redirection> {
 fn encoded_characters(fields: &mut Fields<'_>, allowed: &mut EncodedCharacters) {
     fields.set("allowEncodedSlash", &mut allowed.slash, boolean);
     fields.set("allowEncodedBackSlash", &mut allowed.back_slash, boolean);
-    fields.set(
-        "allowEncodedNullCharacter",
-        &mut allowed.null_character,
-        boolean,
-    );
+    fields.set("allowEncodedNullCharacter", &mut allowed.null_character, boolean);
     fields.set("allowEncodedSemicolon", &mut allowed.semicolon, boolean);
     fields.set("allowEncodedPercent", &mut allowed.percent, boolean);
-    fields.set(
-        "allowEncodedQuestionMark",
-        &mut allowed.question_mark,
-        boolean,
-    );
+    fields.set("allowEncodedQuestionMark", &mut allowed.question_mark, boolean);
     fields.set("allowEncodedHash", &mut allowed.hash, boolean);
 }
 

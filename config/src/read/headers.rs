@@ -2,10 +2,7 @@
 
 use crate::{
     dynamic::middleware::{Headers, Pattern},
-    fields::{
-        Fields, Sink, Value, boolean, header_name, header_value, integer, is_token, pattern,
-        quoted, text,
-    },
+    fields::{Fields, Sink, Value, boolean, header_name, header_value, integer, is_token, pattern, quoted, text},
 };
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Headers> {
@@ -25,79 +22,32 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Headers> {
 }
 
 fn access_control(fields: &mut Fields<'_>, headers: &mut Headers) {
-    fields.set(
-        "accessControlAllowCredentials",
-        &mut headers.access_control_allow_credentials,
-        boolean,
-    );
+    fields.set("accessControlAllowCredentials", &mut headers.access_control_allow_credentials, boolean);
     headers.access_control_allow_headers = fields.list("accessControlAllowHeaders", header_value);
     headers.access_control_allow_methods = fields.list("accessControlAllowMethods", header_value);
-    headers.access_control_allow_origin_list =
-        fields.list("accessControlAllowOriginList", header_value);
-    headers.access_control_allow_origin_list_regex = fields
-        .list("accessControlAllowOriginListRegex", |value, out| {
-            pattern(value, out).map(Pattern)
-        });
+    headers.access_control_allow_origin_list = fields.list("accessControlAllowOriginList", header_value);
+    headers.access_control_allow_origin_list_regex =
+        fields.list("accessControlAllowOriginListRegex", |value, out| pattern(value, out).map(Pattern));
     headers.access_control_expose_headers = fields.list("accessControlExposeHeaders", header_value);
-    fields.set_some(
-        "accessControlMaxAge",
-        &mut headers.access_control_max_age,
-        integer(i64::MIN..=i64::MAX),
-    );
+    fields.set_some("accessControlMaxAge", &mut headers.access_control_max_age, integer(i64::MIN..=i64::MAX));
     fields.set("addVaryHeader", &mut headers.add_vary_header, boolean);
 }
 
 fn security(fields: &mut Fields<'_>, headers: &mut Headers) {
-    fields.set(
-        "stsSeconds",
-        &mut headers.sts_seconds,
-        integer(0..=i64::MAX),
-    );
-    fields.set(
-        "stsIncludeSubdomains",
-        &mut headers.sts_include_subdomains,
-        boolean,
-    );
+    fields.set("stsSeconds", &mut headers.sts_seconds, integer(0..=i64::MAX));
+    fields.set("stsIncludeSubdomains", &mut headers.sts_include_subdomains, boolean);
     fields.set("stsPreload", &mut headers.sts_preload, boolean);
     fields.set("forceSTSHeader", &mut headers.force_sts_header, boolean);
     fields.set("frameDeny", &mut headers.frame_deny, boolean);
-    fields.set_some(
-        "customFrameOptionsValue",
-        &mut headers.custom_frame_options_value,
-        present_value,
-    );
-    fields.set(
-        "contentTypeNosniff",
-        &mut headers.content_type_nosniff,
-        boolean,
-    );
+    fields.set_some("customFrameOptionsValue", &mut headers.custom_frame_options_value, present_value);
+    fields.set("contentTypeNosniff", &mut headers.content_type_nosniff, boolean);
     fields.set("browserXssFilter", &mut headers.browser_xss_filter, boolean);
-    fields.set_some(
-        "customBrowserXSSValue",
-        &mut headers.custom_browser_xss_value,
-        present_value,
-    );
-    fields.set_some(
-        "contentSecurityPolicy",
-        &mut headers.content_security_policy,
-        present_value,
-    );
-    fields.set_some(
-        "contentSecurityPolicyReportOnly",
-        &mut headers.content_security_policy_report_only,
-        present_value,
-    );
+    fields.set_some("customBrowserXSSValue", &mut headers.custom_browser_xss_value, present_value);
+    fields.set_some("contentSecurityPolicy", &mut headers.content_security_policy, present_value);
+    fields.set_some("contentSecurityPolicyReportOnly", &mut headers.content_security_policy_report_only, present_value);
     fields.set_some("publicKey", &mut headers.public_key, present_value);
-    fields.set_some(
-        "referrerPolicy",
-        &mut headers.referrer_policy,
-        present_value,
-    );
-    fields.set_some(
-        "permissionsPolicy",
-        &mut headers.permissions_policy,
-        present_value,
-    );
+    fields.set_some("referrerPolicy", &mut headers.referrer_policy, present_value);
+    fields.set_some("permissionsPolicy", &mut headers.permissions_policy, present_value);
     fields.set("isDevelopment", &mut headers.is_development, boolean);
 }
 
@@ -110,12 +60,7 @@ fn present_value(value: Value<'_>, out: &mut Sink) -> Option<String> {
 fn pairs(fields: &mut Fields<'_>, key: &'static str) -> Vec<(String, String)> {
     fields.named(key, |key, value, out| {
         if !is_token(&key.name) {
-            out.problem(
-                &key.at,
-                value.path,
-                format!("{} is no header name", quoted(&key.name)),
-                "",
-            );
+            out.problem(&key.at, value.path, format!("{} is no header name", quoted(&key.name)), "");
             return None;
         }
         Some((key.name.to_ascii_lowercase(), header_value(value, out)?))

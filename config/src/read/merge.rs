@@ -34,46 +34,23 @@ impl Merged {
     pub fn read(&mut self, fields: &mut Fields<'_>) {
         let Self { value, declared } = self;
         fields.within("http", |http| {
-            collect(
-                http,
-                "routers",
-                &mut declared.routers,
-                router::read,
-                |name, router| value.routers.insert(name, router).is_none(),
-            );
-            collect(
-                http,
-                "services",
-                &mut declared.services,
-                service::read,
-                |name, service| value.services.insert(name, service).is_none(),
-            );
-            collect(
-                http,
-                "middlewares",
-                &mut declared.middlewares,
-                middleware::read,
-                |name, middleware| value.middlewares.insert(name, middleware).is_none(),
-            );
-            collect(
-                http,
-                "serversTransports",
-                &mut declared.transports,
-                transport::read,
-                |name, transport| value.servers_transports.insert(name, transport).is_none(),
-            );
+            collect(http, "routers", &mut declared.routers, router::read, |name, router| {
+                value.routers.insert(name, router).is_none()
+            });
+            collect(http, "services", &mut declared.services, service::read, |name, service| {
+                value.services.insert(name, service).is_none()
+            });
+            collect(http, "middlewares", &mut declared.middlewares, middleware::read, |name, middleware| {
+                value.middlewares.insert(name, middleware).is_none()
+            });
+            collect(http, "serversTransports", &mut declared.transports, transport::read, |name, transport| {
+                value.servers_transports.insert(name, transport).is_none()
+            });
         });
         fields.within("tls", |section| {
-            value
-                .tls
-                .certificates
-                .extend(section.list("certificates", tls::certificate));
+            value.tls.certificates.extend(section.list("certificates", tls::certificate));
             section.named("options", |key, options, out| {
-                let name = if key.name == "default" {
-                    key.name.clone()
-                } else {
-                    declare_name(key, options, out)?
-                };
+                let name = if key.name == "default" { key.name.clone() } else { declare_name(key, options, out)? };
                 declare(&mut declared.options, &name, key, options, out);
                 value.tls.options.insert(name, tls::options(options, out)?);
                 Some(())
@@ -115,24 +92,13 @@ fn collect<T>(
 /// The qualified name; one with a provider in it is a problem, since it could not be told from another's.
 fn declare_name(key: &Key, value: Value<'_>, out: &mut Sink) -> Option<String> {
     if key.name.is_empty() || key.name.contains('@') {
-        out.problem(
-            &key.at,
-            value.path,
-            format!("{} is no name", quoted(&key.name)),
-            "not empty and without @",
-        );
+        out.problem(&key.at, value.path, format!("{} is no name", quoted(&key.name)), "not empty and without @");
         return None;
     }
     Some(out.qualified(&key.name))
 }
 
-fn declare(
-    declared: &mut HashMap<String, Place>,
-    name: &str,
-    key: &Key,
-    value: Value<'_>,
-    out: &mut Sink,
-) -> bool {
+fn declare(declared: &mut HashMap<String, Place>, name: &str, key: &Key, value: Value<'_>, out: &mut Sink) -> bool {
     match declared.get(name) {
         None => {
             declared.insert(name.to_owned(), key.at.clone());
@@ -141,12 +107,7 @@ fn declare(
         // Within one document the section has reported it.
         Some(first) if first.source == key.at.source => false,
         Some(first) => {
-            out.problem(
-                &key.at,
-                value.path,
-                format!("{:?} is given twice, first at {first}", key.name),
-                "",
-            );
+            out.problem(&key.at, value.path, format!("{:?} is given twice, first at {first}", key.name), "");
             false
         }
     }

@@ -46,14 +46,10 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
             fields.read("headers", |value, out| {
                 headers::read(value, out).map(|headers| MiddlewareKind::Headers(Box::new(headers)))
             }),
-            fields.read("addPrefix", |value, out| {
-                path_of(value, out, "prefix").map(MiddlewareKind::AddPrefix)
-            }),
+            fields.read("addPrefix", |value, out| path_of(value, out, "prefix").map(MiddlewareKind::AddPrefix)),
             fields.read("stripPrefix", strip_prefix),
             fields.read("stripPrefixRegex", strip_prefix_regex),
-            fields.read("replacePath", |value, out| {
-                path_of(value, out, "path").map(MiddlewareKind::ReplacePath)
-            }),
+            fields.read("replacePath", |value, out| path_of(value, out, "path").map(MiddlewareKind::ReplacePath)),
             fields.read("replacePathRegex", replace_path_regex),
             fields.read("redirectScheme", redirect_scheme),
             fields.read("redirectRegex", redirect_regex),
@@ -67,10 +63,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
             // Allowed though unsupported: nothing is done.
             None => MiddlewareKind::Chain(Vec::new()),
         };
-        Some(Middleware {
-            at: fields.at.clone(),
-            kind,
-        })
+        Some(Middleware { at: fields.at.clone(), kind })
     });
     read.flatten()
 }
@@ -87,46 +80,32 @@ fn unsupported_kinds(fields: &mut Fields<'_>) {
 
 /// The kinds that have one path.
 fn path_of(value: Value<'_>, out: &mut Sink, key: &'static str) -> Option<String> {
-    value
-        .section(out, |fields| fields.required(key, rooted_path))
-        .flatten()
+    value.section(out, |fields| fields.required(key, rooted_path)).flatten()
 }
 
 /// A path that begins with `/`.
 fn rooted_path(value: Value<'_>, out: &mut Sink) -> Option<String> {
     let path = present_text(value, out)?;
     if !path.starts_with('/') || path.contains(char::is_control) {
-        out.problem(
-            &value.node.at,
-            value.path,
-            format!("{} is no path", quoted(&path)),
-            "it begins with /",
-        );
+        out.problem(&value.node.at, value.path, format!("{} is no path", quoted(&path)), "it begins with /");
         return None;
     }
     Some(path)
 }
 
 fn strip_prefix(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
-    value.section(out, |fields| {
-        MiddlewareKind::StripPrefix(fields.list("prefixes", present_text))
-    })
+    value.section(out, |fields| MiddlewareKind::StripPrefix(fields.list("prefixes", present_text)))
 }
 
 fn strip_prefix_regex(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
-    value.section(out, |fields| {
-        MiddlewareKind::StripPrefixRegex(fields.list("regex", pattern))
-    })
+    value.section(out, |fields| MiddlewareKind::StripPrefixRegex(fields.list("regex", pattern)))
 }
 
 fn replace_path_regex(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     let read = value.section(out, |fields| {
         let regex = fields.required("regex", pattern);
         let replacement = fields.read("replacement", text).unwrap_or_default();
-        Some(MiddlewareKind::ReplacePathRegex {
-            regex: regex?,
-            replacement,
-        })
+        Some(MiddlewareKind::ReplacePathRegex { regex: regex?, replacement })
     });
     read.flatten()
 }
@@ -137,27 +116,16 @@ fn redirect_scheme(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
         let port = fields.read("port", port);
         let mut permanent = false;
         fields.set("permanent", &mut permanent, boolean);
-        Some(MiddlewareKind::RedirectScheme {
-            scheme: scheme?,
-            port,
-            permanent,
-        })
+        Some(MiddlewareKind::RedirectScheme { scheme: scheme?, port, permanent })
     });
     read.flatten()
 }
 
 fn scheme(value: Value<'_>, out: &mut Sink) -> Option<String> {
     let scheme = present_text(value, out)?;
-    let rest_is_right = scheme
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let rest_is_right = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if !rest_is_right || !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        out.problem(
-            &value.node.at,
-            value.path,
-            format!("{} is no scheme", quoted(&scheme)),
-            "like https",
-        );
+        out.problem(&value.node.at, value.path, format!("{} is no scheme", quoted(&scheme)), "like https");
         return None;
     }
     Some(scheme.to_ascii_lowercase())
@@ -177,40 +145,26 @@ fn redirect_regex(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
         let replacement = fields.required("replacement", present_text);
         let mut permanent = false;
         fields.set("permanent", &mut permanent, boolean);
-        Some(MiddlewareKind::RedirectRegex {
-            regex: regex?,
-            replacement: replacement?,
-            permanent,
-        })
+        Some(MiddlewareKind::RedirectRegex { regex: regex?, replacement: replacement?, permanent })
     });
     read.flatten()
 }
 
 fn chain(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
-    value.section(out, |fields| {
-        MiddlewareKind::Chain(fields.list("middlewares", reference))
-    })
+    value.section(out, |fields| MiddlewareKind::Chain(fields.list("middlewares", reference)))
 }
 
 fn ip_allow_list(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     value.section(out, |fields| {
         let source_range = fields.list("sourceRange", network);
         if !fields.has_items("sourceRange") {
-            fields.problem(
-                "sourceRange",
-                "names no network",
-                "a list of IP addresses and CIDRs",
-            );
+            fields.problem("sourceRange", "names no network", "a list of IP addresses and CIDRs");
         }
         let mut strategy = IpStrategy::default();
         fields.within("ipStrategy", |fields| ip_strategy(fields, &mut strategy));
         let mut reject_status = 403;
         fields.set("rejectStatusCode", &mut reject_status, integer(100..=999));
-        MiddlewareKind::IpAllowList {
-            source_range,
-            strategy,
-            reject_status,
-        }
+        MiddlewareKind::IpAllowList { source_range, strategy, reject_status }
     })
 }
 

@@ -15,14 +15,8 @@ pub(super) fn read(fields: &mut Fields<'_>, statics: &mut Static) {
     });
     fields.within("log", |log| {
         log.set("level", &mut statics.log.level, level);
-        log.set(
-            "format",
-            &mut statics.log.json,
-            choice([("common", false), ("json", true)]),
-        );
-        log.set_some("filePath", &mut statics.log.file, |value, out| {
-            path(value, out)
-        });
+        log.set("format", &mut statics.log.json, choice([("common", false), ("json", true)]));
+        log.set_some("filePath", &mut statics.log.file, |value, out| path(value, out));
         log.inert(&["noColor"]);
         log.unsupported(&["maxSize", "maxAge", "maxBackups", "compress", "otlp"]);
     });
@@ -34,11 +28,7 @@ fn ping(value: Value<'_>, out: &mut Sink) -> Option<Ping> {
         let mut ping = Ping::default();
         fields.set("entryPoint", &mut ping.entry_point, entry_point_name);
         fields.set("manualRouting", &mut ping.manual_routing, boolean);
-        fields.set(
-            "terminatingStatusCode",
-            &mut ping.terminating_status,
-            integer(200..=599),
-        );
+        fields.set("terminatingStatusCode", &mut ping.terminating_status, integer(200..=599));
         ping
     })
 }
@@ -49,11 +39,7 @@ fn prometheus(value: Value<'_>, out: &mut Sink) -> Option<Prometheus> {
         fields.set("entryPoint", &mut prometheus.entry_point, entry_point_name);
         fields.set("manualRouting", &mut prometheus.manual_routing, boolean);
         fields.set("buckets", &mut prometheus.buckets, buckets);
-        fields.set(
-            "addEntryPointsLabels",
-            &mut prometheus.entry_points,
-            boolean,
-        );
+        fields.set("addEntryPointsLabels", &mut prometheus.entry_points, boolean);
         fields.set("addRoutersLabels", &mut prometheus.routers, boolean);
         fields.set("addServicesLabels", &mut prometheus.services, boolean);
         let labels = fields.named("headerLabels", |key, value, out| {
@@ -75,11 +61,7 @@ fn prometheus(value: Value<'_>, out: &mut Sink) -> Option<Prometheus> {
 fn buckets(value: Value<'_>, out: &mut Sink) -> Option<Vec<f64>> {
     let buckets = value.items(out, |value, out| {
         let text = text(value, out)?;
-        let bucket = text
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|bucket| bucket.is_finite() && *bucket > 0.0);
+        let bucket = text.trim().parse::<f64>().ok().filter(|bucket| bucket.is_finite() && *bucket > 0.0);
         if bucket.is_none() {
             out.problem(
                 &value.node.at,
@@ -94,21 +76,13 @@ fn buckets(value: Value<'_>, out: &mut Sink) -> Option<Vec<f64>> {
         out.problem(&value.node.at, value.path, "the buckets do not ascend", "");
         return None;
     }
-    Some(if buckets.is_empty() {
-        Prometheus::default().buckets
-    } else {
-        buckets
-    })
+    Some(if buckets.is_empty() { Prometheus::default().buckets } else { buckets })
 }
 
 /// Prometheus' own rule for a label's name.
 fn is_label(name: &str) -> bool {
-    let starts =
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("__");
-    starts
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("__");
+    starts && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Traefik's levels; ours ends at error.

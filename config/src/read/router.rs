@@ -15,9 +15,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Router> {
     value.section(out, |fields| {
         let entry_points = fields.list("entryPoints", entry_point_name);
         let rule = fields.required("rule", rule);
-        let priority = fields
-            .read("priority", integer(i64::MIN..=MAX_PRIORITY))
-            .unwrap_or(0);
+        let priority = fields.read("priority", integer(i64::MIN..=MAX_PRIORITY)).unwrap_or(0);
         let middlewares = fields.list("middlewares", reference);
         let service = fields.required("service", reference);
         let tls = fields.read("tls", tls);
@@ -30,62 +28,30 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Router> {
         fields.unsupported_unless("ruleSyntax", "v3");
         fields.unsupported(&["parentRefs"]);
         // What is missing or wrong is a problem already; the references are checked all the same.
-        let (rule, service) = (
-            rule.unwrap_or_else(|| no_rule(fields.at)),
-            service.unwrap_or_else(|| no_service(fields.at)),
-        );
-        let priority = if priority == 0 {
-            i64::try_from(rule.value.text.len()).unwrap_or(MAX_PRIORITY)
-        } else {
-            priority
-        };
+        let (rule, service) =
+            (rule.unwrap_or_else(|| no_rule(fields.at)), service.unwrap_or_else(|| no_service(fields.at)));
+        let priority =
+            if priority == 0 { i64::try_from(rule.value.text.len()).unwrap_or(MAX_PRIORITY) } else { priority };
         let at = fields.at.clone();
-        Router {
-            at,
-            entry_points,
-            rule,
-            priority,
-            middlewares,
-            service,
-            tls,
-            access_logs,
-            metrics,
-        }
+        Router { at, entry_points, rule, priority, middlewares, service, tls, access_logs, metrics }
     })
 }
 
 fn no_rule(at: &Place) -> Located<Rule> {
-    Located {
-        value: Rule {
-            text: String::new(),
-            expression: Expression::Or(Vec::new()),
-        },
-        at: at.clone(),
-    }
+    Located { value: Rule { text: String::new(), expression: Expression::Or(Vec::new()) }, at: at.clone() }
 }
 
 fn no_service(at: &Place) -> Located<String> {
-    Located {
-        value: "noop@internal".to_owned(),
-        at: at.clone(),
-    }
+    Located { value: "noop@internal".to_owned(), at: at.clone() }
 }
 
 fn rule(value: Value<'_>, out: &mut Sink) -> Option<Located<Rule>> {
     let text = text(value, out)?;
     match Rule::parse(&text) {
-        Ok(rule) => Some(Located {
-            value: rule,
-            at: value.node.at.clone(),
-        }),
+        Ok(rule) => Some(Located { value: rule, at: value.node.at.clone() }),
         Err(error) => {
             let what = format!("{}\n{}", error.what, error.pointer(&text));
-            out.add(vec![Problem::new(
-                &value.node.at,
-                value.path,
-                what,
-                error.allowed,
-            )]);
+            out.add(vec![Problem::new(&value.node.at, value.path, what, error.allowed)]);
             None
         }
     }
@@ -94,10 +60,7 @@ fn rule(value: Value<'_>, out: &mut Sink) -> Option<Located<Rule>> {
 /// A name that refers to something, qualified.
 pub(super) fn reference(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
     let name = located_text(value, out)?;
-    Some(Located {
-        value: out.qualified(name.value.trim()),
-        at: name.at,
-    })
+    Some(Located { value: out.qualified(name.value.trim()), at: name.at })
 }
 
 /// `tls` of a router or an entry point.
@@ -108,16 +71,11 @@ pub(super) fn tls(value: Value<'_>, out: &mut Sink) -> Option<RouterTls> {
             value.section(out, |domain| {
                 let main = domain.read("main", text);
                 let names = main.into_iter().chain(domain.list("sans", text));
-                names
-                    .map(|name| name.to_ascii_lowercase())
-                    .collect::<Vec<_>>()
+                names.map(|name| name.to_ascii_lowercase()).collect::<Vec<_>>()
             })
         });
         fields.unsupported_unless("certResolver", "");
-        RouterTls {
-            options,
-            domains: domains.into_iter().flatten().collect(),
-        }
+        RouterTls { options, domains: domains.into_iter().flatten().collect() }
     })
 }
 
@@ -127,13 +85,7 @@ fn options_name(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
     let value_at = || value.node.at.clone();
     match &*name {
         "" => None,
-        "default" => Some(Located {
-            value: name,
-            at: value_at(),
-        }),
-        _ => Some(Located {
-            value: out.qualified(&name),
-            at: value_at(),
-        }),
+        "default" => Some(Located { value: name, at: value_at() }),
+        _ => Some(Located { value: out.qualified(&name), at: value_at() }),
     }
 }

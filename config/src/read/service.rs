@@ -4,9 +4,7 @@ use url::Url;
 
 use super::router::reference;
 use crate::{
-    dynamic::service::{
-        LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild,
-    },
+    dynamic::service::{LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild},
     fields::{Fields, Sink, Value, boolean, located_text, quoted, signed_duration, text, weight},
     problem::Located,
     scalar::Weight,
@@ -30,11 +28,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
             // Allowed though unsupported: a service that is there and has no server.
             _ => ServiceKind::LoadBalancer(LoadBalancer::default()),
         };
-        Some(Service {
-            at: fields.at.clone(),
-            middlewares,
-            kind,
-        })
+        Some(Service { at: fields.at.clone(), middlewares, kind })
     });
     read.flatten()
 }
@@ -45,20 +39,10 @@ pub(super) fn only_kind(
     known: &[&'static str],
     other: &[&'static str],
 ) -> Option<&'static str> {
-    let present: Vec<&'static str> = known
-        .iter()
-        .chain(other)
-        .copied()
-        .filter(|kind| fields.has(kind))
-        .collect();
+    let present: Vec<&'static str> = known.iter().chain(other).copied().filter(|kind| fields.has(kind)).collect();
     match present[..] {
         [only] => return Some(only),
-        [] => fields.out.problem(
-            fields.at,
-            fields.path,
-            "is of no known kind",
-            known.join(", "),
-        ),
+        [] => fields.out.problem(fields.at, fields.path, "is of no known kind", known.join(", ")),
         [..] => fields.out.problem(
             fields.at,
             fields.path,
@@ -71,23 +55,12 @@ pub(super) fn only_kind(
 
 fn load_balancer(value: Value<'_>, out: &mut Sink) -> Option<LoadBalancer> {
     value.section(out, |fields| {
-        let mut balancer = LoadBalancer {
-            servers: fields.list("servers", server),
-            ..LoadBalancer::default()
-        };
+        let mut balancer = LoadBalancer { servers: fields.list("servers", server), ..LoadBalancer::default() };
         fields.set("strategy", &mut balancer.strategy, strategy);
         fields.set("passHostHeader", &mut balancer.pass_host_header, boolean);
-        fields.set_some(
-            "serversTransport",
-            &mut balancer.servers_transport,
-            transport_name,
-        );
+        fields.set_some("serversTransport", &mut balancer.servers_transport, transport_name);
         fields.within("responseForwarding", |forwarding| {
-            forwarding.set_some(
-                "flushInterval",
-                &mut balancer.flush_interval,
-                signed_duration,
-            );
+            forwarding.set_some("flushInterval", &mut balancer.flush_interval, signed_duration);
         });
         fields.unsupported(&["sticky", "healthCheck", "passiveHealthCheck"]);
         balancer
@@ -101,11 +74,7 @@ fn server(value: Value<'_>, out: &mut Sink) -> Option<Server> {
         fields.set("weight", &mut weight_of_server, weight);
         let mut preserve_path = false;
         fields.set("preservePath", &mut preserve_path, boolean);
-        Some(Server {
-            url: url?,
-            weight: weight_of_server,
-            preserve_path,
-        })
+        Some(Server { url: url?, weight: weight_of_server, preserve_path })
     });
     read.flatten()
 }
@@ -119,9 +88,7 @@ fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
             format!("has the scheme {}", url.scheme())
         }
         Ok(url) if url.host_str().is_none_or(str::is_empty) => "has no host".to_owned(),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-            "has a query or a fragment".to_owned()
-        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => "has a query or a fragment".to_owned(),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             // Not quoted: it may hold a password.
             out.problem(&at, value.path, "has a user in it", ALLOWED);
@@ -129,12 +96,7 @@ fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
         }
         Ok(url) => return Some(Located { value: url, at }),
     };
-    out.problem(
-        &at,
-        value.path,
-        format!("{} {wrong}", quoted(&text)),
-        ALLOWED,
-    );
+    out.problem(&at, value.path, format!("{} {wrong}", quoted(&text)), ALLOWED);
     None
 }
 
@@ -144,20 +106,11 @@ fn strategy(value: Value<'_>, out: &mut Sink) -> Option<Strategy> {
         "wrr" | "" => Some(Strategy::Wrr),
         "p2c" => Some(Strategy::P2c),
         "hrw" | "leasttime" => {
-            out.unsupported(
-                &value.node.at,
-                value.path,
-                format!("the strategy {name:?} is not supported yet"),
-            );
+            out.unsupported(&value.node.at, value.path, format!("the strategy {name:?} is not supported yet"));
             None
         }
         _ => {
-            out.problem(
-                &value.node.at,
-                value.path,
-                format!("{} is no strategy", quoted(&name)),
-                "wrr, p2c",
-            );
+            out.problem(&value.node.at, value.path, format!("{} is no strategy", quoted(&name)), "wrr, p2c");
             None
         }
     }
@@ -175,11 +128,7 @@ fn weighted(value: Value<'_>, out: &mut Sink) -> Option<Weighted> {
     value.section(out, |fields| {
         let services = fields.list("services", child);
         if services.is_empty() && !fields.has_items("services") {
-            fields.problem(
-                "services",
-                "a weighted service needs a service",
-                "services: [{name: a, weight: 1}]",
-            );
+            fields.problem("services", "a weighted service needs a service", "services: [{name: a, weight: 1}]");
         }
         fields.unsupported(&["sticky", "healthCheck"]);
         Weighted { services }
@@ -191,10 +140,7 @@ fn child(value: Value<'_>, out: &mut Sink) -> Option<WeightedChild> {
         let name = fields.required("name", reference);
         let mut weight_of_child = Weight::ONE;
         fields.set("weight", &mut weight_of_child, weight);
-        Some(WeightedChild {
-            name: name?,
-            weight: weight_of_child,
-        })
+        Some(WeightedChild { name: name?, weight: weight_of_child })
     });
     read.flatten()
 }

@@ -16,10 +16,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
         statics.add_implicit_entry_points();
     }
     if not_append {
-        statics
-            .entry_points
-            .values_mut()
-            .for_each(|entry| entry.forwarded_headers.not_append_x_forwarded_for = true);
+        statics.entry_points.values_mut().for_each(|entry| entry.forwarded_headers.not_append_x_forwarded_for = true);
     }
     fields.within("providers", |providers| {
         providers.inert(&["providersThrottleDuration"]);
@@ -27,24 +24,11 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
         providers.unsupported(&OTHER_PROVIDERS);
     });
     statics.api = fields.within("api", |api| {
-        api.inert(&[
-            "basePath",
-            "insecure",
-            "dashboard",
-            "debug",
-            "disableDashboardAd",
-            "dashboardName",
-        ]);
+        api.inert(&["basePath", "insecure", "dashboard", "debug", "disableDashboardAd", "dashboardName"]);
     });
     observability::read(fields, &mut statics);
-    fields.set(
-        "serversTransport",
-        &mut statics.servers_transport,
-        transport::default_transport,
-    );
-    fields.within("core", |core| {
-        core.unsupported_unless("defaultRuleSyntax", "v3")
-    });
+    fields.set("serversTransport", &mut statics.servers_transport, transport::default_transport);
+    fields.within("core", |core| core.unsupported_unless("defaultRuleSyntax", "v3"));
     fields.unsupported(&[
         "tracing",
         "tcpServersTransport",
@@ -101,29 +85,16 @@ fn file_provider(value: Value<'_>, out: &mut Sink) -> Option<FileProvider> {
             (Some(filename), None) => FileTarget::File(filename),
             (None, Some(directory)) => FileTarget::Directory(directory),
             (Some(_), Some(_)) => {
-                file.problem(
-                    "directory",
-                    "names a directory beside a filename",
-                    "one of the two",
-                );
+                file.problem("directory", "names a directory beside a filename", "one of the two");
                 return None;
             }
             (None, None) if file.has("filename") || file.has("directory") => return None,
             (None, None) => {
-                file.out.problem(
-                    file.at,
-                    file.path,
-                    "names nothing to read",
-                    "filename or directory",
-                );
+                file.out.problem(file.at, file.path, "names nothing to read", "filename or directory");
                 return None;
             }
         };
-        Some(FileProvider {
-            at: file.at.clone(),
-            target,
-            watch,
-        })
+        Some(FileProvider { at: file.at.clone(), target, watch })
     });
     read.flatten()
 }
@@ -135,12 +106,7 @@ fn check_entry_points(statics: &Static, out: &mut Sink) {
         if !statics.entry_points.contains_key(&name.value) {
             let hint = did_you_mean(&name.value, names());
             let allowed = hint.unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
-            out.problem(
-                &name.at,
-                path,
-                format!("unknown entry point {}", quoted(&name.value)),
-                allowed,
-            );
+            out.problem(&name.at, path, format!("unknown entry point {}", quoted(&name.value)), allowed);
         }
     };
     if let Some(ping) = &statics.ping {
@@ -150,16 +116,8 @@ fn check_entry_points(statics: &Static, out: &mut Sink) {
         check("metrics.prometheus.entryPoint", &prometheus.entry_point);
     }
     for (name, entry_point) in &statics.entry_points {
-        if let Some(redirection) = entry_point
-            .http
-            .redirection
-            .as_ref()
-            .filter(|to| !to.to.value.starts_with(':'))
-        {
-            check(
-                &format!("entryPoints.{name}.http.redirections.entryPoint.to"),
-                &redirection.to,
-            );
+        if let Some(redirection) = entry_point.http.redirection.as_ref().filter(|to| !to.to.value.starts_with(':')) {
+            check(&format!("entryPoints.{name}.http.redirections.entryPoint.to"), &redirection.to);
         }
     }
 }
@@ -168,8 +126,5 @@ fn check_entry_points(statics: &Static, out: &mut Sink) {
 pub(super) fn entry_point_name(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
     let name = text(value, out)?.to_ascii_lowercase();
     let at: &Place = &value.node.at;
-    Some(Located {
-        value: name,
-        at: at.clone(),
-    })
+    Some(Located { value: name, at: at.clone() })
 }

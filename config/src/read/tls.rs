@@ -2,9 +2,7 @@
 
 use crate::{
     dynamic::tls::{Certificate, ClientAuth, PemSource, TlsOptions, TlsVersion},
-    fields::{
-        Fields, Sink, Value, boolean, choice, located, of_choices, present_text, quoted, text,
-    },
+    fields::{Fields, Sink, Value, boolean, choice, located, of_choices, present_text, quoted, text},
     problem::Located,
 };
 
@@ -19,19 +17,12 @@ pub(super) fn certificate(value: Value<'_>, out: &mut Sink) -> Option<Certificat
                 out.unsupported(
                     &value.node.at,
                     value.path,
-                    format!(
-                        "the store {} is not supported, only default is",
-                        quoted(&name)
-                    ),
+                    format!("the store {} is not supported, only default is", quoted(&name)),
                 );
             }
             Some(())
         });
-        Some(Certificate {
-            at: fields.at.clone(),
-            cert: cert?,
-            key: key?,
-        })
+        Some(Certificate { at: fields.at.clone(), cert: cert?, key: key? })
     });
     read.flatten()
 }
@@ -39,11 +30,7 @@ pub(super) fn certificate(value: Value<'_>, out: &mut Sink) -> Option<Certificat
 /// A file's name, or the PEM text itself.
 pub(super) fn pem(value: Value<'_>, out: &mut Sink) -> Option<PemSource> {
     let text = present_text(value, out)?;
-    Some(if text.contains("-----BEGIN") {
-        PemSource::Text(text)
-    } else {
-        PemSource::File(text.into())
-    })
+    Some(if text.contains("-----BEGIN") { PemSource::Text(text) } else { PemSource::File(text.into()) })
 }
 
 pub(super) fn located_pem(value: Value<'_>, out: &mut Sink) -> Option<Located<PemSource>> {
@@ -57,10 +44,7 @@ pub(super) fn default_certificate(value: Value<'_>, out: &mut Sink) -> Option<Ce
             out.unsupported(
                 &key.at,
                 store.path,
-                format!(
-                    "the store {} is not supported, only default is",
-                    quoted(&key.name)
-                ),
+                format!("the store {} is not supported, only default is", quoted(&key.name)),
             );
             return None;
         }
@@ -81,22 +65,12 @@ pub(super) fn options(value: Value<'_>, out: &mut Sink) -> Option<TlsOptions> {
         options.curve_preferences = fields.list("curvePreferences", curve);
         fields.within("clientAuth", |auth| client_auth(auth, &mut options));
         fields.set("sniStrict", &mut options.sni_strict, boolean);
-        let protocols = [
-            ("h2", "h2"),
-            ("http/1.1", "http/1.1"),
-            ("acme-tls/1", "acme-tls/1"),
-        ];
-        let alpn = fields.list("alpnProtocols", |value, out| {
-            choice(protocols)(value, out).map(str::to_owned)
-        });
+        let protocols = [("h2", "h2"), ("http/1.1", "http/1.1"), ("acme-tls/1", "acme-tls/1")];
+        let alpn = fields.list("alpnProtocols", |value, out| choice(protocols)(value, out).map(str::to_owned));
         if !alpn.is_empty() {
             options.alpn = alpn;
         }
-        fields.set(
-            "disableSessionTickets",
-            &mut options.disable_session_tickets,
-            boolean,
-        );
+        fields.set("disableSessionTickets", &mut options.disable_session_tickets, boolean);
         options
     })
 }
@@ -117,21 +91,12 @@ fn version(value: Value<'_>, out: &mut Sink) -> Option<TlsVersion> {
         "VersionTLS13" => Some(TlsVersion::Tls13),
         "" => None,
         "VersionTLS10" | "VersionTLS11" => {
-            out.unsupported(
-                &value.node.at,
-                value.path,
-                format!("{name} is not supported: it is broken"),
-            );
+            out.unsupported(&value.node.at, value.path, format!("{name} is not supported: it is broken"));
             None
         }
         _ => {
             let allowed = of_choices(&name, &["VersionTLS12", "VersionTLS13"]);
-            out.problem(
-                &value.node.at,
-                value.path,
-                format!("{} is no TLS version", quoted(&name)),
-                allowed,
-            );
+            out.problem(&value.node.at, value.path, format!("{} is no TLS version", quoted(&name)), allowed);
             None
         }
     }
@@ -148,17 +113,10 @@ const SUITES: [&str; 6] = [
 ];
 
 /// Go's other names for two of them.
-const SHORT_NAMES: [&str; 2] = [
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
-];
+const SHORT_NAMES: [&str; 2] = ["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"];
 
 /// The suites of TLS 1.3, which cannot be chosen.
-const TLS13_SUITES: [&str; 3] = [
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-];
+const TLS13_SUITES: [&str; 3] = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 
 /// What else Go has: without forward secrecy, or CBC, RC4, 3DES.
 const OLD_SUITES: [&str; 14] = [
@@ -179,26 +137,16 @@ const OLD_SUITES: [&str; 14] = [
 ];
 
 /// And their SHA-256 variants and the signal that is no suite.
-const MORE_OLD_SUITES: [&str; 3] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_FALLBACK_SCSV",
-];
+const MORE_OLD_SUITES: [&str; 3] =
+    ["TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", "TLS_FALLBACK_SCSV"];
 
 /// `cipherSuites`: TLS 1.2 suites. A list of TLS 1.3 suites alone leaves TLS 1.2 without any, which is TLS 1.3 only.
 pub(super) fn cipher_suites(fields: &mut Fields<'_>, min: &mut TlsVersion) -> Vec<Located<String>> {
     let read = fields.list("cipherSuites", |value, out| {
         let name = present_text(value, out)?;
-        let suite = if SHORT_NAMES.contains(&&*name) {
-            format!("{name}_SHA256")
-        } else {
-            name
-        };
+        let suite = if SHORT_NAMES.contains(&&*name) { format!("{name}_SHA256") } else { name };
         if SUITES.contains(&&*suite) {
-            return Some(Some(Located {
-                value: suite,
-                at: value.node.at.clone(),
-            }));
+            return Some(Some(Located { value: suite, at: value.node.at.clone() }));
         }
         if TLS13_SUITES.contains(&&*suite) {
             return Some(None);
@@ -234,31 +182,16 @@ fn curve(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
         "curvep384" | "secp384r1" => "CurveP384",
         "x25519mlkem768" => "X25519MLKEM768",
         "curvep521" | "secp521r1" => {
-            out.unsupported(
-                &value.node.at,
-                value.path,
-                format!("the curve {name} is not supported"),
-            );
+            out.unsupported(&value.node.at, value.path, format!("the curve {name} is not supported"));
             return None;
         }
         _ => {
-            let allowed = of_choices(
-                &name,
-                &["X25519", "CurveP256", "CurveP384", "X25519MLKEM768"],
-            );
-            out.problem(
-                &value.node.at,
-                value.path,
-                format!("unknown curve {}", quoted(&name)),
-                allowed,
-            );
+            let allowed = of_choices(&name, &["X25519", "CurveP256", "CurveP384", "X25519MLKEM768"]);
+            out.problem(&value.node.at, value.path, format!("unknown curve {}", quoted(&name)), allowed);
             return None;
         }
     };
-    Some(Located {
-        value: canonical.to_owned(),
-        at: value.node.at.clone(),
-    })
+    Some(Located { value: canonical.to_owned(), at: value.node.at.clone() })
 }
 
 /// `clientAuth`: with authorities and no type, certificates are required and verified.
@@ -275,15 +208,8 @@ fn client_auth(fields: &mut Fields<'_>, options: &mut TlsOptions) {
         ("RequireAndVerifyClientCert", ClientAuth::RequireAndVerify),
     ];
     fields.set("clientAuthType", &mut options.client_auth, choice(types));
-    let verifies = matches!(
-        options.client_auth,
-        ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify
-    );
+    let verifies = matches!(options.client_auth, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify);
     if verifies && !fields.has_items("caFiles") {
-        fields.problem(
-            "clientAuthType",
-            "verifies certificates and names no authority",
-            "caFiles",
-        );
+        fields.problem("clientAuthType", "verifies certificates and names no authority", "caFiles");
     }
 }

@@ -13,11 +13,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<ServersTransport>
         shared(fields, &mut transport);
         fields.set_some("serverName", &mut transport.server_name, located_text);
         transport.certificates = fields.list("certificates", certificate);
-        versions(
-            fields,
-            &mut transport.min_version,
-            &mut transport.max_version,
-        );
+        versions(fields, &mut transport.min_version, &mut transport.max_version);
         transport.cipher_suites = cipher_suites(fields, &mut transport.min_version);
         fields.set("disableHTTP2", &mut transport.disable_http2, boolean);
         fields.set_some("peerCertURI", &mut transport.peer_cert_uri, present_text);
@@ -47,39 +43,19 @@ pub(super) fn default_transport(value: Value<'_>, out: &mut Sink) -> Option<Serv
 }
 
 fn shared(fields: &mut Fields<'_>, transport: &mut ServersTransport) {
-    fields.set(
-        "insecureSkipVerify",
-        &mut transport.insecure_skip_verify,
-        boolean,
-    );
+    fields.set("insecureSkipVerify", &mut transport.insecure_skip_verify, boolean);
     transport.root_cas = fields.list("rootCAs", located_pem);
-    fields.set(
-        "maxIdleConnsPerHost",
-        &mut transport.max_idle_conns_per_host,
-        max_idle,
-    );
+    fields.set("maxIdleConnsPerHost", &mut transport.max_idle_conns_per_host, max_idle);
 }
 
 fn forwarding_timeouts(fields: &mut Fields<'_>, transport: &mut ServersTransport) {
     fields.set("dialTimeout", &mut transport.dial_timeout, duration);
-    fields.set(
-        "responseHeaderTimeout",
-        &mut transport.response_header_timeout,
-        duration,
-    );
-    fields.set(
-        "idleConnTimeout",
-        &mut transport.idle_conn_timeout,
-        duration,
-    );
+    fields.set("responseHeaderTimeout", &mut transport.response_header_timeout, duration);
+    fields.set("idleConnTimeout", &mut transport.idle_conn_timeout, duration);
 }
 
 fn http2_timeouts(fields: &mut Fields<'_>, transport: &mut ServersTransport) {
-    fields.set(
-        "readIdleTimeout",
-        &mut transport.read_idle_timeout,
-        duration,
-    );
+    fields.set("readIdleTimeout", &mut transport.read_idle_timeout, duration);
     fields.set("pingTimeout", &mut transport.ping_timeout, duration);
 }
 

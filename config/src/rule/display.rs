@@ -8,9 +8,7 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Matcher(matcher) => matcher.fmt(f),
-            Self::And(parts) => joined(f, parts, " && ", |part| {
-                matches!(part, Self::Or(_) | Self::And(_))
-            }),
+            Self::And(parts) => joined(f, parts, " && ", |part| matches!(part, Self::Or(_) | Self::And(_))),
             Self::Or(parts) => joined(f, parts, " || ", |part| matches!(part, Self::Or(_))),
             Self::Not(inner) if matches!(**inner, Self::And(_) | Self::Or(_)) => {
                 write!(f, "!({inner})")
@@ -49,9 +47,7 @@ impl fmt::Display for Matcher {
             Self::PathRegexp(regex) => ("PathRegexp", regex.as_str(), None),
             Self::Method(method) => ("Method", method.as_str(), None),
             Self::Header { name, value } => ("Header", name.as_str(), Some(value.as_str())),
-            Self::HeaderRegexp { name, value } => {
-                ("HeaderRegexp", name.as_str(), Some(value.as_str()))
-            }
+            Self::HeaderRegexp { name, value } => ("HeaderRegexp", name.as_str(), Some(value.as_str())),
             Self::Query { key, value } if value.is_empty() => ("Query", key.as_str(), None),
             Self::Query { key, value } => ("Query", key.as_str(), Some(value.as_str())),
             Self::QueryRegexp { key, value } => ("QueryRegexp", key.as_str(), Some(value.as_str())),

@@ -61,9 +61,7 @@ impl<'t> Lexer<'t> {
             '`' => return self.raw_string(start),
             '"' => return self.quoted_string(start),
             c if c.is_alphanumeric() || c == '_' => {
-                let length = rest
-                    .find(|c: char| !c.is_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len());
+                let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
                 simple(Token::Name(rest[..length].to_owned()), length)
             }
             _ => None,
@@ -94,15 +92,13 @@ impl<'t> Lexer<'t> {
             match c {
                 '"' => {
                     self.at = at;
-                    let text = String::from_utf8(bytes)
-                        .map_err(|_| RuleError::new(start, "a string is not UTF-8", ""))?;
+                    let text =
+                        String::from_utf8(bytes).map_err(|_| RuleError::new(start, "a string is not UTF-8", ""))?;
                     return Ok((start, Token::Text(text)));
                 }
                 '\\' => {
                     let length = escape(&self.text[at..], &mut bytes);
-                    at += length.ok_or_else(|| {
-                        RuleError::new(at - 1, "unknown escape in a string", ESCAPES)
-                    })?;
+                    at += length.ok_or_else(|| RuleError::new(at - 1, "unknown escape in a string", ESCAPES))?;
                 }
                 _ => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -111,8 +107,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-const ESCAPES: &str =
-    r#"\a \b \f \n \r \t \v \\ \" \x41 \101 \u00e9 \U0001f600; or write the string in backticks"#;
+const ESCAPES: &str = r#"\a \b \f \n \r \t \v \\ \" \x41 \101 \u00e9 \U0001f600; or write the string in backticks"#;
 
 /// Reads what follows a backslash; its length.
 fn escape(rest: &str, into: &mut Vec<u8>) -> Option<usize> {
@@ -139,9 +134,7 @@ fn escape(rest: &str, into: &mut Vec<u8>) -> Option<usize> {
         b'0'..=b'7' => (0, 3, 8),
         _ => return None,
     };
-    let digits = rest
-        .get(skipped..skipped + length)
-        .filter(|digits| digits.chars().all(|c| c.is_digit(radix)))?;
+    let digits = rest.get(skipped..skipped + length).filter(|digits| digits.chars().all(|c| c.is_digit(radix)))?;
     let number = u32::from_str_radix(digits, radix).ok()?;
     match first {
         b'u' | b'U' => into.extend(char::from_u32(number)?.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -154,9 +147,7 @@ fn unexpected(at: usize, c: char) -> RuleError {
     let allowed = match c {
         '&' => "&&",
         '|' => "||",
-        '\'' | '‘' | '’' | '“' | '”' | '´' => {
-            "strings stand in `backticks` or \"double quotes\""
-        }
+        '\'' | '‘' | '’' | '“' | '”' | '´' => "strings stand in `backticks` or \"double quotes\"",
         '=' | '<' | '>' => "matchers joined by && || !",
         _ => "",
     };

@@ -30,11 +30,7 @@ const NAMES: [&str; 11] = [
 ];
 
 /// The matchers that only the v2 language had, and what to write instead.
-const OLD_NAMES: [(&str, &str); 3] = [
-    ("HostHeader", "Host"),
-    ("Headers", "Header"),
-    ("HeadersRegexp", "HeaderRegexp"),
-];
+const OLD_NAMES: [(&str, &str); 3] = [("HostHeader", "Host"), ("Headers", "Header"), ("HeadersRegexp", "HeaderRegexp")];
 
 pub(super) fn parse(text: &str) -> Result<Expression, RuleError> {
     if text.len() > MAX_LENGTH {
@@ -42,27 +38,15 @@ pub(super) fn parse(text: &str) -> Result<Expression, RuleError> {
     }
     let mut lexer = Lexer::new(text);
     let next = lexer.token()?;
-    let mut parser = Parser {
-        lexer,
-        next,
-        depth: 0,
-    };
+    let mut parser = Parser { lexer, next, depth: 0 };
     if parser.next.1 == Token::End {
-        return Err(RuleError::new(
-            0,
-            "the rule is empty",
-            "like Host(`example.com`)",
-        ));
+        return Err(RuleError::new(0, "the rule is empty", "like Host(`example.com`)"));
     }
     let expression = parser.either()?;
     match parser.next {
         (_, Token::End) => Ok(expression),
         (at, Token::Close) => Err(RuleError::new(at, "\")\" closes nothing", "")),
-        (at, token) => Err(RuleError::new(
-            at,
-            format!("unexpected {}", token.noun()),
-            "&& or ||",
-        )),
+        (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "&& or ||")),
     }
 }
 
@@ -96,42 +80,24 @@ impl Parser<'_> {
 
     fn single(&mut self) -> Result<Expression, RuleError> {
         match self.advance()? {
-            (at, Token::Not) => {
-                self.nested(at, |parser| Ok(Expression::Not(Box::new(parser.single()?))))
-            }
+            (at, Token::Not) => self.nested(at, |parser| Ok(Expression::Not(Box::new(parser.single()?)))),
             (at, Token::Open) => self.nested(at, |parser| {
                 let inner = parser.either()?;
                 match parser.advance()? {
                     (_, Token::Close) => Ok(inner),
                     (_, Token::End) => Err(RuleError::new(at, "\"(\" is not closed", "")),
-                    (at, token) => Err(RuleError::new(
-                        at,
-                        format!("unexpected {}", token.noun()),
-                        "\")\", && or ||",
-                    )),
+                    (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "\")\", && or ||")),
                 }
             }),
             (at, Token::Name(name)) => self.matcher(at, &name).map(Expression::Matcher),
-            (at, token) => Err(RuleError::new(
-                at,
-                format!("unexpected {}", token.noun()),
-                "a matcher, ! or (",
-            )),
+            (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "a matcher, ! or (")),
         }
     }
 
-    fn nested<T>(
-        &mut self,
-        at: usize,
-        read: impl FnOnce(&mut Self) -> Result<T, RuleError>,
-    ) -> Result<T, RuleError> {
+    fn nested<T>(&mut self, at: usize, read: impl FnOnce(&mut Self) -> Result<T, RuleError>) -> Result<T, RuleError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(RuleError::new(
-                at,
-                "the rule is nested too deeply",
-                format!("at most {MAX_DEPTH} levels"),
-            ));
+            return Err(RuleError::new(at, "the rule is nested too deeply", format!("at most {MAX_DEPTH} levels")));
         }
         let inner = read(self)?;
         self.depth -= 1;
@@ -149,11 +115,7 @@ impl Parser<'_> {
         let open = match self.advance()? {
             (open, Token::Open) => open,
             (at, token) => {
-                return Err(RuleError::new(
-                    at,
-                    format!("unexpected {} after {name}", token.noun()),
-                    "(",
-                ));
+                return Err(RuleError::new(at, format!("unexpected {} after {name}", token.noun()), "("));
             }
         };
         let mut arguments = Vec::new();
@@ -184,11 +146,7 @@ impl Parser<'_> {
                     ));
                 }
                 (at, token) => {
-                    return Err(RuleError::new(
-                        at,
-                        format!("unexpected {}", token.noun()),
-                        "\",\" or \")\"",
-                    ));
+                    return Err(RuleError::new(at, format!("unexpected {}", token.noun()), "\",\" or \")\""));
                 }
             }
         }
@@ -206,30 +164,18 @@ fn known_name(at: usize, name: &str) -> Result<&'static str, RuleError> {
     let title = || lower[..1].to_ascii_uppercase() + &lower[1..];
     let is_written = |known: &&str| {
         let same = known.eq_ignore_ascii_case(name);
-        name == *known
-            || (same && (name == lower || name == name.to_ascii_uppercase() || name == title()))
+        name == *known || (same && (name == lower || name == name.to_ascii_uppercase() || name == title()))
     };
     if let Some(known) = NAMES.iter().copied().find(is_written) {
         return Ok(known);
     }
-    if let Some((_, instead)) = OLD_NAMES
-        .iter()
-        .find(|(old, _)| old.eq_ignore_ascii_case(name))
-    {
-        return Err(RuleError::new(
-            at,
-            format!("{name} is of the v2 rule language"),
-            format!("{instead} in v3"),
-        ));
+    if let Some((_, instead)) = OLD_NAMES.iter().find(|(old, _)| old.eq_ignore_ascii_case(name)) {
+        return Err(RuleError::new(at, format!("{name} is of the v2 rule language"), format!("{instead} in v3")));
     }
     let same = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
     let hint = same.map(|known| format!("did you mean {known}?"));
     let hint = hint.or_else(|| did_you_mean(name, NAMES).map(|hint| hint.replace('"', "")));
-    Err(RuleError::new(
-        at,
-        format!("unknown matcher {name:?}"),
-        hint.unwrap_or_else(|| NAMES.join(", ")),
-    ))
+    Err(RuleError::new(at, format!("unknown matcher {name:?}"), hint.unwrap_or_else(|| NAMES.join(", "))))
 }
 
 fn build(at: usize, name: &'static str, arguments: Vec<Argument>) -> Result<Matcher, RuleError> {
@@ -254,38 +200,22 @@ fn build(at: usize, name: &'static str, arguments: Vec<Argument>) -> Result<Matc
         "Method" => Matcher::Method(method(&first)?),
         "Header" => {
             let (name, value) = two(first, second);
-            Matcher::Header {
-                name: header(&name)?,
-                value: value.1,
-            }
+            Matcher::Header { name: header(&name)?, value: value.1 }
         }
         "HeaderRegexp" => {
             let (name, value) = two(first, second);
-            Matcher::HeaderRegexp {
-                name: header(&name)?,
-                value: regexp(&value)?,
-            }
+            Matcher::HeaderRegexp { name: header(&name)?, value: regexp(&value)? }
         }
         "Query" => {
             let (key, value) = two(first, second);
-            Matcher::Query {
-                key: key.1,
-                value: value.1,
-            }
+            Matcher::Query { key: key.1, value: value.1 }
         }
         "QueryRegexp" => {
             let value = second.unwrap_or_else(|| (first.0, "^$".to_owned()));
-            Matcher::QueryRegexp {
-                key: first.1,
-                value: regexp(&value)?,
-            }
+            Matcher::QueryRegexp { key: first.1, value: regexp(&value)? }
         }
         _ => Matcher::ClientIp(parse_network(&first.1).ok_or_else(|| {
-            RuleError::new(
-                first.0,
-                format!("{:?} is no network", first.1),
-                "an IP address or a CIDR like 10.0.0.0/8",
-            )
+            RuleError::new(first.0, format!("{:?} is no network", first.1), "an IP address or a CIDR like 10.0.0.0/8")
         })?),
     })
 }
@@ -296,21 +226,13 @@ fn wrong_count(at: usize, name: &str, least: usize, most: usize, count: usize) -
         (2, 2) => "2 arguments".to_owned(),
         _ => format!("{least} or {most} arguments"),
     };
-    let hint = if most == 1 && count > 1 {
-        format!("{name}(`a`) || {name}(`b`)")
-    } else {
-        String::new()
-    };
+    let hint = if most == 1 && count > 1 { format!("{name}(`a`) || {name}(`b`)") } else { String::new() };
     RuleError::new(at, format!("{name} takes {takes}, not {count}"), hint)
 }
 
 fn host((at, text): &Argument) -> Result<String, RuleError> {
     if !text.is_ascii() {
-        return Err(RuleError::new(
-            *at,
-            format!("the host {text:?} is not ASCII"),
-            "its punycode form, xn--...",
-        ));
+        return Err(RuleError::new(*at, format!("the host {text:?} is not ASCII"), "its punycode form, xn--..."));
     }
     let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     if host.is_empty() {
@@ -321,51 +243,29 @@ fn host((at, text): &Argument) -> Result<String, RuleError> {
 
 fn path(matcher: &str, (at, text): Argument) -> Result<String, RuleError> {
     if !text.starts_with('/') {
-        return Err(RuleError::new(
-            at,
-            format!("{matcher} takes a path, not {text:?}"),
-            "it begins with /",
-        ));
+        return Err(RuleError::new(at, format!("{matcher} takes a path, not {text:?}"), "it begins with /"));
     }
     Ok(text)
 }
 
 fn method((at, text): &Argument) -> Result<String, RuleError> {
     if !is_token(text) {
-        return Err(RuleError::new(
-            *at,
-            format!("{text:?} is no method"),
-            "like GET",
-        ));
+        return Err(RuleError::new(*at, format!("{text:?} is no method"), "like GET"));
     }
     Ok(text.to_ascii_uppercase())
 }
 
 fn header((at, text): &Argument) -> Result<String, RuleError> {
     if !is_token(text) {
-        return Err(RuleError::new(
-            *at,
-            format!("{text:?} is no header name"),
-            "",
-        ));
+        return Err(RuleError::new(*at, format!("{text:?} is no header name"), ""));
     }
     Ok(text.to_ascii_lowercase())
 }
 
 fn regexp((at, text): &Argument) -> Result<Regex, RuleError> {
     Regex::new(text).map_err(|error| {
-        let old = text
-            .match_indices('{')
-            .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
-        let hint = if old {
-            "v3 takes plain regular expressions, not v2's {name:regexp}"
-        } else {
-            ""
-        };
-        RuleError::new(
-            *at,
-            format!("no regular expression: {}", regex_error(&error)),
-            hint,
-        )
+        let old = text.match_indices('{').any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+        let hint = if old { "v3 takes plain regular expressions, not v2's {name:regexp}" } else { "" };
+        RuleError::new(*at, format!("no regular expression: {}", regex_error(&error)), hint)
     })
 }

@@ -22,19 +22,10 @@ fn every_matcher_reads() {
         (r"HostRegexp(`^.+\.coding$`)", r"HostRegexp(`^.+\.coding$`)"),
         ("Path(`/a b%20`)", "Path(`/a b%20`)"),
         ("PathPrefix(`/`)", "PathPrefix(`/`)"),
-        (
-            r"PathRegexp(`\.(jpe?g|png)$`)",
-            r"PathRegexp(`\.(jpe?g|png)$`)",
-        ),
+        (r"PathRegexp(`\.(jpe?g|png)$`)", r"PathRegexp(`\.(jpe?g|png)$`)"),
         ("Method(`get`)", "Method(`GET`)"),
-        (
-            "Header(`X-Version`, `Canary`)",
-            "Header(`x-version`, `Canary`)",
-        ),
-        (
-            "HeaderRegexp(`Cookie`,`(^|; )ab=1`)",
-            "HeaderRegexp(`cookie`, `(^|; )ab=1`)",
-        ),
+        ("Header(`X-Version`, `Canary`)", "Header(`x-version`, `Canary`)"),
+        ("HeaderRegexp(`Cookie`,`(^|; )ab=1`)", "HeaderRegexp(`cookie`, `(^|; )ab=1`)"),
         ("Query(`k`, `v`)", "Query(`k`, `v`)"),
         ("Query(`k`)", "Query(`k`)"),
         ("Query(`k`, ``)", "Query(`k`)"),
@@ -56,49 +47,28 @@ fn names_are_written_in_four_ways() {
     for name in ["clientip", "CLIENTIP", "Clientip", "ClientIP"] {
         assert_eq!(canonical(&format!("{name}(`::1`)")), "ClientIP(`::1/128`)");
     }
-    assert_eq!(
-        Rule::parse("pathPrefix(`/`)").unwrap_err().allowed,
-        "did you mean PathPrefix?"
-    );
+    assert_eq!(Rule::parse("pathPrefix(`/`)").unwrap_err().allowed, "did you mean PathPrefix?");
 }
 
 #[test]
 fn and_binds_tighter_than_or_and_not_tightest() {
     for (text, expected) in [
-        (
-            "Host(`a`)||Host(`b`)&&Path(`/`)",
-            "Host(`a`) || Host(`b`) && Path(`/`)",
-        ),
-        (
-            "(Host(`a`)||Host(`b`))&&Path(`/`)",
-            "(Host(`a`) || Host(`b`)) && Path(`/`)",
-        ),
+        ("Host(`a`)||Host(`b`)&&Path(`/`)", "Host(`a`) || Host(`b`) && Path(`/`)"),
+        ("(Host(`a`)||Host(`b`))&&Path(`/`)", "(Host(`a`) || Host(`b`)) && Path(`/`)"),
         ("!Host(`a`)&&Path(`/`)", "!Host(`a`) && Path(`/`)"),
         ("!(Host(`a`)&&Path(`/`))", "!(Host(`a`) && Path(`/`))"),
         ("! ! Host(`a`)", "!!Host(`a`)"),
         ("((Host(`a`)))", "Host(`a`)"),
-        (
-            "Host(`a`) && (Path(`/`) && Method(`GET`))",
-            "Host(`a`) && Path(`/`) && Method(`GET`)",
-        ),
-        (
-            "Host(`a`) || (Host(`b`) || Host(`c`))",
-            "Host(`a`) || Host(`b`) || Host(`c`)",
-        ),
+        ("Host(`a`) && (Path(`/`) && Method(`GET`))", "Host(`a`) && Path(`/`) && Method(`GET`)"),
+        ("Host(`a`) || (Host(`b`) || Host(`c`))", "Host(`a`) || Host(`b`) || Host(`c`)"),
         ("\n Host(`a`)\n  || Host(`b`)\t", "Host(`a`) || Host(`b`)"),
     ] {
         assert_eq!(canonical(text), expected, "{text}");
     }
-    let Expression::Or(branches) = Rule::parse("Host(`a`) || Host(`b`) && Path(`/`)")
-        .unwrap()
-        .expression
-    else {
+    let Expression::Or(branches) = Rule::parse("Host(`a`) || Host(`b`) && Path(`/`)").unwrap().expression else {
         panic!("a disjunction");
     };
-    assert!(matches!(
-        branches[..],
-        [Expression::Matcher(_), Expression::And(_)]
-    ));
+    assert!(matches!(branches[..], [Expression::Matcher(_), Expression::And(_)]));
 }
 
 #[test]
@@ -112,9 +82,7 @@ fn strings_are_gos() {
         ("\"`\"", "`"),
     ] {
         let rule = Rule::parse(&format!("Header(`K`, {text})")).unwrap();
-        let Expression::Matcher(Matcher::Header { value: read, .. }) = rule.expression else {
-            panic!("a header")
-        };
+        let Expression::Matcher(Matcher::Header { value: read, .. }) = rule.expression else { panic!("a header") };
         assert_eq!(read, value, "{text}");
     }
 }
@@ -178,14 +146,9 @@ fn the_bounds_hold() {
     let long = format!("Path(`/{}`)", "a".repeat(64 << 10));
     assert_eq!(Rule::parse(&long).unwrap_err().allowed, "at most 64 KiB");
     let wide = vec!["Host(`a`)"; 5_000].join("||");
-    assert!(
-        matches!(Rule::parse(&wide).unwrap().expression, Expression::Or(branches) if branches.len() == 5_000)
-    );
+    assert!(matches!(Rule::parse(&wide).unwrap().expression, Expression::Or(branches) if branches.len() == 5_000));
     let negations = format!("{}Host(`a`)", "!".repeat(65));
-    assert_eq!(
-        Rule::parse(&negations).unwrap_err().allowed,
-        "at most 64 levels"
-    );
+    assert_eq!(Rule::parse(&negations).unwrap_err().allowed, "at most 64 levels");
 }
 
 fn matcher() -> impl Strategy<Value = Expression> {

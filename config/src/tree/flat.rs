@@ -25,80 +25,45 @@ impl Flat {
     pub fn set(&mut self, steps: &[String], value: Option<&str>, at: &Place) {
         self.paths += 1;
         if self.paths > MAX_PATHS || steps.len() > super::MAX_DEPTH {
-            return self
-                .problems
-                .push(Problem::new(at, "", "is one too many, or too deep", ""));
+            return self.problems.push(Problem::new(at, "", "is one too many, or too deep", ""));
         }
         let mut branch = &mut self.root;
         for step in steps {
-            let found = branch
-                .children
-                .iter()
-                .position(|(key, _)| key.name.eq_ignore_ascii_case(step));
+            let found = branch.children.iter().position(|(key, _)| key.name.eq_ignore_ascii_case(step));
             let index = found.unwrap_or_else(|| {
-                branch.children.push((
-                    Key {
-                        name: step.clone(),
-                        at: at.clone(),
-                    },
-                    Branch::default(),
-                ));
+                branch.children.push((Key { name: step.clone(), at: at.clone() }, Branch::default()));
                 branch.children.len() - 1
             });
             branch = &mut branch.children[index].1;
         }
-        branch.values.push((
-            Scalar {
-                text: value.unwrap_or("true").to_owned(),
-                bare: value.is_none(),
-            },
-            at.clone(),
-        ));
+        branch.values.push((Scalar { text: value.unwrap_or("true").to_owned(), bare: value.is_none() }, at.clone()));
     }
 
     /// The tree, or all that is contradictory in it.
     pub fn finish(mut self, source: &str) -> Result<Node, Vec<Problem>> {
         let at = Place::whole(source);
         let node = grow(self.root, &at, &mut self.problems);
-        if self.problems.is_empty() {
-            Ok(node)
-        } else {
-            Err(self.problems)
-        }
+        if self.problems.is_empty() { Ok(node) } else { Err(self.problems) }
     }
 }
 
 fn grow(branch: Branch, at: &Place, problems: &mut Vec<Problem>) -> Node {
     if branch.children.is_empty() {
-        let mut leaves = branch.values.into_iter().map(|(scalar, at)| Node {
-            kind: Kind::Scalar(scalar),
-            at,
-        });
+        let mut leaves = branch.values.into_iter().map(|(scalar, at)| Node { kind: Kind::Scalar(scalar), at });
         return match (leaves.next(), leaves.len()) {
-            (None, _) => Node {
-                kind: Kind::Mapping(Vec::new()),
-                at: at.clone(),
-            },
+            (None, _) => Node { kind: Kind::Mapping(Vec::new()), at: at.clone() },
             (Some(only), 0) => only,
-            (Some(first), _) => Node {
-                at: first.at.clone(),
-                kind: Kind::Sequence(std::iter::once(first).chain(leaves).collect()),
-            },
+            (Some(first), _) => {
+                Node { at: first.at.clone(), kind: Kind::Sequence(std::iter::once(first).chain(leaves).collect()) }
+            }
         };
     }
     // `--ping=true --ping.entryPoint=web`: the first only says that the section is there.
-    for (scalar, at) in branch
-        .values
-        .iter()
-        .filter(|(scalar, _)| !scalar.text.eq_ignore_ascii_case("true"))
-    {
+    for (scalar, at) in branch.values.iter().filter(|(scalar, _)| !scalar.text.eq_ignore_ascii_case("true")) {
         problems.push(Problem::new(
             at,
             "",
-            format!(
-                "gives {:?} to a section that has keys of its own",
-                scalar.text
-            ),
+            format!("gives {:?} to a section that has keys of its own", scalar.text),
             "true",
         ));
     }
@@ -115,10 +80,7 @@ fn grow(branch: Branch, at: &Place, problems: &mut Vec<Problem>) -> Node {
     } else {
         Kind::Mapping(children)
     };
-    Node {
-        kind,
-        at: at.clone(),
-    }
+    Node { kind, at: at.clone() }
 }
 
 /// Whether the keys are 0, 1, 2...; they are put in order.
@@ -128,8 +90,5 @@ fn are_indexes(children: &mut [Entry]) -> bool {
         return false;
     }
     children.sort_by_key(|(key, _)| index(key));
-    children
-        .iter()
-        .enumerate()
-        .all(|(position, (key, _))| index(key) == Some(position))
+    children.iter().enumerate().all(|(position, (key, _))| index(key) == Some(position))
 }

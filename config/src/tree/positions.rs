@@ -17,16 +17,8 @@ pub(super) struct Positions<'t> {
 impl<'t> Positions<'t> {
     pub fn new(source: &Arc<str>, text: &'t str) -> Self {
         let newlines = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        let line_starts = std::iter::once(0)
-            .chain(newlines.map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            source: source.clone(),
-            text,
-            line_starts,
-            ascii: text.is_ascii(),
-            last: (0, 0, 1),
-        }
+        let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        Self { source: source.clone(), text, line_starts, ascii: text.is_ascii(), last: (0, 0, 1) }
     }
 
     pub fn place(&mut self, offset: usize) -> Place {
@@ -34,11 +26,7 @@ impl<'t> Positions<'t> {
         let line = self.line_starts.partition_point(|&start| start <= offset) - 1;
         let column = self.column(line, offset);
         self.last = (offset, line, column);
-        Place {
-            source: self.source.clone(),
-            line: number(line + 1),
-            column: number(column),
-        }
+        Place { source: self.source.clone(), line: number(line + 1), column: number(column) }
     }
 
     fn column(&self, line: usize, offset: usize) -> usize {
@@ -74,11 +62,7 @@ mod tests {
             ("a", 9, 1, 2),
         ] {
             let place = Positions::new(&"f".into(), text).place(offset);
-            assert_eq!(
-                (place.line, place.column),
-                (line, column),
-                "{text:?} at {offset}"
-            );
+            assert_eq!((place.line, place.column), (line, column), "{text:?} at {offset}");
         }
     }
 
@@ -87,11 +71,7 @@ mod tests {
         let text = "äbc: d\nüü: ßß\n";
         let mut walked = Positions::new(&"f".into(), text);
         for offset in [5, 9, 3, 12, 0, 12, 7] {
-            assert_eq!(
-                walked.place(offset),
-                Positions::new(&"f".into(), text).place(offset),
-                "{offset}"
-            );
+            assert_eq!(walked.place(offset), Positions::new(&"f".into(), text).place(offset), "{offset}");
         }
     }
 }

@@ -18,11 +18,7 @@ pub(crate) fn parse(source: &Arc<str>, text: &str) -> Result<Node, Vec<Problem>>
     let mut positions = Positions::new(source, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors
-            .iter()
-            .take(MAX_ERRORS)
-            .map(|error| refusal(error, &mut positions))
-            .collect());
+        return Err(errors.iter().take(MAX_ERRORS).map(|error| refusal(error, &mut positions)).collect());
     }
     let at = positions.place(table.span().start);
     let kind = mapping(table.into_inner(), &mut positions, 0).map_err(|problem| vec![problem])?;
@@ -35,56 +31,29 @@ fn refusal(error: &::toml::de::Error, positions: &mut Positions<'_>) -> Problem 
     Problem::new(&at, "", format!("is not valid TOML: {message}"), "")
 }
 
-fn mapping(
-    table: DeTable<'_>,
-    positions: &mut Positions<'_>,
-    depth: usize,
-) -> Result<Kind, Problem> {
+fn mapping(table: DeTable<'_>, positions: &mut Positions<'_>, depth: usize) -> Result<Kind, Problem> {
     let mut entries: Vec<_> = table.into_iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let read = entries.into_iter().map(|(key, value)| {
         let at = positions.place(key.span().start);
         let value = node(value, positions, depth + 1)?;
-        Ok((
-            Key {
-                name: key.into_inner().into_owned(),
-                at,
-            },
-            value,
-        ))
+        Ok((Key { name: key.into_inner().into_owned(), at }, value))
     });
     read.collect::<Result<_, _>>().map(Kind::Mapping)
 }
 
-fn node(
-    value: Spanned<DeValue<'_>>,
-    positions: &mut Positions<'_>,
-    depth: usize,
-) -> Result<Node, Problem> {
+fn node(value: Spanned<DeValue<'_>>, positions: &mut Positions<'_>, depth: usize) -> Result<Node, Problem> {
     let at = positions.place(value.span().start);
     if depth > MAX_DEPTH {
-        return Err(Problem::new(
-            &at,
-            "",
-            "is nested too deeply",
-            format!("at most {MAX_DEPTH} levels"),
-        ));
+        return Err(Problem::new(&at, "", "is nested too deeply", format!("at most {MAX_DEPTH} levels")));
     }
     let text = match value.into_inner() {
         DeValue::Table(table) => {
-            return Ok(Node {
-                kind: mapping(table, positions, depth)?,
-                at,
-            });
+            return Ok(Node { kind: mapping(table, positions, depth)?, at });
         }
         DeValue::Array(items) => {
-            let items = items
-                .into_iter()
-                .map(|item| node(item, positions, depth + 1));
-            return Ok(Node {
-                kind: Kind::Sequence(items.collect::<Result<_, _>>()?),
-                at,
-            });
+            let items = items.into_iter().map(|item| node(item, positions, depth + 1));
+            return Ok(Node { kind: Kind::Sequence(items.collect::<Result<_, _>>()?), at });
         }
         DeValue::String(text) => text.into_owned(),
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())

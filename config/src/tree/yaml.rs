@@ -12,39 +12,19 @@ const MAX_NODES: usize = 1_000_000;
 
 /// Reads one YAML document.
 pub(crate) fn parse(source: &Arc<str>, text: &str) -> Result<Node, Vec<Problem>> {
-    let mut builder = Builder {
-        source,
-        open: Vec::new(),
-        root: None,
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
+    let mut builder = Builder { source, open: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0 };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
-            Ok((event, span)) => builder
-                .take(event, &builder.place(span.start))
-                .map_err(|problem| vec![problem])?,
+            Ok((event, span)) => builder.take(event, &builder.place(span.start)).map_err(|problem| vec![problem])?,
             Err(error) => {
                 let at = builder.place(*error.marker());
-                return Err(vec![Problem::new(
-                    &at,
-                    "",
-                    format!("is not valid YAML: {}", error.info()),
-                    "",
-                )]);
+                return Err(vec![Problem::new(&at, "", format!("is not valid YAML: {}", error.info()), "")]);
             }
         }
     }
-    let start = Place {
-        source: source.clone(),
-        line: 1,
-        column: 1,
-    };
-    Ok(builder.root.unwrap_or(Node {
-        kind: Kind::Null,
-        at: start,
-    }))
+    let start = Place { source: source.clone(), line: 1, column: 1 };
+    Ok(builder.root.unwrap_or(Node { kind: Kind::Null, at: start }))
 }
 
 struct Builder<'s> {
@@ -64,11 +44,7 @@ struct Open {
 
 enum Content {
     Sequence(Vec<Node>),
-    Mapping {
-        entries: Vec<Entry>,
-        merges: Vec<Node>,
-        key: Option<PendingKey>,
-    },
+    Mapping { entries: Vec<Entry>, merges: Vec<Node>, key: Option<PendingKey> },
 }
 
 enum PendingKey {
@@ -84,11 +60,7 @@ struct Anchored {
 
 impl Builder<'_> {
     fn place(&self, marker: Marker) -> Place {
-        Place {
-            source: self.source.clone(),
-            line: number(marker.line()),
-            column: number(marker.col() + 1),
-        }
+        Place { source: self.source.clone(), line: number(marker.line()), column: number(marker.col() + 1) }
     }
 
     fn take(&mut self, event: Event<'_>, at: &Place) -> Result<(), Problem> {
@@ -99,15 +71,9 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.scalar(text.into_owned(), style, anchor, tag.as_deref(), at)
             }
-            Event::SequenceStart(anchor, tag) => {
-                self.begin(Content::Sequence(Vec::new()), anchor, tag.as_deref(), at)
-            }
+            Event::SequenceStart(anchor, tag) => self.begin(Content::Sequence(Vec::new()), anchor, tag.as_deref(), at),
             Event::MappingStart(anchor, tag) => {
-                let content = Content::Mapping {
-                    entries: Vec::new(),
-                    merges: Vec::new(),
-                    key: None,
-                };
+                let content = Content::Mapping { entries: Vec::new(), merges: Vec::new(), key: None };
                 self.begin(content, anchor, tag.as_deref(), at)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
@@ -131,61 +97,32 @@ impl Builder<'_> {
             self.set_key(PendingKey::Merge);
             return Ok(());
         }
-        let null =
-            plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") && !self.expects_key();
-        let node = if null {
-            Node {
-                kind: Kind::Null,
-                at: at.clone(),
-            }
-        } else {
-            Node::scalar(text, at.clone())
-        };
+        let null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") && !self.expects_key();
+        let node = if null { Node { kind: Kind::Null, at: at.clone() } } else { Node::scalar(text, at.clone()) };
         self.remember(anchor, &node)?;
         self.add(node)
     }
 
-    fn begin(
-        &mut self,
-        content: Content,
-        anchor: usize,
-        tag: Option<&Tag>,
-        at: &Place,
-    ) -> Result<(), Problem> {
+    fn begin(&mut self, content: Content, anchor: usize, tag: Option<&Tag>, at: &Place) -> Result<(), Problem> {
         refuse_own_tags(tag, at)?;
         self.count(1, at)?;
         if self.expects_key() {
-            return Err(refusal(
-                at,
-                "is a key that is a list or a section",
-                "a plain word",
-            ));
+            return Err(refusal(at, "is a key that is a list or a section", "a plain word"));
         }
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(at));
         }
-        self.open.push(Open {
-            at: at.clone(),
-            anchor,
-            content,
-        });
+        self.open.push(Open { at: at.clone(), anchor, content });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Problem> {
-        let Some(Open {
-            at,
-            anchor,
-            content,
-        }) = self.open.pop()
-        else {
+        let Some(Open { at, anchor, content }) = self.open.pop() else {
             return Ok(());
         };
         let kind = match content {
             Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping {
-                entries, merges, ..
-            } => Kind::Mapping(self.merge(entries, merges)?),
+            Content::Mapping { entries, merges, .. } => Kind::Mapping(self.merge(entries, merges)?),
         };
         let node = Node { kind, at };
         self.remember(anchor, &node)?;
@@ -195,11 +132,7 @@ impl Builder<'_> {
     /// An alias to a node that is still open refers to itself: it is not remembered yet.
     fn alias(&mut self, anchor: usize, at: &Place) -> Result<(), Problem> {
         let Some(anchored) = self.anchors.get(&anchor) else {
-            return Err(refusal(
-                at,
-                "is an alias to a value that holds the alias itself",
-                "",
-            ));
+            return Err(refusal(at, "is an alias to a value that holds the alias itself", ""));
         };
         let (size, depth) = (anchored.size, anchored.depth);
         if self.open.len() + depth > MAX_DEPTH {
@@ -215,8 +148,7 @@ impl Builder<'_> {
         if merges.is_empty() {
             return Ok(entries);
         }
-        let mut present: std::collections::HashSet<String> =
-            entries.iter().map(|(key, _)| key.name.clone()).collect();
+        let mut present: std::collections::HashSet<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
         for merged in merges {
             let mappings = match merged.kind {
                 Kind::Sequence(items) => items,
@@ -230,10 +162,7 @@ impl Builder<'_> {
                         "a section or a list of sections",
                     ));
                 };
-                entries.extend(
-                    more.into_iter()
-                        .filter(|(key, _)| present.insert(key.name.clone())),
-                );
+                entries.extend(more.into_iter().filter(|(key, _)| present.insert(key.name.clone())));
             }
         }
         Ok(entries)
@@ -243,25 +172,14 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
-            Some(Content::Mapping {
-                entries,
-                merges,
-                key,
-            }) => match key.take() {
+            Some(Content::Mapping { entries, merges, key }) => match key.take() {
                 Some(PendingKey::Named(name)) => entries.push((name, node)),
                 Some(PendingKey::Merge) => merges.push(node),
                 None => {
                     let Kind::Scalar(scalar) = node.kind else {
-                        return Err(refusal(
-                            &node.at,
-                            "is a key that is a list or a section",
-                            "a plain word",
-                        ));
+                        return Err(refusal(&node.at, "is a key that is a list or a section", "a plain word"));
                     };
-                    *key = Some(PendingKey::Named(Key {
-                        name: scalar.text,
-                        at: node.at,
-                    }));
+                    *key = Some(PendingKey::Named(Key { name: scalar.text, at: node.at }));
                 }
             },
         }
@@ -269,21 +187,11 @@ impl Builder<'_> {
     }
 
     fn expects_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Open {
-                content: Content::Mapping { key: None, .. },
-                ..
-            })
-        )
+        matches!(self.open.last(), Some(Open { content: Content::Mapping { key: None, .. }, .. }))
     }
 
     fn set_key(&mut self, pending: PendingKey) {
-        if let Some(Open {
-            content: Content::Mapping { key, .. },
-            ..
-        }) = self.open.last_mut()
-        {
+        if let Some(Open { content: Content::Mapping { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(pending);
         }
     }
@@ -293,14 +201,7 @@ impl Builder<'_> {
         if anchor > 0 {
             let (size, depth) = measure(node);
             self.count(size, &node.at)?;
-            self.anchors.insert(
-                anchor,
-                Anchored {
-                    node: node.clone(),
-                    size,
-                    depth,
-                },
-            );
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size, depth });
         }
         Ok(())
     }
@@ -308,11 +209,7 @@ impl Builder<'_> {
     fn count(&mut self, more: usize, at: &Place) -> Result<(), Problem> {
         self.nodes += more;
         if self.nodes > MAX_NODES {
-            return Err(refusal(
-                at,
-                "comes to too many values",
-                format!("at most {MAX_NODES}, aliases expanded"),
-            ));
+            return Err(refusal(at, "comes to too many values", format!("at most {MAX_NODES}, aliases expanded")));
         }
         Ok(())
     }
@@ -325,31 +222,22 @@ fn measure(node: &Node) -> (usize, usize) {
         Kind::Sequence(items) => Box::new(items.iter()),
         Kind::Mapping(entries) => Box::new(entries.iter().map(|(_, value)| value)),
     };
-    let (size, depth) = children
-        .map(measure)
-        .fold((1, 0), |(size, depth), (more, below)| {
-            (size + more, depth.max(below))
-        });
+    let (size, depth) =
+        children.map(measure).fold((1, 0), |(size, depth), (more, below)| (size + more, depth.max(below)));
     (size, depth + 1)
 }
 
 fn refuse_own_tags(tag: Option<&Tag>, at: &Place) -> Result<(), Problem> {
     match tag {
-        Some(tag) if !tag.is_yaml_core_schema() => Err(refusal(
-            at,
-            format!("has the YAML tag {tag}"),
-            "no tags but !!str and its like",
-        )),
+        Some(tag) if !tag.is_yaml_core_schema() => {
+            Err(refusal(at, format!("has the YAML tag {tag}"), "no tags but !!str and its like"))
+        }
         _ => Ok(()),
     }
 }
 
 fn too_deep(at: &Place) -> Problem {
-    refusal(
-        at,
-        "is nested too deeply",
-        format!("at most {MAX_DEPTH} levels"),
-    )
+    refusal(at, "is nested too deeply", format!("at most {MAX_DEPTH} levels"))
 }
 
 fn refusal(at: &Place, what: impl Into<String>, allowed: impl Into<String>) -> Problem {

@@ -13,11 +13,9 @@ use crate::{
 pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
     let edges = configuration.services.iter().map(|(name, service)| {
         let children = match &service.kind {
-            ServiceKind::Weighted(weighted) => weighted
-                .services
-                .iter()
-                .map(|child| (&*child.name.value, &child.name.at))
-                .collect(),
+            ServiceKind::Weighted(weighted) => {
+                weighted.services.iter().map(|child| (&*child.name.value, &child.name.at)).collect()
+            }
             ServiceKind::LoadBalancer(_) => Vec::new(),
         };
         (&**name, children)
@@ -29,9 +27,7 @@ pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<
 pub(super) fn of_chains(configuration: &Configuration, provider: &str) -> Vec<Problem> {
     let edges = configuration.middlewares.iter().map(|(name, middleware)| {
         let children = match &middleware.kind {
-            MiddlewareKind::Chain(names) => {
-                names.iter().map(|name| (&*name.value, &name.at)).collect()
-            }
+            MiddlewareKind::Chain(names) => names.iter().map(|name| (&*name.value, &name.at)).collect(),
             _ => Vec::new(),
         };
         (&**name, children)
@@ -50,11 +46,7 @@ enum Mark {
 }
 
 fn report(edges: Edges<'_>, kind: &str, provider: &str) -> Vec<Problem> {
-    let index_of: HashMap<&str, usize> = edges
-        .iter()
-        .enumerate()
-        .map(|(index, (name, _))| (*name, index))
-        .collect();
+    let index_of: HashMap<&str, usize> = edges.iter().enumerate().map(|(index, (name, _))| (*name, index)).collect();
     let mut marks = vec![Mark::Unseen; edges.len()];
     let mut problems = Vec::new();
     for start in 0..edges.len() {
@@ -80,13 +72,9 @@ fn report(edges: Edges<'_>, kind: &str, provider: &str) -> Vec<Problem> {
                     path.push((child, 0));
                 }
                 Mark::OnPath => {
-                    let from = path
-                        .iter()
-                        .position(|(node, _)| *node == child)
-                        .unwrap_or(0);
+                    let from = path.iter().position(|(node, _)| *node == child).unwrap_or(0);
                     let circle = path[from..].iter().map(|(node, _)| *node).chain([child]);
-                    let names: Vec<&str> =
-                        circle.map(|node| shown(edges[node].0, provider)).collect();
+                    let names: Vec<&str> = circle.map(|node| shown(edges[node].0, provider)).collect();
                     problems.push(circular(&names, kind, at));
                 }
                 Mark::Done => {}
@@ -102,17 +90,8 @@ fn circular(names: &[&str], kind: &str, at: &Place) -> Problem {
     let circle = if names.len() <= SHOWN {
         names.join(" -> ")
     } else {
-        format!(
-            "{} -> ... -> {}",
-            names[..SHOWN - 2].join(" -> "),
-            names[last]
-        )
+        format!("{} -> ... -> {}", names[..SHOWN - 2].join(" -> "), names[last])
     };
     // The reference that closes the circle stands in the last but one.
-    Problem::new(
-        at,
-        format!("{kind}.{}", names[last.saturating_sub(1)]),
-        format!("leads in a circle: {circle}"),
-        "",
-    )
+    Problem::new(at, format!("{kind}.{}", names[last.saturating_sub(1)]), format!("leads in a circle: {circle}"), "")
 }

@@ -52,7 +52,9 @@ impl Watch {
     /// Writers write in several steps; reading between them would only find half a file.
     async fn quiet(&mut self) {
         let deadline = tokio::time::Instant::now() + LONGEST;
-        while let Ok(Ok(Some(()))) = tokio::time::timeout_at(deadline, tokio::time::timeout(QUIET, self.changes.recv())).await {}
+        while let Ok(Ok(Some(()))) =
+            tokio::time::timeout_at(deadline, tokio::time::timeout(QUIET, self.changes.recv())).await
+        {}
     }
 }
 

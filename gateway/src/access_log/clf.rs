@@ -18,57 +18,28 @@ pub(super) struct Clf {
 impl Clf {
     pub(super) fn new(fields: Fields, zone: TimeZone, is_extended: bool) -> Self {
         // Both times are in a record; UTC comes first unless it is dropped.
-        let zone = if fields.keep(Field::StartUtc) {
-            TimeZone::UTC
-        } else {
-            zone
-        };
-        Self {
-            fields,
-            clock: ClfClock::new(zone),
-            is_extended,
-        }
+        let zone = if fields.keep(Field::StartUtc) { TimeZone::UTC } else { zone };
+        Self { fields, clock: ClfClock::new(zone), is_extended }
     }
 
     /// Appends one line.
     pub(super) fn format(&mut self, line: &mut Vec<u8>, record: &Record, count: u64) {
         self.client(line, record);
         line.extend_from_slice(b" - ");
-        self.text(
-            line,
-            Field::ClientUsername,
-            record.username.as_deref().map(str::as_bytes),
-        );
+        self.text(line, Field::ClientUsername, record.username.as_deref().map(str::as_bytes));
         line.extend_from_slice(b" [");
         if self.fields.keep(Field::StartUtc) || self.fields.keep(Field::StartLocal) {
-            line.extend_from_slice(
-                self.clock
-                    .text(Timestamp::try_from(record.start).unwrap_or_default())
-                    .as_bytes(),
-            );
+            line.extend_from_slice(self.clock.text(Timestamp::try_from(record.start).unwrap_or_default()).as_bytes());
         } else {
             line.push(b'-');
         }
         line.extend_from_slice(b"] \"");
-        self.text(
-            line,
-            Field::RequestMethod,
-            record
-                .method
-                .as_ref()
-                .map(|method| method.as_str().as_bytes()),
-        );
+        self.text(line, Field::RequestMethod, record.method.as_ref().map(|method| method.as_str().as_bytes()));
         line.push(b' ');
-        self.text(
-            line,
-            Field::RequestPath,
-            record.path.as_ref().map(|path| path.as_str().as_bytes()),
-        );
+        self.text(line, Field::RequestPath, record.path.as_ref().map(|path| path.as_str().as_bytes()));
         line.push(b' ');
         match record.version {
-            Some(version) if self.fields.keep(Field::RequestProtocol) => {
-                write(line, format_args!("{version:?}"))
-            }
+            Some(version) if self.fields.keep(Field::RequestProtocol) => write(line, format_args!("{version:?}")),
             _ => line.push(b'-'),
         }
         line.extend_from_slice(b"\" ");
@@ -88,11 +59,7 @@ impl Clf {
         self.number(line, Field::RequestCount, count);
         self.quoted(line, Field::RouterName, record.router.as_deref());
         self.quoted(line, Field::ServiceUrl, record.server_url.as_deref());
-        let milliseconds = if self.fields.keep(Field::Duration) {
-            record.duration.as_millis()
-        } else {
-            0
-        };
+        let milliseconds = if self.fields.keep(Field::Duration) { record.duration.as_millis() } else { 0 };
         write(line, format_args!(" {milliseconds}ms"));
     }
 
@@ -130,11 +97,7 @@ impl Clf {
     fn header(&self, line: &mut Vec<u8>, record: &Record, name: &str) {
         line.extend_from_slice(b" \"");
         let start = line.len();
-        for (_, value) in record
-            .request_headers
-            .iter()
-            .filter(|(known, _)| known == name)
-        {
+        for (_, value) in record.request_headers.iter().filter(|(known, _)| known == name) {
             if line.len() > start {
                 line.push(b',');
             }

@@ -24,11 +24,7 @@ impl Json {
     /// Appends one line.
     pub(super) fn format(&self, line: &mut Vec<u8>, record: &Record, count: u64) {
         let start = Timestamp::try_from(record.start).unwrap_or_default();
-        let mut object = Object {
-            line,
-            fields: self.fields,
-            is_empty: true,
-        };
+        let mut object = Object { line, fields: self.fields, is_empty: true };
         object.line.push(b'{');
         client(&mut object, record);
         answer(&mut object, record);
@@ -71,14 +67,8 @@ fn client(object: &mut Object<'_>, record: &Record) {
         Some(value) if !value.is_empty() => object.text(Field::ClientHost, value.as_bytes()),
         _ => object.text(Field::ClientHost, record.client.ip().to_string().as_bytes()),
     }
-    object.text(
-        Field::ClientPort,
-        record.client.port().to_string().as_bytes(),
-    );
-    object.text(
-        Field::ClientUsername,
-        record.username.as_deref().unwrap_or("-").as_bytes(),
-    );
+    object.text(Field::ClientPort, record.client.port().to_string().as_bytes());
+    object.text(Field::ClientUsername, record.username.as_deref().unwrap_or("-").as_bytes());
 }
 
 fn answer(object: &mut Object<'_>, record: &Record) {
@@ -90,28 +80,17 @@ fn answer(object: &mut Object<'_>, record: &Record) {
         return;
     };
     if origin.bytes != record.bytes && record.bytes != 0 {
-        object.field(Field::GzipRatio, |line| {
-            write(
-                line,
-                format_args!("{}", origin.bytes as f64 / record.bytes as f64),
-            )
-        });
+        object
+            .field(Field::GzipRatio, |line| write(line, format_args!("{}", origin.bytes as f64 / record.bytes as f64)));
     }
     object.number(Field::OriginContentSize, origin.bytes);
     object.number(Field::OriginDuration, nanoseconds(origin.duration));
     object.number(Field::OriginStatus, origin.status.into());
-    object.number(
-        Field::Overhead,
-        nanoseconds(record.duration.saturating_sub(origin.duration)),
-    );
+    object.number(Field::Overhead, nanoseconds(record.duration.saturating_sub(origin.duration)));
 }
 
 fn request(object: &mut Object<'_>, record: &Record, count: u64) {
-    let host = record
-        .host
-        .as_ref()
-        .map(HeaderValue::as_bytes)
-        .filter(|host| !host.is_empty());
+    let host = record.host.as_ref().map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
     if let Some(host) = host {
         object.text(Field::RequestAddr, host);
     }
@@ -133,14 +112,7 @@ fn request(object: &mut Object<'_>, record: &Record, count: u64) {
     if let Some(version) = record.version {
         object.text(Field::RequestProtocol, format!("{version:?}").as_bytes());
     }
-    object.text(
-        Field::RequestScheme,
-        if record.tls.is_some() {
-            b"https"
-        } else {
-            b"http"
-        },
-    );
+    object.text(Field::RequestScheme, if record.tls.is_some() { b"https" } else { b"http" });
     object.number(Field::RetryAttempts, record.retries.into());
 }
 
@@ -215,9 +187,7 @@ fn split_port(address: &[u8]) -> (&[u8], &[u8]) {
     let Some((host, port)) = colon.map(|colon| (&address[..colon], &address[colon + 1..])) else {
         return (address, b"-");
     };
-    let bare = host
-        .strip_prefix(b"[")
-        .and_then(|host| host.strip_suffix(b"]"));
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
     match bare {
         None if host.contains(&b':') => (address, b"-"),
         bare => (or_dash(bare.unwrap_or(host)), or_dash(port)),
@@ -233,11 +203,7 @@ fn canonical(name: &str) -> String {
     let mut at_start = true;
     name.chars()
         .map(|letter| {
-            let written = if at_start {
-                letter.to_ascii_uppercase()
-            } else {
-                letter
-            };
+            let written = if at_start { letter.to_ascii_uppercase() } else { letter };
             at_start = letter == '-';
             written
         })

@@ -102,10 +102,7 @@ impl Filters {
     pub(super) fn keep(&self, status: u16, duration: Duration, retries: u32) -> bool {
         let by_duration = !self.min_duration.is_zero();
         (self.status_codes.is_empty() && !self.retry_attempts && !by_duration)
-            || self
-                .status_codes
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&status))
+            || self.status_codes.iter().any(|(first, last)| (*first..=*last).contains(&status))
             || (self.retry_attempts && retries > 0)
             || (by_duration && duration > self.min_duration)
     }
@@ -120,35 +117,18 @@ pub(super) struct HeaderPolicy {
 impl HeaderPolicy {
     pub(super) fn new(config: &Config) -> Self {
         let default = config.headers_default;
-        let parsed =
-            |(name, mode): (&String, &FieldMode)| Some((name.parse::<HeaderName>().ok()?, *mode));
-        let names: Vec<(HeaderName, FieldMode)> =
-            config.headers.iter().filter_map(parsed).collect();
+        let parsed = |(name, mode): (&String, &FieldMode)| Some((name.parse::<HeaderName>().ok()?, *mode));
+        let names: Vec<(HeaderName, FieldMode)> = config.headers.iter().filter_map(parsed).collect();
         if config.format == AccessLogFormat::Json {
-            return Self {
-                request: Kept {
-                    default,
-                    names: names.clone(),
-                },
-                response: Kept { default, names },
-            };
+            return Self { request: Kept { default, names: names.clone() }, response: Kept { default, names } };
         }
         let mode = |shown: HeaderName| {
-            let mode = names
-                .iter()
-                .find(|(name, _)| *name == shown)
-                .map_or(default, |(_, mode)| *mode);
+            let mode = names.iter().find(|(name, _)| *name == shown).map_or(default, |(_, mode)| *mode);
             (shown, mode)
         };
         Self {
-            request: Kept {
-                default: FieldMode::Drop,
-                names: vec![mode(REFERER), mode(USER_AGENT)],
-            },
-            response: Kept {
-                default: FieldMode::Drop,
-                names: Vec::new(),
-            },
+            request: Kept { default: FieldMode::Drop, names: vec![mode(REFERER), mode(USER_AGENT)] },
+            response: Kept { default: FieldMode::Drop, names: Vec::new() },
         }
     }
 
@@ -171,19 +151,12 @@ impl Kept {
         let mut kept = Headers::new();
         if self.default == FieldMode::Drop {
             for (name, mode) in &self.names {
-                headers
-                    .get_all(name)
-                    .iter()
-                    .for_each(|value| keep(&mut kept, name, value, *mode));
+                headers.get_all(name).iter().for_each(|value| keep(&mut kept, name, value, *mode));
             }
             return kept;
         }
         for (name, value) in headers {
-            let mode = self
-                .names
-                .iter()
-                .find(|(known, _)| known == name)
-                .map_or(self.default, |(_, mode)| *mode);
+            let mode = self.names.iter().find(|(known, _)| known == name).map_or(self.default, |(_, mode)| *mode);
             keep(&mut kept, name, value, mode);
         }
         kept
@@ -254,12 +227,7 @@ impl Fields {
             let named = names.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             named.map_or(default, |(_, mode)| *mode) != FieldMode::Drop
         };
-        Self(
-            NAMES
-                .iter()
-                .enumerate()
-                .fold(0, |bits, (at, name)| bits | u32::from(kept(name)) << at),
-        )
+        Self(NAMES.iter().enumerate().fold(0, |bits, (at, name)| bits | u32::from(kept(name)) << at))
     }
 
     pub(super) fn keep(self, field: Field) -> bool {

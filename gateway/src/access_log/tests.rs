@@ -31,10 +31,7 @@ fn config(format: AccessLogFormat) -> Config {
 }
 
 fn modes(names: &[(&str, FieldMode)]) -> std::collections::BTreeMap<String, FieldMode> {
-    names
-        .iter()
-        .map(|(name, mode)| ((*name).to_owned(), *mode))
-        .collect()
+    names.iter().map(|(name, mode)| ((*name).to_owned(), *mode)).collect()
 }
 
 /// A request that a router led to a server.
@@ -54,18 +51,11 @@ fn full() -> Record {
         method: Some(Method::GET),
         path: Some("/search?q=a%20b".parse().unwrap()),
         version: Some(Version::HTTP_2),
-        tls: Some(TlsLabels {
-            version: "1.3",
-            cipher: "TLS_AES_128_GCM_SHA256",
-        }),
+        tls: Some(TlsLabels { version: "1.3", cipher: "TLS_AES_128_GCM_SHA256" }),
         tls_subject: Some("CN=client".into()),
         retries: 1,
         request_bytes: 7,
-        origin: Some(Origin {
-            status: 201,
-            duration: Duration::from_millis(12),
-            bytes: 4_000,
-        }),
+        origin: Some(Origin { status: 201, duration: Duration::from_millis(12), bytes: 4_000 }),
         status: 200,
         bytes: 1_000,
         request_headers: Headers::new(),
@@ -141,10 +131,7 @@ fn with_headers(config: &Config) -> Record {
         ("x-many", "1"),
         ("x-many", "2"),
     ] {
-        headers.append(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let policy = HeaderPolicy::new(config);
     Record {
@@ -157,22 +144,12 @@ fn with_headers(config: &Config) -> Record {
 
 #[test]
 fn lines_in_every_format() {
-    for format in [
-        AccessLogFormat::Common,
-        AccessLogFormat::GenericClf,
-        AccessLogFormat::Json,
-    ] {
+    for format in [AccessLogFormat::Common, AccessLogFormat::GenericClf, AccessLogFormat::Json] {
         let mut config = config(format);
         config.headers_default = FieldMode::Keep;
         config.headers = modes(&[("authorization", FieldMode::Redact)]);
-        let forwarded = Record {
-            forwarded_for: Some(HeaderValue::from_static("198.51.100.7, 10.0.0.1")),
-            ..full()
-        };
-        let lines = written(
-            &config,
-            [full(), refused(), forwarded, with_headers(&config)],
-        );
+        let forwarded = Record { forwarded_for: Some(HeaderValue::from_static("198.51.100.7, 10.0.0.1")), ..full() };
+        let lines = written(&config, [full(), refused(), forwarded, with_headers(&config)]);
         insta::assert_snapshot!(format!("{format:?}").to_lowercase(), lines);
     }
 }
@@ -182,12 +159,8 @@ fn every_json_line_is_an_object_with_sorted_keys() {
     let mut config = config(AccessLogFormat::Json);
     config.headers_default = FieldMode::Keep;
     for line in written(&config, [full(), refused(), with_headers(&config)]).lines() {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).unwrap();
-        let at: Vec<usize> = object
-            .keys()
-            .map(|key| line.find(&format!("\"{key}\":")).unwrap())
-            .collect();
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        let at: Vec<usize> = object.keys().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
         assert!(at.is_sorted(), "{line}");
     }
 }
@@ -195,27 +168,18 @@ fn every_json_line_is_an_object_with_sorted_keys() {
 #[test]
 fn fields_can_be_dropped() {
     let mut dropping = config(AccessLogFormat::Common);
-    dropping.fields = modes(&[
-        ("StartUTC", FieldMode::Drop),
-        ("clientusername", FieldMode::Drop),
-        ("RequestPath", FieldMode::Drop),
-    ]);
+    dropping.fields =
+        modes(&[("StartUTC", FieldMode::Drop), ("clientusername", FieldMode::Drop), ("RequestPath", FieldMode::Drop)]);
     assert_eq!(
         written(&dropping, [full()]),
         "192.0.2.9 - - [02/Jul/2025:00:30:05 +0200] \"GET - HTTP/2.0\" 200 1000 \"-\" \"-\" 1 \"pro@file\" \"http://10.0.0.1:8080\" 12ms\n"
     );
     let mut nothing = config(AccessLogFormat::Common);
     nothing.fields_default = FieldMode::Drop;
-    assert_eq!(
-        written(&nothing, [full()]),
-        "- - - [-] \"- - -\" - - \"-\" \"-\" - \"-\" \"-\" 0ms\n"
-    );
+    assert_eq!(written(&nothing, [full()]), "- - - [-] \"- - -\" - - \"-\" \"-\" - \"-\" \"-\" 0ms\n");
     let mut few = config(AccessLogFormat::Json);
     few.fields_default = FieldMode::Drop;
-    few.fields = modes(&[
-        ("RouterName", FieldMode::Keep),
-        ("StartLocal", FieldMode::Keep),
-    ]);
+    few.fields = modes(&[("RouterName", FieldMode::Keep), ("StartLocal", FieldMode::Keep)]);
     assert_eq!(
         written(&few, [full()]),
         "{\"RouterName\":\"pro@file\",\"StartLocal\":\"2025-07-02T00:30:05.123456+02:00\",\"level\":\"info\",\"msg\":\"\",\"time\":\"2025-07-02T00:30:05+02:00\"}\n"
@@ -225,70 +189,36 @@ fn fields_can_be_dropped() {
 #[test]
 fn headers_are_kept_dropped_or_redacted_before_they_wait() {
     let mut config = config(AccessLogFormat::Json);
-    config.headers = modes(&[
-        ("authorization", FieldMode::Redact),
-        ("x-many", FieldMode::Keep),
-    ]);
+    config.headers = modes(&[("authorization", FieldMode::Redact), ("x-many", FieldMode::Keep)]);
     let kept = |record: Record| -> Vec<String> {
-        record
-            .request_headers
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
-            .collect()
+        record.request_headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect()
     };
-    assert_eq!(
-        kept(with_headers(&config)),
-        ["authorization=REDACTED", "x-many=1", "x-many=2"]
-    );
+    assert_eq!(kept(with_headers(&config)), ["authorization=REDACTED", "x-many=1", "x-many=2"]);
     config.headers_default = FieldMode::Redact;
     let mut redacted = kept(with_headers(&config));
     redacted.sort();
-    assert_eq!(
-        redacted,
-        [
-            "authorization=REDACTED",
-            "referer=REDACTED",
-            "user-agent=REDACTED",
-            "x-many=1",
-            "x-many=2"
-        ]
-    );
+    assert_eq!(redacted, ["authorization=REDACTED", "referer=REDACTED", "user-agent=REDACTED", "x-many=1", "x-many=2"]);
     config.format = AccessLogFormat::Common;
-    assert_eq!(
-        kept(with_headers(&config)),
-        ["referer=REDACTED", "user-agent=REDACTED"]
-    );
+    assert_eq!(kept(with_headers(&config)), ["referer=REDACTED", "user-agent=REDACTED"]);
 }
 
 #[test]
 fn nothing_a_client_sends_ends_a_line() {
-    let bytes: Vec<u8> = (0..=255)
-        .chain("\u{85}\u{2028}\u{2029}é€\u{202e}".bytes())
-        .collect();
+    let bytes: Vec<u8> = (0..=255).chain("\u{85}\u{2028}\u{2029}é€\u{202e}".bytes()).collect();
     let mut escaped = Vec::new();
     text::escape(&mut escaped, &bytes);
     assert!(escaped.iter().all(|byte| (b' '..=b'~').contains(byte)));
     let mut json = Vec::new();
     text::json_string(&mut json, &bytes);
     let string = std::str::from_utf8(&json).unwrap();
-    assert!(
-        !string.contains(|character: char| character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}'))
-    );
+    assert!(!string.contains(|character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')));
     let read: String = serde_json::from_str(string).unwrap();
     assert_eq!(read, String::from_utf8_lossy(&bytes));
 
     let hostile = HeaderValue::from_bytes(b"1.2.3.4\t\" 200 \x85\xff\\").unwrap();
-    let record = || Record {
-        forwarded_for: Some(hostile.clone()),
-        username: Some("a\nb\" [x]".into()),
-        ..full()
-    };
+    let record = || Record { forwarded_for: Some(hostile.clone()), username: Some("a\nb\" [x]".into()), ..full() };
     let table = [
-        (
-            AccessLogFormat::GenericClf,
-            r#"1.2.3.4\x09\" 200 \x85\xff\\ - a\x0ab\" [x] [01/Jul"#,
-        ),
+        (AccessLogFormat::GenericClf, r#"1.2.3.4\x09\" 200 \x85\xff\\ - a\x0ab\" [x] [01/Jul"#),
         (
             AccessLogFormat::Json,
             r#""ClientHost":"1.2.3.4\u0009\" 200 ��\\","ClientPort":"4711","ClientUsername":"a\u000ab\" [x]","#,
@@ -312,17 +242,10 @@ fn host_and_port_are_told_apart() {
         ("a.example:", "a.example", "-"),
     ];
     for (host, name, port) in table {
-        let record = Record {
-            host: Some(host.parse().unwrap()),
-            ..full()
-        };
+        let record = Record { host: Some(host.parse().unwrap()), ..full() };
         let object: serde_json::Value =
             serde_json::from_str(&written(&config(AccessLogFormat::Json), [record])).unwrap();
-        assert_eq!(
-            (&object["RequestHost"], &object["RequestPort"]),
-            (&name.into(), &port.into()),
-            "{host}"
-        );
+        assert_eq!((&object["RequestHost"], &object["RequestPort"]), (&name.into(), &port.into()), "{host}");
     }
 }
 
@@ -334,28 +257,15 @@ fn filters_keep_what_any_of_them_keeps() {
     };
     assert!(kept(&config, 200, 0, 0));
     config.status_codes = vec![(404, 404), (500, 599)];
-    for (status, expected) in [
-        (200, false),
-        (404, true),
-        (405, false),
-        (500, true),
-        (599, true),
-    ] {
+    for (status, expected) in [(200, false), (404, true), (405, false), (500, true), (599, true)] {
         assert_eq!(kept(&config, status, 10, 1), expected, "{status}");
     }
     config.retry_attempts = true;
     config.min_duration = Duration::from_millis(5);
-    for (status, milliseconds, retries, expected) in [
-        (200, 5, 0, false),
-        (200, 6, 0, true),
-        (200, 1, 1, true),
-        (404, 1, 0, true),
-    ] {
-        assert_eq!(
-            kept(&config, status, milliseconds, retries),
-            expected,
-            "{status} {milliseconds} {retries}"
-        );
+    for (status, milliseconds, retries, expected) in
+        [(200, 5, 0, false), (200, 6, 0, true), (200, 1, 1, true), (404, 1, 0, true)]
+    {
+        assert_eq!(kept(&config, status, milliseconds, retries), expected, "{status} {milliseconds} {retries}");
     }
 }
 
@@ -404,8 +314,7 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("rollgate-access-log-{name}-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("rollgate-access-log-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         Self(folder)
     }
@@ -419,10 +328,7 @@ impl Drop for Folder {
 
 fn read(path: &std::path::Path) -> Vec<String> {
     let mut text = String::new();
-    std::fs::File::open(path)
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
+    std::fs::File::open(path).unwrap().read_to_string(&mut text).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -480,18 +386,12 @@ impl Write for Disk {
 #[test]
 fn a_full_disk_loses_and_counts_lines_and_a_torn_line_is_ended() {
     let line = written(&config(AccessLogFormat::GenericClf), [full()]);
-    let (room, taken) = (
-        Arc::new(AtomicU64::new(line.len() as u64 + 10)),
-        Shown::default(),
-    );
+    let (room, taken) = (Arc::new(AtomicU64::new(line.len() as u64 + 10)), Shown::default());
     let dropped = Arc::new(AtomicU64::new(0));
     let (_, receiver) = sync_channel(1);
     let mut writer = Writer::new(
         receiver,
-        Output::Stream(Box::new(Disk {
-            room: Arc::clone(&room),
-            taken: taken.clone(),
-        })),
+        Output::Stream(Box::new(Disk { room: Arc::clone(&room), taken: taken.clone() })),
         AccessLogFormat::GenericClf,
         Fields::new(FieldMode::Keep, &Default::default()),
         TimeZone::UTC,

@@ -23,9 +23,7 @@ pub(super) fn json_string(line: &mut Vec<u8>, bytes: &[u8]) {
             match character {
                 '"' | '\\' => line.extend_from_slice(&[b'\\', character as u8]),
                 ' '..='~' => line.push(character as u8),
-                '\0'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
-                    write(line, format_args!("\\u{:04x}", character as u32))
-                }
+                '\0'..='\u{9f}' | '\u{2028}' | '\u{2029}' => write(line, format_args!("\\u{:04x}", character as u32)),
                 character => line.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
@@ -38,8 +36,7 @@ pub(super) fn json_string(line: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends what is formatted.
 pub(super) fn write(line: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    line.write_fmt(arguments)
-        .expect("writing to memory does not fail");
+    line.write_fmt(arguments).expect("writing to memory does not fail");
 }
 
 /// The time as RFC 3339, in a zone.
@@ -61,21 +58,14 @@ pub(super) struct ClfClock {
 
 impl ClfClock {
     pub(super) fn new(zone: TimeZone) -> Self {
-        Self {
-            zone,
-            second: i64::MIN,
-            text: String::new(),
-        }
+        Self { zone, second: i64::MIN, text: String::new() }
     }
 
     /// `02/Jan/2006:15:04:05 -0700`.
     pub(super) fn text(&mut self, time: Timestamp) -> &str {
         if self.second != time.as_second() {
             self.second = time.as_second();
-            self.text = time
-                .to_zoned(self.zone.clone())
-                .strftime("%d/%b/%Y:%H:%M:%S %z")
-                .to_string();
+            self.text = time.to_zoned(self.zone.clone()).strftime("%d/%b/%Y:%H:%M:%S %z").to_string();
         }
         &self.text
     }

@@ -44,10 +44,7 @@ pub(super) enum Output {
 impl Output {
     /// A file, made with its folders, written at its end.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::File {
-            path: path.to_owned(),
-            file: open(path)?,
-        })
+        Ok(Self::File { path: path.to_owned(), file: open(path)? })
     }
 
     fn reopen(&mut self) {
@@ -101,17 +98,7 @@ impl Writer {
             AccessLogFormat::Json => Format::Json(Json::new(fields, zone)),
         };
         let reported = Reported { lost: 0, at: None };
-        Self {
-            receiver,
-            output,
-            format,
-            dropped,
-            signals,
-            lines: Vec::new(),
-            is_torn: false,
-            count: 0,
-            reported,
-        }
+        Self { receiver, output, format, dropped, signals, lines: Vec::new(), is_torn: false, count: 0, reported }
     }
 
     /// Until the log is closed or all senders are gone.
@@ -125,14 +112,8 @@ impl Writer {
             if self.signals.reopen.swap(false, Relaxed) {
                 self.output.reopen();
             }
-            if let Some(lost) = self
-                .reported
-                .due(self.dropped.load(Relaxed), Instant::now())
-            {
-                tracing::warn!(
-                    lost,
-                    "access log lines were lost: the queue was full or they could not be written"
-                );
+            if let Some(lost) = self.reported.due(self.dropped.load(Relaxed), Instant::now()) {
+                tracing::warn!(lost, "access log lines were lost: the queue was full or they could not be written");
             }
             if self.signals.close.load(Relaxed) {
                 break;
@@ -185,11 +166,7 @@ impl Writer {
             }
         }
         let is_flushed = stream.flush().is_ok();
-        let lost = if is_flushed {
-            &self.lines[written..]
-        } else {
-            &self.lines[..]
-        };
+        let lost = if is_flushed { &self.lines[written..] } else { &self.lines[..] };
         let mut lost = lost.iter().filter(|byte| **byte == b'\n').count();
         if self.is_torn && (written == 0 || !is_flushed) {
             lost -= 1;
@@ -221,9 +198,7 @@ struct Reported {
 impl Reported {
     /// How many lines were lost since the last report, if there is one to make now.
     fn due(&mut self, lost: u64, now: Instant) -> Option<u64> {
-        let is_early = self
-            .at
-            .is_some_and(|at| now.duration_since(at) < REPORT_EVERY);
+        let is_early = self.at.is_some_and(|at| now.duration_since(at) < REPORT_EVERY);
         if lost == self.lost || is_early {
             return None;
         }
@@ -255,14 +230,7 @@ mod tests {
     fn losses_are_reported_once_a_minute() {
         let start = Instant::now();
         let mut reported = Reported { lost: 0, at: None };
-        let table = [
-            (0, 0, None),
-            (1, 3, Some(3)),
-            (2, 5, None),
-            (60, 7, None),
-            (61, 9, Some(6)),
-            (200, 9, None),
-        ];
+        let table = [(0, 0, None), (1, 3, Some(3)), (2, 5, None), (60, 7, None), (61, 9, Some(6)), (200, 9, None)];
         for (seconds, lost, expected) in table {
             let now = start + Duration::from_secs(seconds);
             assert_eq!(reported.due(lost, now), expected, "after {seconds} s");

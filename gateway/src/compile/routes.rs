@@ -63,12 +63,7 @@ struct Building {
 impl Building {
     fn finish(self) -> Routes {
         let uniform_options = self.host_options.is_uniform();
-        Routes {
-            plain: routing(self.plain),
-            tls: routing(self.tls),
-            host_options: self.host_options,
-            uniform_options,
-        }
+        Routes { plain: routing(self.plain), tls: routing(self.tls), host_options: self.host_options, uniform_options }
     }
 }
 

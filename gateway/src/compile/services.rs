@@ -123,10 +123,9 @@ impl Availability {
         }
         let available = match services.get(name).map(|service| &service.kind) {
             Some(Written::LoadBalancer(balancer)) => balancer.servers.iter().any(|server| server.weight.0 > 0),
-            Some(Written::Weighted(weighted)) => weighted
-                .services
-                .iter()
-                .any(|child| child.weight.0 > 0 && self.of(services, &child.name.value)),
+            Some(Written::Weighted(weighted)) => {
+                weighted.services.iter().any(|child| child.weight.0 > 0 && self.of(services, &child.name.value))
+            }
             // An internal service.
             None => true,
         };

@@ -54,17 +54,11 @@ pub(super) static HOP_BY_HOP: [(Kind, HeaderName); 8] = [
     (Kind::Te, TE),
     (Kind::Upgrade, UPGRADE),
     (Kind::KeepAlive, HeaderName::from_static("keep-alive")),
-    (
-        Kind::ProxyConnection,
-        HeaderName::from_static("proxy-connection"),
-    ),
+    (Kind::ProxyConnection, HeaderName::from_static("proxy-connection")),
     (Kind::ProxyAuthenticate, PROXY_AUTHENTICATE),
     (Kind::ProxyAuthorization, PROXY_AUTHORIZATION),
     (Kind::TransferEncoding, TRANSFER_ENCODING),
-    (
-        Kind::Http2Settings,
-        HeaderName::from_static("http2-settings"),
-    ),
+    (Kind::Http2Settings, HeaderName::from_static("http2-settings")),
 ];
 
 /// What one pass over the names found: a bit for each entry of [`FORWARDED`] and each [`Kind`].
@@ -146,10 +140,7 @@ fn forwarded(name: &str) -> Option<usize> {
     FORWARDED.iter().position(|known| {
         let known = known.as_str();
         known.len() == name.len()
-            && known
-                .bytes()
-                .zip(name.bytes())
-                .all(|(known, byte)| known == byte || (known == b'-' && byte == b'_'))
+            && known.bytes().zip(name.bytes()).all(|(known, byte)| known == byte || (known == b'-' && byte == b'_'))
     })
 }
 

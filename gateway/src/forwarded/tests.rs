@@ -1,19 +1,11 @@
 use super::*;
 
 fn policy() -> ForwardedPolicy {
-    ForwardedPolicy::new(
-        &ForwardedHeaders::default(),
-        UnderscoreHeaders::Keep,
-        "gateway-1",
-        8443,
-    )
+    ForwardedPolicy::new(&ForwardedHeaders::default(), UnderscoreHeaders::Keep, "gateway-1", 8443)
 }
 
 fn peer(trusted: bool, tls: bool) -> Peer {
-    let trust = Trust {
-        insecure: trusted,
-        trusted_ips: Vec::new(),
-    };
+    let trust = Trust { insecure: trusted, trusted_ips: Vec::new() };
     Peer::new("192.0.2.9:4711".parse().unwrap(), tls, &trust)
 }
 
@@ -27,8 +19,7 @@ fn map(lines: &[(&str, &str)]) -> HeaderMap {
 
 /// The lines, sorted by name.
 fn lines(headers: &HeaderMap) -> Vec<String> {
-    let line =
-        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    let line = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
     let mut lines: Vec<String> = headers.iter().map(line).collect();
     lines.sort();
     lines
@@ -52,20 +43,13 @@ fn rest(headers: &HeaderMap) -> Vec<String> {
         "x-real-ip: 192.0.2.9",
         "host: a.example",
     ];
-    lines(headers)
-        .into_iter()
-        .filter(|line| !own.contains(&line.as_str()))
-        .collect()
+    lines(headers).into_iter().filter(|line| !own.contains(&line.as_str())).collect()
 }
 
 #[test]
 fn a_request_says_who_sent_it() {
     let mut headers = sanitised(
-        &[
-            ("host", "a.example"),
-            ("user-agent", "curl/8"),
-            ("accept", "*/*"),
-        ],
+        &[("host", "a.example"), ("user-agent", "curl/8"), ("accept", "*/*")],
         &peer(false, false),
         &policy(),
     );
@@ -107,32 +91,17 @@ fn protocol_and_port_say_how_it_came() {
     for (tls, is_websocket, host, proto, port) in table {
         let mut headers = HeaderMap::new();
         let host_value = host.map(|host| host.parse().unwrap());
-        sanitise_incoming(
-            &mut headers,
-            &peer(false, tls),
-            &policy(),
-            host_value.as_ref(),
-            is_websocket,
-        )
-        .unwrap();
+        sanitise_incoming(&mut headers, &peer(false, tls), &policy(), host_value.as_ref(), is_websocket).unwrap();
         assert_eq!(headers["x-forwarded-proto"], proto, "{host:?}");
         assert_eq!(headers["x-forwarded-port"], port, "{host:?}");
-        assert_eq!(
-            headers.get("x-forwarded-host"),
-            host_value.as_ref(),
-            "{host:?}"
-        );
+        assert_eq!(headers.get("x-forwarded-host"), host_value.as_ref(), "{host:?}");
     }
 }
 
 #[test]
 fn what_a_stranger_says_about_itself_is_not_believed() {
     for name in &FORWARDED {
-        let given = [
-            ("host", "a.example"),
-            (name.as_str(), "spoofed"),
-            (name.as_str(), "twice"),
-        ];
+        let given = [("host", "a.example"), (name.as_str(), "spoofed"), (name.as_str(), "twice")];
         let mut headers = sanitised(&given, &peer(false, false), &policy());
         prepare_upstream(&mut headers, &peer(false, false), &policy(), false);
         assert_eq!(rest(&headers), [""; 0], "{name}");
@@ -156,28 +125,15 @@ fn what_a_trusted_peer_says_stays() {
 
 #[test]
 fn what_a_trusted_peer_leaves_empty_is_filled() {
-    let empty = [
-        "x-forwarded-proto",
-        "x-forwarded-port",
-        "x-forwarded-host",
-        "x-real-ip",
-    ]
-    .map(|name| (name, ""));
+    let empty = ["x-forwarded-proto", "x-forwarded-port", "x-forwarded-host", "x-real-ip"].map(|name| (name, ""));
     let given = [&[("host", "a.example")][..], &empty].concat();
-    assert_eq!(
-        rest(&sanitised(&given, &peer(true, false), &policy())),
-        [""; 0]
-    );
+    assert_eq!(rest(&sanitised(&given, &peer(true, false), &policy())), [""; 0]);
 }
 
 #[test]
 fn the_port_follows_the_protocol_that_a_trusted_peer_names() {
     for (proto, port) in [("https", "443"), ("wss", "443"), ("http", "80")] {
-        let headers = sanitised(
-            &[("host", "a.example"), ("x-forwarded-proto", proto)],
-            &peer(true, false),
-            &policy(),
-        );
+        let headers = sanitised(&[("host", "a.example"), ("x-forwarded-proto", proto)], &peer(true, false), &policy());
         assert_eq!(headers["x-forwarded-port"], port, "{proto}");
     }
 }
@@ -185,10 +141,7 @@ fn the_port_follows_the_protocol_that_a_trusted_peer_names() {
 #[test]
 fn the_chain_of_proxies_becomes_one_line() {
     let append = policy();
-    let config = ForwardedHeaders {
-        not_append_x_forwarded_for: true,
-        ..ForwardedHeaders::default()
-    };
+    let config = ForwardedHeaders { not_append_x_forwarded_for: true, ..ForwardedHeaders::default() };
     let keep = ForwardedPolicy::new(&config, UnderscoreHeaders::Keep, "gateway-1", 80);
     let table = [
         (vec![], "192.0.2.9", None),
@@ -198,26 +151,15 @@ fn the_chain_of_proxies_becomes_one_line() {
             "10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.9",
             Some("10.0.0.1, 10.0.0.2, 10.0.0.3"),
         ),
-        (
-            vec!["10.0.0.1", "", "10.0.0.3"],
-            "10.0.0.1, 10.0.0.3, 192.0.2.9",
-            Some("10.0.0.1, 10.0.0.3"),
-        ),
+        (vec!["10.0.0.1", "", "10.0.0.3"], "10.0.0.1, 10.0.0.3, 192.0.2.9", Some("10.0.0.1, 10.0.0.3")),
         (vec![""], "192.0.2.9", Some("")),
     ];
     for (given, appended, kept) in table {
         for (policy, expected) in [(&append, Some(appended)), (&keep, kept)] {
-            let given: Vec<_> = given
-                .iter()
-                .map(|value| ("x-forwarded-for", *value))
-                .collect();
+            let given: Vec<_> = given.iter().map(|value| ("x-forwarded-for", *value)).collect();
             let mut headers = sanitised(&given, &peer(true, false), policy);
             prepare_upstream(&mut headers, &peer(true, false), policy, false);
-            let all: Vec<_> = headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .map(|value| value.to_str().unwrap())
-                .collect();
+            let all: Vec<_> = headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap()).collect();
             assert_eq!(all, Vec::from_iter(expected), "{given:?}");
         }
     }
@@ -225,10 +167,7 @@ fn the_chain_of_proxies_becomes_one_line() {
 
 #[test]
 fn scheme_headers_are_added_if_asked_for() {
-    let config = ForwardedHeaders {
-        add_x_forwarded_scheme_headers: true,
-        ..ForwardedHeaders::default()
-    };
+    let config = ForwardedHeaders { add_x_forwarded_scheme_headers: true, ..ForwardedHeaders::default() };
     let policy = ForwardedPolicy::new(&config, UnderscoreHeaders::Keep, "gateway-1", 80);
     let headers = sanitised(&[("x-scheme", "gopher")], &peer(false, true), &policy);
     assert_eq!(headers["x-scheme"], "https");
@@ -248,11 +187,7 @@ fn aliases_of_forwarded_headers_never_pass() {
     ];
     for name in aliases {
         for trusted in [false, true] {
-            let headers = sanitised(
-                &[("host", "a.example"), (name, "spoofed")],
-                &peer(trusted, false),
-                &policy(),
-            );
+            let headers = sanitised(&[("host", "a.example"), (name, "spoofed")], &peer(trusted, false), &policy());
             assert_eq!(rest(&headers), [""; 0], "{name}");
         }
     }
@@ -260,17 +195,9 @@ fn aliases_of_forwarded_headers_never_pass() {
 
 #[test]
 fn other_names_with_underscores_go_as_the_strategy_says() {
-    let given = [
-        ("host", "a.example"),
-        ("my_header", "1"),
-        ("x_forwarded_fox", "2"),
-        ("x-plain", "3"),
-    ];
+    let given = [("host", "a.example"), ("my_header", "1"), ("x_forwarded_fox", "2"), ("x-plain", "3")];
     let table = [
-        (
-            UnderscoreHeaders::Keep,
-            Ok(vec!["my_header: 1", "x-plain: 3", "x_forwarded_fox: 2"]),
-        ),
+        (UnderscoreHeaders::Keep, Ok(vec!["my_header: 1", "x-plain: 3", "x_forwarded_fox: 2"])),
         (UnderscoreHeaders::Delete, Ok(vec!["x-plain: 3"])),
         (UnderscoreHeaders::Reject, Err(Refusal::Underscore)),
     ];
@@ -278,13 +205,7 @@ fn other_names_with_underscores_go_as_the_strategy_says() {
         let policy = ForwardedPolicy::new(&ForwardedHeaders::default(), strategy, "gateway-1", 80);
         let mut headers = map(&given);
         let host = headers[HOST].clone();
-        let result = sanitise_incoming(
-            &mut headers,
-            &peer(false, false),
-            &policy,
-            Some(&host),
-            false,
-        );
+        let result = sanitise_incoming(&mut headers, &peer(false, false), &policy, Some(&host), false);
         assert_eq!(
             result.map(|()| rest(&headers)),
             expected.map(|lines| lines.into_iter().map(str::to_owned).collect())
@@ -313,24 +234,12 @@ fn hop_by_hop_fields_end_here() {
         ("forwarded", "for=192.0.2.1", true),
     ];
     for (name, value, stays) in table {
-        let mut headers = sanitised(
-            &[("host", "a.example"), (name, value)],
-            &peer(false, false),
-            &policy(),
-        );
+        let mut headers = sanitised(&[("host", "a.example"), (name, value)], &peer(false, false), &policy());
         prepare_upstream(&mut headers, &peer(false, false), &policy(), false);
-        assert_eq!(
-            headers.contains_key(name),
-            stays,
-            "{name}: {value} of a request"
-        );
+        assert_eq!(headers.contains_key(name), stays, "{name}: {value} of a request");
         let mut headers = map(&[(name, value)]);
         prepare_response(&mut headers, false);
-        assert_eq!(
-            headers.contains_key(name),
-            stays,
-            "{name}: {value} of a response"
-        );
+        assert_eq!(headers.contains_key(name), stays, "{name}: {value} of a response");
     }
 }
 
@@ -339,10 +248,7 @@ fn connection_names_fields_away_but_not_those_that_matter() {
     let given = [
         ("host", "a.example"),
         ("connection", "X-Hop, x-real-ip,close"),
-        (
-            "connection",
-            "X-Forwarded-For, host, content-length, \u{7f}",
-        ),
+        ("connection", "X-Forwarded-For, host, content-length, \u{7f}"),
         ("x-hop", "1"),
         ("x-stays", "2"),
         ("content-length", "0"),
@@ -359,17 +265,9 @@ fn connection_names_fields_away_but_not_those_that_matter() {
 
 #[test]
 fn a_field_that_may_pass_through_the_chain_goes_before_it_is_sent() {
-    let config = ForwardedHeaders {
-        connection: vec!["x-hop".to_owned()],
-        ..ForwardedHeaders::default()
-    };
+    let config = ForwardedHeaders { connection: vec!["x-hop".to_owned()], ..ForwardedHeaders::default() };
     let policy = ForwardedPolicy::new(&config, UnderscoreHeaders::Keep, "gateway-1", 80);
-    let given = [
-        ("host", "a.example"),
-        ("connection", "X-Hop, X-Other"),
-        ("x-hop", "1"),
-        ("x-other", "2"),
-    ];
+    let given = [("host", "a.example"), ("connection", "X-Hop, X-Other"), ("x-hop", "1"), ("x-other", "2")];
     let mut headers = sanitised(&given, &peer(false, false), &policy);
     assert_eq!(rest(&headers), ["connection: X-Hop", "x-hop: 1"]);
     prepare_upstream(&mut headers, &peer(false, false), &policy, false);
@@ -378,11 +276,7 @@ fn a_field_that_may_pass_through_the_chain_goes_before_it_is_sent() {
 
 #[test]
 fn a_field_that_a_middleware_adds_cannot_be_named_away_by_the_client() {
-    let mut headers = sanitised(
-        &[("host", "a.example"), ("connection", "x-user")],
-        &peer(false, false),
-        &policy(),
-    );
+    let mut headers = sanitised(&[("host", "a.example"), ("connection", "x-user")], &peer(false, false), &policy());
     headers.insert("x-user", "alice".parse().unwrap());
     prepare_upstream(&mut headers, &peer(false, false), &policy(), false);
     assert_eq!(rest(&headers), ["x-user: alice"]);
@@ -390,20 +284,10 @@ fn a_field_that_a_middleware_adds_cannot_be_named_away_by_the_client() {
 
 #[test]
 fn an_upgrade_passes_only_where_it_is_one() {
-    let given = [
-        ("host", "a.example"),
-        ("connection", "keep-alive, Upgrade"),
-        ("upgrade", "websocket"),
-    ];
-    for (upgrade, expected) in [
-        (true, vec!["connection: Upgrade", "upgrade: websocket"]),
-        (false, vec![]),
-    ] {
+    let given = [("host", "a.example"), ("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+    for (upgrade, expected) in [(true, vec!["connection: Upgrade", "upgrade: websocket"]), (false, vec![])] {
         let mut headers = sanitised(&given, &peer(false, false), &policy());
-        assert_eq!(
-            rest(&headers),
-            ["connection: Upgrade", "upgrade: websocket"]
-        );
+        assert_eq!(rest(&headers), ["connection: Upgrade", "upgrade: websocket"]);
         prepare_upstream(&mut headers, &peer(false, false), &policy(), upgrade);
         assert_eq!(rest(&headers), expected);
 
@@ -411,41 +295,23 @@ fn an_upgrade_passes_only_where_it_is_one() {
         prepare_response(&mut headers, upgrade);
         assert_eq!(rest(&headers), expected);
     }
-    let mut headers = sanitised(
-        &[("host", "a.example"), ("connection", "upgrade")],
-        &peer(false, false),
-        &policy(),
-    );
+    let mut headers = sanitised(&[("host", "a.example"), ("connection", "upgrade")], &peer(false, false), &policy());
     prepare_upstream(&mut headers, &peer(false, false), &policy(), true);
     assert_eq!(rest(&headers), [""; 0]);
 }
 
 #[test]
 fn an_ipv4_address_in_ipv6_is_an_ipv4_address() {
-    let trust = Trust {
-        insecure: false,
-        trusted_ips: vec!["192.0.2.0/24".parse().unwrap()],
-    };
+    let trust = Trust { insecure: false, trusted_ips: vec!["192.0.2.0/24".parse().unwrap()] };
     let peer = Peer::new("[::ffff:192.0.2.9]:1".parse().unwrap(), false, &trust);
-    assert_eq!(
-        (peer.ip_value.to_str().unwrap(), peer.trusted),
-        ("192.0.2.9", true)
-    );
+    assert_eq!((peer.ip_value.to_str().unwrap(), peer.trusted), ("192.0.2.9", true));
 }
 
 #[test]
 fn a_host_name_that_fits_no_header_is_left_out() {
     for name in ["", "bad\nname"] {
-        let policy = ForwardedPolicy::new(
-            &ForwardedHeaders::default(),
-            UnderscoreHeaders::Keep,
-            name,
-            80,
-        );
-        assert!(
-            !sanitised(&[("host", "a.example")], &peer(false, false), &policy)
-                .contains_key("x-forwarded-server")
-        );
+        let policy = ForwardedPolicy::new(&ForwardedHeaders::default(), UnderscoreHeaders::Keep, name, 80);
+        assert!(!sanitised(&[("host", "a.example")], &peer(false, false), &policy).contains_key("x-forwarded-server"));
     }
 }
 
@@ -454,20 +320,12 @@ fn a_host_name_that_fits_no_header_is_left_out() {
 fn each_name_has_one_bit() {
     for (at, name) in FORWARDED.iter().enumerate() {
         let seen = Seen::of(&map(&[(name.as_str(), "")]), false);
-        assert!(
-            (0..FORWARDED.len()).all(|other| seen.has_forwarded(other) == (other == at)),
-            "{name}"
-        );
+        assert!((0..FORWARDED.len()).all(|other| seen.has_forwarded(other) == (other == at)), "{name}");
         assert!(!seen.any_hop_by_hop() && !seen.has(Kind::Connection));
     }
     for (kind, name) in &HOP_BY_HOP {
         let seen = Seen::of(&map(&[(name.as_str(), "")]), false);
-        assert!(
-            HOP_BY_HOP
-                .iter()
-                .all(|(other, _)| seen.has(*other) == (other == kind)),
-            "{name}"
-        );
+        assert!(HOP_BY_HOP.iter().all(|(other, _)| seen.has(*other) == (other == kind)), "{name}");
         assert!(seen.any_hop_by_hop() && !seen.any_forwarded());
     }
     for name in [

@@ -13,15 +13,14 @@ use prometheus::{
 use super::{
     Families, Shared, TlsLabels,
     families::{
-        ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
-        FAMILIES, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS,
-        SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, VERSION_REQUESTS,
-        VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
+        ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS, FAMILIES, KINDS, Kind,
+        LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, SERVER_UP, SERVICE_RETRIES, SINGLES,
+        UNSUPPORTED, UPSTREAM_CONNECTS, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels,
+        pair,
     },
     owner::Owner,
     series::{
-        BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REQUEST_BYTES,
-        RESPONSE_BYTES, RETRIES, Values,
+        BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REQUEST_BYTES, RESPONSE_BYTES, RETRIES, Values,
     },
     share,
 };
@@ -35,24 +34,13 @@ pub(super) struct Collected {
 impl Collected {
     pub(super) fn new(shared: Arc<Shared>) -> prometheus::Result<Self> {
         let mut descriptions = Vec::new();
-        let header_labels = shared
-            .families
-            .iter()
-            .flat_map(|families| &families.header_labels)
-            .map(|(label, _)| label.as_str());
+        let header_labels =
+            shared.families.iter().flat_map(|families| &families.header_labels).map(|(label, _)| label.as_str());
         let header_labels: Vec<&str> = header_labels.collect();
         for kind in &KINDS {
             for (suffix, help, labels) in FAMILIES {
-                let extra = if suffix == REQUESTS.0 {
-                    &header_labels[..]
-                } else {
-                    &[]
-                };
-                let labels = labels
-                    .iter()
-                    .chain(kind.labels)
-                    .chain(extra)
-                    .map(|label| (*label).to_owned());
+                let extra = if suffix == REQUESTS.0 { &header_labels[..] } else { &[] };
+                let labels = labels.iter().chain(kind.labels).chain(extra).map(|label| (*label).to_owned());
                 descriptions.push(Desc::new(
                     format!("{}_{suffix}", kind.prefix),
                     help.to_owned(),
@@ -70,10 +58,7 @@ impl Collected {
                 HashMap::new(),
             )?);
         }
-        Ok(Self {
-            shared,
-            descriptions,
-        })
+        Ok(Self { shared, descriptions })
     }
 }
 
@@ -85,11 +70,8 @@ impl Collector for Collected {
     fn collect(&self) -> Vec<MetricFamily> {
         let shared = &*self.shared;
         let owners = &shared.owners;
-        let (entry_points, routers, services) = (
-            owners.entry_points.scrape(),
-            owners.routers.scrape(),
-            owners.services.scrape(),
-        );
+        let (entry_points, routers, services) =
+            (owners.entry_points.scrape(), owners.routers.scrape(), owners.services.scrape());
         let mut all = Vec::new();
         if let Some(families) = &shared.families {
             for (kind, owners) in KINDS.iter().zip([&entry_points, &routers, &services]) {
@@ -98,11 +80,7 @@ impl Collector for Collected {
         }
         connections(&entry_points, &mut all);
         upstream(&services, &mut all);
-        versions(
-            &owners.versions.scrape(),
-            shared.now.load(Relaxed),
-            &mut all,
-        );
+        versions(&owners.versions.scrape(), shared.now.load(Relaxed), &mut all);
         process(shared, &mut all);
         all
     }
@@ -113,19 +91,9 @@ impl Kind {
         let mut metrics: [Vec<Metric>; 5] = Default::default();
         for owner in owners {
             let summed = Summed::new(owner);
-            let labels: Vec<LabelPair> = self
-                .labels
-                .iter()
-                .zip([&owner.first, &owner.second])
-                .map(|(name, value)| pair(name, value))
-                .collect();
-            let [
-                requests,
-                durations,
-                request_bytes,
-                response_bytes,
-                tls_requests,
-            ] = &mut metrics;
+            let labels: Vec<LabelPair> =
+                self.labels.iter().zip([&owner.first, &owner.second]).map(|(name, value)| pair(name, value)).collect();
+            let [requests, durations, request_bytes, response_bytes, tls_requests] = &mut metrics;
             for (key, cells) in &summed.series {
                 let labels = key_labels(*key, &labels);
                 if families.header_labels.is_empty() {
@@ -136,37 +104,19 @@ impl Kind {
                 response_bytes.push(counter(labels, cells[RESPONSE_BYTES]));
             }
             for ((key, values), count) in &summed.labelled {
-                let header_labels = families
-                    .header_labels
-                    .iter()
-                    .zip(values)
-                    .map(|((label, _), value)| pair(label, value));
+                let header_labels =
+                    families.header_labels.iter().zip(values).map(|((label, _), value)| pair(label, value));
                 let labels: Vec<LabelPair> = labels.iter().cloned().chain(header_labels).collect();
                 requests.push(counter(key_labels(*key, &labels), *count));
             }
             for (tls, count) in &summed.tls {
-                let own = [
-                    pair("tls_version", tls.version),
-                    pair("tls_cipher", tls.cipher),
-                ];
-                tls_requests.push(counter(
-                    own.into_iter().chain(labels.iter().cloned()).collect(),
-                    *count,
-                ));
+                let own = [pair("tls_version", tls.version), pair("tls_cipher", tls.cipher)];
+                tls_requests.push(counter(own.into_iter().chain(labels.iter().cloned()).collect(), *count));
             }
         }
         for ((suffix, help, _), metrics) in FAMILIES.into_iter().zip(metrics) {
-            let kind = if suffix == DURATIONS.0 {
-                MetricType::HISTOGRAM
-            } else {
-                MetricType::COUNTER
-            };
-            all.push(family(
-                &format!("{}_{suffix}", self.prefix),
-                help,
-                kind,
-                metrics,
-            ));
+            let kind = if suffix == DURATIONS.0 { MetricType::HISTOGRAM } else { MetricType::COUNTER };
+            all.push(family(&format!("{}_{suffix}", self.prefix), help, kind, metrics));
         }
     }
 }
@@ -184,13 +134,8 @@ impl Summed {
         let mut summed = Self::default();
         for part in owner.parts.lock().iter() {
             for (key, cells) in part.series.lock().iter() {
-                let sums = summed
-                    .series
-                    .entry(*key)
-                    .or_insert_with(|| vec![0; cells.len()]);
-                sums.iter_mut()
-                    .zip(cells.iter())
-                    .for_each(|(sum, cell)| *sum += cell.load(Relaxed));
+                let sums = summed.series.entry(*key).or_insert_with(|| vec![0; cells.len()]);
+                sums.iter_mut().zip(cells.iter()).for_each(|(sum, cell)| *sum += cell.load(Relaxed));
             }
             for (key, values, cell) in part.labelled.lock().iter() {
                 *summed.labelled.entry((*key, values.clone())).or_default() += cell.load(Relaxed);
@@ -205,12 +150,7 @@ impl Summed {
 
 /// The sum of one plain cell over the workers.
 fn plain(owner: &Owner, cell: usize) -> u64 {
-    owner
-        .parts
-        .lock()
-        .iter()
-        .map(|part| part.plain[cell].load(Relaxed))
-        .sum()
+    owner.parts.lock().iter().map(|part| part.plain[cell].load(Relaxed)).sum()
 }
 
 fn connections(entry_points: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
@@ -220,10 +160,7 @@ fn connections(entry_points: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
         let closed = plain(owner, CLOSED);
         let opened = plain(owner, OPENED);
         let labels = vec![pair("entrypoint", &owner.first)];
-        open.push(gauge(
-            [&labels[..], &[pair("protocol", "TCP")]].concat(),
-            opened.saturating_sub(closed) as f64,
-        ));
+        open.push(gauge([&labels[..], &[pair("protocol", "TCP")]].concat(), opened.saturating_sub(closed) as f64));
         total.push(counter(labels, opened));
     }
     all.push(OPEN_CONNECTIONS.family(open));
@@ -241,10 +178,7 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
         for (outcome, cell) in [("ok", CONNECT_OK), ("error", CONNECT_ERROR)] {
             let tried = plain(owner, cell);
             if tried > 0 {
-                connects.push(counter(
-                    vec![pair("outcome", outcome), service.clone()],
-                    tried,
-                ));
+                connects.push(counter(vec![pair("outcome", outcome), service.clone()], tried));
             }
         }
     }
@@ -253,14 +187,8 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
 }
 
 fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {
-    let recent = |owner: &Owner| -> u64 {
-        owner
-            .parts
-            .lock()
-            .iter()
-            .map(|part| share::recent(&part.plain[DRAWS..], now))
-            .sum()
-    };
+    let recent =
+        |owner: &Owner| -> u64 { owner.parts.lock().iter().map(|part| share::recent(&part.plain[DRAWS..], now)).sum() };
     let draws: Vec<u64> = versions.iter().map(|owner| recent(owner)).collect();
     let mut of_service: HashMap<&str, u64> = HashMap::new();
     for (owner, draws) in versions.iter().zip(&draws) {
@@ -268,28 +196,16 @@ fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {
     }
     let (mut shares, mut requests) = (Vec::new(), Vec::new());
     for (owner, draws) in versions.iter().zip(&draws) {
-        let labels = |own: LabelPair| {
-            vec![
-                own,
-                pair("service", &owner.first),
-                pair("version", &owner.second),
-            ]
-        };
+        let labels = |own: LabelPair| vec![own, pair("service", &owner.first), pair("version", &owner.second)];
         if let Some(target) = owner.target_share() {
             shares.push(gauge(labels(pair("kind", "target")), target));
         }
         let total = of_service[owner.first.as_str()];
         if total > 0 {
-            shares.push(gauge(
-                labels(pair("kind", "actual")),
-                *draws as f64 / total as f64,
-            ));
+            shares.push(gauge(labels(pair("kind", "actual")), *draws as f64 / total as f64));
         }
         for (cell, outcome) in ["ok", "error", "client"].into_iter().enumerate() {
-            requests.push(counter(
-                labels(pair("outcome", outcome)),
-                plain(owner, cell),
-            ));
+            requests.push(counter(labels(pair("outcome", outcome)), plain(owner, cell)));
         }
     }
     all.push(VERSION_SHARE.family(shares));
@@ -305,19 +221,11 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
             *refused.entry(reason).or_default() += cell.load(Relaxed);
         }
     }
-    let refused = refused
-        .into_iter()
-        .map(|(reason, count)| counter(vec![pair("reason", reason)], count));
+    let refused = refused.into_iter().map(|(reason, count)| counter(vec![pair("reason", reason)], count));
     all.push(REFUSED.family(refused.collect()));
     all.push(PANICS.family(vec![counter(Vec::new(), panics)]));
-    all.push(ACCESS_LOG_DROPPED.family(vec![counter(
-        Vec::new(),
-        shared.access_log_dropped.load(Relaxed),
-    )]));
-    all.push(BUILD_INFO.family(vec![gauge(
-        vec![pair("version", env!("CARGO_PKG_VERSION"))],
-        1.0,
-    )]));
+    all.push(ACCESS_LOG_DROPPED.family(vec![counter(Vec::new(), shared.access_log_dropped.load(Relaxed))]));
+    all.push(BUILD_INFO.family(vec![gauge(vec![pair("version", env!("CARGO_PKG_VERSION"))], 1.0)]));
 
     let rows = &shared.rows;
     let reloads = *rows.reloads.lock();

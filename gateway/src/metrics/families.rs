@@ -1,8 +1,6 @@
 //! The families by name, and how their metrics are made.
 
-use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
-};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::{
     rows::Rows,
@@ -11,67 +9,30 @@ use super::{
 
 /// In the order entry points, routers, services.
 pub(super) const KINDS: [Kind; 3] = [
-    Kind {
-        prefix: "traefik_entrypoint",
-        labels: &["entrypoint"],
-    },
-    Kind {
-        prefix: "traefik_router",
-        labels: &["router", "service"],
-    },
-    Kind {
-        prefix: "traefik_service",
-        labels: &["service"],
-    },
+    Kind { prefix: "traefik_entrypoint", labels: &["entrypoint"] },
+    Kind { prefix: "traefik_router", labels: &["router", "service"] },
+    Kind { prefix: "traefik_service", labels: &["service"] },
 ];
 
 pub(super) type Suffix = (&'static str, &'static str, &'static [&'static str]);
 pub(super) const KEY_LABELS: &[&str] = &["code", "method", "protocol"];
-pub(super) const REQUESTS: Suffix = (
-    "requests_total",
-    "Requests that came to their end.",
-    KEY_LABELS,
-);
-pub(super) const DURATIONS: Suffix = (
-    "request_duration_seconds",
-    "Time from a request's head to the end of its answer.",
-    KEY_LABELS,
-);
+pub(super) const REQUESTS: Suffix = ("requests_total", "Requests that came to their end.", KEY_LABELS);
+pub(super) const DURATIONS: Suffix =
+    ("request_duration_seconds", "Time from a request's head to the end of its answer.", KEY_LABELS);
 pub(super) const FAMILIES: [Suffix; 5] = [
     REQUESTS,
     DURATIONS,
-    (
-        "requests_bytes_total",
-        "Bytes of request bodies.",
-        KEY_LABELS,
-    ),
-    (
-        "responses_bytes_total",
-        "Bytes of response bodies.",
-        KEY_LABELS,
-    ),
-    (
-        "requests_tls_total",
-        "Requests over TLS.",
-        &["tls_version", "tls_cipher"],
-    ),
+    ("requests_bytes_total", "Bytes of request bodies.", KEY_LABELS),
+    ("responses_bytes_total", "Bytes of response bodies.", KEY_LABELS),
+    ("requests_tls_total", "Requests over TLS.", &["tls_version", "tls_cipher"]),
 ];
 
-pub(super) const OPEN_CONNECTIONS: Single = Single::gauge(
-    "traefik_open_connections",
-    "Connections from clients that are open.",
-    &["entrypoint", "protocol"],
-);
-pub(super) const CONNECTIONS: Single = Single::counter(
-    "rollgate_connections_total",
-    "Connections from clients that were accepted.",
-    &["entrypoint"],
-);
-pub(super) const SERVICE_RETRIES: Single = Single::counter(
-    "traefik_service_retries_total",
-    "Requests that were tried once more.",
-    &["service"],
-);
+pub(super) const OPEN_CONNECTIONS: Single =
+    Single::gauge("traefik_open_connections", "Connections from clients that are open.", &["entrypoint", "protocol"]);
+pub(super) const CONNECTIONS: Single =
+    Single::counter("rollgate_connections_total", "Connections from clients that were accepted.", &["entrypoint"]);
+pub(super) const SERVICE_RETRIES: Single =
+    Single::counter("traefik_service_retries_total", "Requests that were tried once more.", &["service"]);
 pub(super) const UPSTREAM_CONNECTS: Single = Single::counter(
     "rollgate_upstream_connects_total",
     "Connections to servers that were tried.",
@@ -87,31 +48,15 @@ pub(super) const VERSION_REQUESTS: Single = Single::counter(
     "Requests to a version by how they ended.",
     &["outcome", "service", "version"],
 );
-pub(super) const REFUSED: Single = Single::counter(
-    "rollgate_refused_total",
-    "Requests and connections that the gateway itself refused.",
-    &["reason"],
-);
-pub(super) const PANICS: Single = Single::counter(
-    "rollgate_panics_total",
-    "Requests that were ended by a panic.",
-    &[],
-);
-pub(super) const ACCESS_LOG_DROPPED: Single = Single::counter(
-    "rollgate_access_log_dropped_total",
-    "Access log lines that were lost.",
-    &[],
-);
-pub(super) const BUILD_INFO: Single = Single::gauge(
-    "rollgate_build_info",
-    "1, labelled with the version of Rollgate.",
-    &["version"],
-);
-pub(super) const RELOADS: Single = Single::counter(
-    "traefik_config_reloads_total",
-    "Configurations that were applied.",
-    &[],
-);
+pub(super) const REFUSED: Single =
+    Single::counter("rollgate_refused_total", "Requests and connections that the gateway itself refused.", &["reason"]);
+pub(super) const PANICS: Single = Single::counter("rollgate_panics_total", "Requests that were ended by a panic.", &[]);
+pub(super) const ACCESS_LOG_DROPPED: Single =
+    Single::counter("rollgate_access_log_dropped_total", "Access log lines that were lost.", &[]);
+pub(super) const BUILD_INFO: Single =
+    Single::gauge("rollgate_build_info", "1, labelled with the version of Rollgate.", &["version"]);
+pub(super) const RELOADS: Single =
+    Single::counter("traefik_config_reloads_total", "Configurations that were applied.", &[]);
 pub(super) const LAST_RELOAD: Single = Single::gauge(
     "traefik_config_last_reload_success",
     "When a configuration was last applied, in seconds since 1970.",
@@ -122,21 +67,12 @@ pub(super) const CERTIFICATES: Single = Single::gauge(
     "When a certificate ends, in seconds since 1970.",
     &["cn", "serial", "sans"],
 );
-pub(super) const SERVER_UP: Single = Single::gauge(
-    "traefik_service_server_up",
-    "1 if a server is up, 0 if not.",
-    &["service", "url"],
-);
-pub(super) const CONFIG_PROBLEMS: Single = Single::gauge(
-    "rollgate_config_problems",
-    "Problems that a provider's last configuration has.",
-    &["provider"],
-);
-pub(super) const UNSUPPORTED: Single = Single::gauge(
-    "rollgate_unsupported_allowed",
-    "1 for each key without effect that the operator allowed.",
-    &["key"],
-);
+pub(super) const SERVER_UP: Single =
+    Single::gauge("traefik_service_server_up", "1 if a server is up, 0 if not.", &["service", "url"]);
+pub(super) const CONFIG_PROBLEMS: Single =
+    Single::gauge("rollgate_config_problems", "Problems that a provider's last configuration has.", &["provider"]);
+pub(super) const UNSUPPORTED: Single =
+    Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
 pub(super) const SINGLES: [&Single; 16] = [
     &OPEN_CONNECTIONS,
@@ -172,30 +108,12 @@ pub(super) struct Single {
 }
 
 impl Single {
-    pub(super) const fn counter(
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> Self {
-        Self {
-            name,
-            help,
-            kind: MetricType::COUNTER,
-            labels,
-        }
+    pub(super) const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
+        Self { name, help, kind: MetricType::COUNTER, labels }
     }
 
-    pub(super) const fn gauge(
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> Self {
-        Self {
-            name,
-            help,
-            kind: MetricType::GAUGE,
-            labels,
-        }
+    pub(super) const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
+        Self { name, help, kind: MetricType::GAUGE, labels }
     }
 
     pub(super) fn family(&self, metrics: Vec<Metric>) -> MetricFamily {
@@ -204,25 +122,13 @@ impl Single {
 
     pub(super) fn rows(&self, rows: &Rows) -> MetricFamily {
         let metric = |(values, value): (Vec<String>, f64)| {
-            gauge(
-                self.labels
-                    .iter()
-                    .zip(&values)
-                    .map(|(label, value)| pair(label, value))
-                    .collect(),
-                value,
-            )
+            gauge(self.labels.iter().zip(&values).map(|(label, value)| pair(label, value)).collect(), value)
         };
         self.family(rows.all().into_iter().map(metric).collect())
     }
 }
 
-pub(super) fn family(
-    name: &str,
-    help: &str,
-    kind: MetricType,
-    metrics: Vec<Metric>,
-) -> MetricFamily {
+pub(super) fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
@@ -273,11 +179,7 @@ pub(super) fn labelled(mut labels: Vec<LabelPair>) -> Metric {
 }
 
 pub(super) fn key_labels(key: Key, owner: &[LabelPair]) -> Vec<LabelPair> {
-    let own = [
-        pair("code", &key.code()),
-        pair("method", key.method()),
-        pair("protocol", key.protocol()),
-    ];
+    let own = [pair("code", &key.code()), pair("method", key.method()), pair("protocol", key.protocol())];
     own.into_iter().chain(owner.iter().cloned()).collect()
 }
 

@@ -9,10 +9,7 @@ use std::{
 use super::{
     TlsLabels,
     owner::{MAX_COMBINATIONS, Owner, Table},
-    series::{
-        BUCKETS, Cell, Cells, Key, MAX_SERIES, OTHER, Part, REQUEST_BYTES, RESPONSE_BYTES, SUM,
-        add, cells,
-    },
+    series::{BUCKETS, Cell, Cells, Key, MAX_SERIES, OTHER, Part, REQUEST_BYTES, RESPONSE_BYTES, SUM, add, cells},
     worker::{Finished, LabelValues},
 };
 
@@ -53,10 +50,7 @@ impl<const PLAIN: usize> Locals<PLAIN> {
             return;
         }
         for local in self.by_id.borrow_mut().iter_mut() {
-            if local
-                .as_ref()
-                .is_some_and(|local| Arc::strong_count(&local.part) == 1)
-            {
+            if local.as_ref().is_some_and(|local| Arc::strong_count(&local.part) == 1) {
                 *local = None;
             }
         }
@@ -82,14 +76,7 @@ impl Local {
             owner.parts.lock().push(Arc::clone(&part));
         }
         let owner = owner.as_ref().map(Arc::downgrade).unwrap_or_default();
-        Self {
-            part,
-            owner,
-            series: Vec::new(),
-            tls: Vec::new(),
-            labelled: HashMap::new(),
-            full: false,
-        }
+        Self { part, owner, series: Vec::new(), tls: Vec::new(), labelled: HashMap::new(), full: false }
     }
 
     pub(super) fn count_series(&mut self, count: &Count<'_>) {
@@ -133,11 +120,7 @@ impl Local {
         let (key, texts) = if self.admits(scratch) {
             (key, values.texts())
         } else {
-            let key = if self.labelled.len() < 2 * MAX_COMBINATIONS {
-                key
-            } else {
-                key.other()
-            };
+            let key = if self.labelled.len() < 2 * MAX_COMBINATIONS { key } else { key.other() };
             scratch.clear();
             scratch.extend_from_slice(&key.0.to_ne_bytes());
             if let Some(cell) = self.labelled.get(&scratch[..]) {
@@ -146,10 +129,7 @@ impl Local {
             (key, (0..values.len()).map(|_| OTHER.to_owned()).collect())
         };
         let cell = Arc::new(AtomicU64::new(1));
-        self.part
-            .labelled
-            .lock()
-            .push((key, texts, Arc::clone(&cell)));
+        self.part.labelled.lock().push((key, texts, Arc::clone(&cell)));
         self.labelled.insert(scratch[..].into(), cell);
     }
 
@@ -158,10 +138,7 @@ impl Local {
         if self.full {
             return false;
         }
-        let admitted = self
-            .owner
-            .upgrade()
-            .is_some_and(|owner| owner.admit(combination));
+        let admitted = self.owner.upgrade().is_some_and(|owner| owner.admit(combination));
         self.full = !admitted;
         admitted
     }

@@ -45,10 +45,7 @@ impl Table {
             return id;
         }
         let id = u32::try_from(slots.slots.len()).expect("four billion names are not reached");
-        slots.slots.push(Some(Slot {
-            owner: Arc::new(Owner::new(first, second)),
-            gone: None,
-        }));
+        slots.slots.push(Some(Slot { owner: Arc::new(Owner::new(first, second)), gone: None }));
         slots.ids.insert(key, id);
         id
     }
@@ -56,11 +53,7 @@ impl Table {
     /// The owner of an id, unless it was forgotten.
     pub(super) fn owner(&self, id: u32) -> Option<Arc<Owner>> {
         let slots = self.slots.lock();
-        slots
-            .slots
-            .get(id as usize)?
-            .as_ref()
-            .map(|slot| Arc::clone(&slot.owner))
+        slots.slots.get(id as usize)?.as_ref().map(|slot| Arc::clone(&slot.owner))
     }
 
     /// Marks all others as gone, and forgets those that nobody scrapes.
@@ -80,15 +73,8 @@ impl Table {
             };
             match &slot.gone {
                 _ if is_live => slot.gone = None,
-                None => {
-                    slot.gone = Some(Gone {
-                        since: generation,
-                        shown: false,
-                    })
-                }
-                Some(gone) if generation - gone.since >= UNSEEN_GENERATIONS => {
-                    slots.forget(id, &self.forgotten)
-                }
+                None => slot.gone = Some(Gone { since: generation, shown: false }),
+                Some(gone) if generation - gone.since >= UNSEEN_GENERATIONS => slots.forget(id, &self.forgotten),
                 Some(_) => {}
             }
         }
@@ -174,8 +160,7 @@ struct Slots {
 impl Slots {
     fn forget(&mut self, id: usize, forgotten: &AtomicU64) {
         if let Some(slot) = self.slots[id].take() {
-            self.ids
-                .remove(&(slot.owner.first.clone(), slot.owner.second.clone()));
+            self.ids.remove(&(slot.owner.first.clone(), slot.owner.second.clone()));
             forgotten.fetch_add(1, Relaxed);
         }
     }

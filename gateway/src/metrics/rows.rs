@@ -24,11 +24,7 @@ impl Rows {
 
     /// All rows now.
     pub(super) fn all(&self) -> Vec<(Vec<String>, f64)> {
-        self.0
-            .lock()
-            .iter()
-            .map(|(values, value)| (values.clone(), *value))
-            .collect()
+        self.0.lock().iter().map(|(values, value)| (values.clone(), *value)).collect()
     }
 }
 
@@ -50,18 +46,10 @@ impl ProcessRows {
     }
 
     pub(super) fn set_certificates(&self, certificates: &[Certificate]) {
-        self.certificates
-            .replace(certificates.iter().map(|certificate| {
-                let labels = [
-                    &certificate.common_name,
-                    &certificate.serial,
-                    &certificate.sans,
-                ];
-                (
-                    labels.map(Clone::clone).to_vec(),
-                    certificate.not_after as f64,
-                )
-            }));
+        self.certificates.replace(certificates.iter().map(|certificate| {
+            let labels = [&certificate.common_name, &certificate.serial, &certificate.sans];
+            (labels.map(Clone::clone).to_vec(), certificate.not_after as f64)
+        }));
     }
 }
 

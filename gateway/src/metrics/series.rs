@@ -28,12 +28,7 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn new(plain: usize) -> Self {
-        Self {
-            series: Mutex::default(),
-            tls: Mutex::default(),
-            labelled: Mutex::default(),
-            plain: cells(plain),
-        }
+        Self { series: Mutex::default(), tls: Mutex::default(), labelled: Mutex::default(), plain: cells(plain) }
     }
 }
 
@@ -99,18 +94,8 @@ fn method_index(method: &Method) -> u32 {
 }
 
 /// In the order of [`method_index`].
-const METHODS: [&str; 10] = [
-    "GET",
-    "POST",
-    "PUT",
-    "DELETE",
-    "HEAD",
-    "PATCH",
-    "OPTIONS",
-    "CONNECT",
-    "TRACE",
-    "EXTENSION_METHOD",
-];
+const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "EXTENSION_METHOD"];
 
 /// In the order of [`Protocol`].
 const PROTOCOLS: [&str; 5] = ["http", "grpc", "grpc-web", "sse", "websocket"];

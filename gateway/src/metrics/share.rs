@@ -13,15 +13,8 @@ pub(super) fn count(ring: &[AtomicU64], now: u64) {
     let tick = tick(now);
     let cell = &ring[tick as usize % SLOTS];
     let value = cell.load(Relaxed);
-    let draws = if (value >> 32) as u32 == tick {
-        value as u32
-    } else {
-        0
-    };
-    cell.store(
-        u64::from(tick) << 32 | u64::from(draws.saturating_add(1)),
-        Relaxed,
-    );
+    let draws = if (value >> 32) as u32 == tick { value as u32 } else { 0 };
+    cell.store(u64::from(tick) << 32 | u64::from(draws.saturating_add(1)), Relaxed);
 }
 
 /// The draws in the 50 to 60 seconds before `now`.
@@ -30,11 +23,7 @@ pub(super) fn recent(ring: &[AtomicU64], now: u64) -> u64 {
     let value = |cell: &AtomicU64| {
         let value = cell.load(Relaxed);
         let age = now.wrapping_sub((value >> 32) as u32);
-        if age < WINDOW {
-            value & u64::from(u32::MAX)
-        } else {
-            0
-        }
+        if age < WINDOW { value & u64::from(u32::MAX) } else { 0 }
     };
     ring.iter().map(value).sum()
 }

@@ -6,16 +6,9 @@ use rollgate_config::problem::{Located, Place};
 use super::*;
 
 fn config() -> Prometheus {
-    let at = Place {
-        source: "test".into(),
-        line: 1,
-        column: 1,
-    };
+    let at = Place { source: "test".into(), line: 1, column: 1 };
     Prometheus {
-        entry_point: Located {
-            value: "traefik".to_owned(),
-            at,
-        },
+        entry_point: Located { value: "traefik".to_owned(), at },
         manual_routing: false,
         buckets: vec![0.1, 0.3, 1.2, 5.0],
         entry_points: true,
@@ -27,10 +20,7 @@ fn config() -> Prometheus {
 
 fn with_header_labels(labels: &[(&str, &str)]) -> Prometheus {
     let owned = |(label, header): &(&str, &str)| ((*label).to_owned(), (*header).to_owned());
-    Prometheus {
-        header_labels: labels.iter().map(owned).collect(),
-        ..config()
-    }
+    Prometheus { header_labels: labels.iter().map(owned).collect(), ..config() }
 }
 
 /// A GET over plain HTTP that went well.
@@ -55,14 +45,8 @@ fn plain(method: &Method) -> Finished<'_> {
 /// The text without what differs from run to run.
 fn text(metrics: &Metrics, now: u64) -> String {
     let text = String::from_utf8(metrics.encode(now)).unwrap();
-    let stays = |line: &&str| {
-        !["process_", "rollgate_build_info"]
-            .iter()
-            .any(|name| line.contains(name))
-    };
-    text.lines()
-        .filter(stays)
-        .fold(String::new(), |text, line| text + line + "\n")
+    let stays = |line: &&str| !["process_", "rollgate_build_info"].iter().any(|name| line.contains(name));
+    text.lines().filter(stays).fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// The value of the series that begins so.
@@ -74,28 +58,16 @@ fn value(metrics: &Metrics, series: &str) -> Option<f64> {
 
 /// The lines of a family, without its head.
 fn family(text: &str, name: &str) -> Vec<String> {
-    text.lines()
-        .filter(|line| line.starts_with(name))
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
 }
 
 #[test]
 fn a_script_of_requests_as_prometheus_sees_it() {
     let metrics = Metrics::new(Some(&config())).unwrap();
-    let (web, secure) = (
-        metrics.entry_point_id("web"),
-        metrics.entry_point_id("websecure"),
-    );
+    let (web, secure) = (metrics.entry_point_id("web"), metrics.entry_point_id("websecure"));
     let router = metrics.router_id("pro@file", "split@file");
-    let (stable, canary) = (
-        metrics.service_id("stable@file"),
-        metrics.service_id("canary@file"),
-    );
-    let versions = [
-        metrics.version_id("split@file", "stable"),
-        metrics.version_id("split@file", "canary"),
-    ];
+    let (stable, canary) = (metrics.service_id("stable@file"), metrics.service_id("canary@file"));
+    let versions = [metrics.version_id("split@file", "stable"), metrics.version_id("split@file", "canary")];
     metrics.set_target_share(versions[0], 0.9);
     metrics.set_target_share(versions[1], 0.1);
     let workers = [metrics.worker(), metrics.worker()];
@@ -116,15 +88,9 @@ fn a_script_of_requests_as_prometheus_sees_it() {
             ..plain(&Method::GET)
         };
         worker.finish(&request);
-        worker.finish(&Finished {
-            duration: Duration::from_millis(400),
-            ..request
-        });
+        worker.finish(&Finished { duration: Duration::from_millis(400), ..request });
     }
-    let tls = Some(TlsLabels {
-        version: "1.3",
-        cipher: "TLS_AES_128_GCM_SHA256",
-    });
+    let tls = Some(TlsLabels { version: "1.3", cipher: "TLS_AES_128_GCM_SHA256" });
     let failed = Finished {
         entry_point: Some(secure),
         router: Some(router),
@@ -138,18 +104,9 @@ fn a_script_of_requests_as_prometheus_sees_it() {
     };
     workers[0].retried(canary);
     workers[0].finish(&failed);
-    workers[1].finish(&Finished {
-        code: 14,
-        protocol: Protocol::Grpc,
-        outcome: Outcome::Client,
-        ..failed
-    });
+    workers[1].finish(&Finished { code: 14, protocol: Protocol::Grpc, outcome: Outcome::Client, ..failed });
     let brew: Method = "BREW".parse().unwrap();
-    workers[1].finish(&Finished {
-        entry_point: Some(web),
-        code: 404,
-        ..plain(&brew)
-    });
+    workers[1].finish(&Finished { entry_point: Some(web), code: 404, ..plain(&brew) });
     workers[0].refused("bad_host");
     workers[1].refused("bad_host");
     workers[1].refused("underscore_header");
@@ -162,10 +119,7 @@ fn told_by_the_control_plane(metrics: &Metrics) {
     metrics.reloaded(1_700_000_000);
     metrics.set_problems("file", 2);
     metrics.set_unsupported_allowed(["entryPoints.web.http3"]);
-    metrics.set_servers([
-        ("stable@file", "http://10.0.0.1:80", true),
-        ("stable@file", "http://10.0.0.2:80", true),
-    ]);
+    metrics.set_servers([("stable@file", "http://10.0.0.1:80", true), ("stable@file", "http://10.0.0.2:80", true)]);
     metrics.set_server_up("stable@file", "http://10.0.0.2:80", false);
     metrics.set_certificates(&[Certificate {
         common_name: "a.example".to_owned(),
@@ -178,12 +132,7 @@ fn told_by_the_control_plane(metrics: &Metrics) {
 
 #[test]
 fn families_that_are_not_asked_for_are_not_counted() {
-    let off = Prometheus {
-        entry_points: false,
-        services: false,
-        routers: false,
-        ..config()
-    };
+    let off = Prometheus { entry_points: false, services: false, routers: false, ..config() };
     for config in [None, Some(&off)] {
         let metrics = Metrics::new(config).unwrap();
         let worker = metrics.worker();
@@ -196,13 +145,8 @@ fn families_that_are_not_asked_for_are_not_counted() {
             ..plain(&Method::GET)
         });
         let text = text(&metrics, 0);
-        assert!(
-            !text.contains("requests_total{code") && !text.contains("duration"),
-            "{text}"
-        );
-        assert!(text.contains(
-            r#"rollgate_version_requests_total{outcome="ok",service="split",version="canary"} 1"#
-        ));
+        assert!(!text.contains("requests_total{code") && !text.contains("duration"), "{text}");
+        assert!(text.contains(r#"rollgate_version_requests_total{outcome="ok",service="split",version="canary"} 1"#));
     }
 }
 
@@ -219,12 +163,7 @@ fn workers_on_their_own_threads_sum_up() {
                 for at in 0..requests {
                     let request = plain(&Method::GET);
                     let code = if at % 2 == 0 { 200 } else { 404 };
-                    worker.finish(&Finished {
-                        entry_point: Some(web),
-                        versions: &[version],
-                        code,
-                        ..request
-                    });
+                    worker.finish(&Finished { entry_point: Some(web), versions: &[version], code, ..request });
                 }
             });
         }
@@ -247,10 +186,7 @@ fn workers_on_their_own_threads_sum_up() {
         assert_eq!(total("request_duration_seconds_sum"), Some(2_000.0));
     }
     assert_eq!(
-        value(
-            &metrics,
-            r#"rollgate_version_requests_total{outcome="ok",service="split",version="canary"}"#
-        ),
+        value(&metrics, r#"rollgate_version_requests_total{outcome="ok",service="split",version="canary"}"#),
         Some(80_000.0)
     );
 }
@@ -272,21 +208,14 @@ fn durations_fall_into_the_bucket_that_bounds_them() {
     }
 }
 
-const WEB: &str =
-    r#"traefik_service_requests_total{code="200",method="GET",protocol="http",service="s@file"}"#;
+const WEB: &str = r#"traefik_service_requests_total{code="200",method="GET",protocol="http",service="s@file"}"#;
 
 fn hit(metrics: &Metrics, worker: &WorkerMetrics) {
-    worker.finish(&Finished {
-        service: Some(metrics.service_id("s@file")),
-        ..plain(&Method::GET)
-    });
+    worker.finish(&Finished { service: Some(metrics.service_id("s@file")), ..plain(&Method::GET) });
 }
 
 fn live(metrics: &Metrics) -> Live {
-    Live {
-        services: vec![metrics.service_id("s@file")],
-        ..Live::default()
-    }
+    Live { services: vec![metrics.service_id("s@file")], ..Live::default() }
 }
 
 #[test]
@@ -333,16 +262,10 @@ fn a_name_that_comes_back_later_starts_at_zero_and_an_old_request_does_not_count
     text(&metrics, 0);
     text(&metrics, 0);
     worker.prune();
-    worker.finish(&Finished {
-        service: Some(old),
-        ..plain(&Method::GET)
-    });
+    worker.finish(&Finished { service: Some(old), ..plain(&Method::GET) });
     assert_eq!(value(&metrics, WEB), None);
     hit(&metrics, &worker);
-    worker.finish(&Finished {
-        service: Some(old),
-        ..plain(&Method::GET)
-    });
+    worker.finish(&Finished { service: Some(old), ..plain(&Method::GET) });
     assert_eq!(value(&metrics, WEB), Some(1.0));
 }
 
@@ -366,17 +289,9 @@ fn shares_follow_the_draws_of_the_last_minute() {
     let workers = [metrics.worker(), metrics.worker()];
     let [stable, canary] = ["stable", "canary"].map(|version| metrics.version_id("split", version));
     for at in 0..100 {
-        workers[at % 2].drawn(
-            if at % 4 == 0 { canary } else { stable },
-            1_000 + at as u64 / 10,
-        );
+        workers[at % 2].drawn(if at % 4 == 0 { canary } else { stable }, 1_000 + at as u64 / 10);
     }
-    let actual = |now| {
-        family(
-            &text(&metrics, now),
-            r#"rollgate_version_share{kind="actual""#,
-        )
-    };
+    let actual = |now| family(&text(&metrics, now), r#"rollgate_version_share{kind="actual""#);
     let shares = [
         r#"rollgate_version_share{kind="actual",service="split",version="canary"} 0.25"#,
         r#"rollgate_version_share{kind="actual",service="split",version="stable"} 0.75"#,
@@ -388,11 +303,7 @@ fn shares_follow_the_draws_of_the_last_minute() {
 
 #[test]
 fn header_labels_join_the_request_counters_only() {
-    let metrics = Metrics::new(Some(&with_header_labels(&[
-        ("agent", "user-agent"),
-        ("tenant", "x-tenant"),
-    ])))
-    .unwrap();
+    let metrics = Metrics::new(Some(&with_header_labels(&[("agent", "user-agent"), ("tenant", "x-tenant")]))).unwrap();
     let worker = metrics.worker();
     let service = metrics.service_id("s");
     for (agent, times) in [("curl", 2), ("", 1), (&"long".repeat(100), 1)] {
@@ -402,11 +313,7 @@ fn header_labels_join_the_request_counters_only() {
         }
         let values = worker.label_values(&headers);
         for _ in 0..times {
-            worker.finish(&Finished {
-                service: Some(service),
-                header_labels: values.as_ref(),
-                ..plain(&Method::GET)
-            });
+            worker.finish(&Finished { service: Some(service), header_labels: values.as_ref(), ..plain(&Method::GET) });
         }
     }
     let text = text(&metrics, 0);
@@ -417,9 +324,7 @@ fn header_labels_join_the_request_counters_only() {
     assert_eq!(family(&text, "traefik_service_requests_total"), expected);
     assert_eq!(
         family(&text, "traefik_service_request_duration_seconds_count"),
-        [format!(
-            "traefik_service_request_duration_seconds_count{{{labels}}} 4"
-        )]
+        [format!("traefik_service_request_duration_seconds_count{{{labels}}} 4")]
     );
 }
 
@@ -439,15 +344,12 @@ fn header_labels_are_bounded() {
         let mut headers = HeaderMap::new();
         headers.insert("x-id", at.into());
         let values = worker.label_values(&headers);
-        worker.finish(&Finished {
-            service: Some(service),
-            header_labels: values.as_ref(),
-            ..plain(&Method::GET)
-        });
+        worker.finish(&Finished { service: Some(service), header_labels: values.as_ref(), ..plain(&Method::GET) });
     }
     let series = family(&text(&metrics, 0), "traefik_service_requests_total");
     assert_eq!(series.len(), 1_001);
-    let other = r#"traefik_service_requests_total{code="200",id="other",method="GET",protocol="http",service="s"} 2000"#;
+    let other =
+        r#"traefik_service_requests_total{code="200",id="other",method="GET",protocol="http",service="s"} 2000"#;
     assert!(series.iter().any(|line| line == other));
 }
 
@@ -457,28 +359,17 @@ fn codes_are_bounded() {
     let worker = metrics.worker();
     let service = metrics.service_id("s");
     for code in 0..5_000 {
-        worker.finish(&Finished {
-            service: Some(service),
-            code,
-            ..plain(&Method::GET)
-        });
+        worker.finish(&Finished { service: Some(service), code, ..plain(&Method::GET) });
     }
     let series = family(&text(&metrics, 0), "traefik_service_requests_total");
     assert_eq!(series.len(), 1_001);
-    assert!(
-        series
-            .iter()
-            .any(|line| line.contains(r#"code="other""#) && line.ends_with(" 4000"))
-    );
+    assert!(series.iter().any(|line| line.contains(r#"code="other""#) && line.ends_with(" 4000")));
 }
 
 #[test]
 fn a_bad_header_label_is_an_error() {
     for labels in [("bad label", "x-id"), ("id", "bad header")] {
-        assert!(
-            Metrics::new(Some(&with_header_labels(&[labels]))).is_err(),
-            "{labels:?}"
-        );
+        assert!(Metrics::new(Some(&with_header_labels(&[labels]))).is_err(), "{labels:?}");
     }
 }
 

@@ -14,10 +14,7 @@ pub struct TlsLabels {
 impl TlsLabels {
     /// The names of what a handshake agreed on.
     pub fn new(version: Option<ProtocolVersion>, cipher: Option<CipherSuite>) -> Self {
-        Self {
-            version: version_name(version),
-            cipher: cipher.map_or(UNKNOWN, cipher_name),
-        }
+        Self { version: version_name(version), cipher: cipher.map_or(UNKNOWN, cipher_name) }
     }
 }
 
@@ -47,40 +44,18 @@ mod tests {
     #[test]
     fn suites_have_the_names_that_go_gives_them() {
         let table = [
-            (
-                ProtocolVersion::TLSv1_3,
-                CipherSuite::TLS13_AES_128_GCM_SHA256,
-                "1.3",
-                "TLS_AES_128_GCM_SHA256",
-            ),
+            (ProtocolVersion::TLSv1_3, CipherSuite::TLS13_AES_128_GCM_SHA256, "1.3", "TLS_AES_128_GCM_SHA256"),
             (
                 ProtocolVersion::TLSv1_2,
                 CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
                 "1.2",
                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             ),
-            (
-                ProtocolVersion::SSLv3,
-                CipherSuite::Unknown(1),
-                "unknown",
-                "unknown",
-            ),
+            (ProtocolVersion::SSLv3, CipherSuite::Unknown(1), "unknown", "unknown"),
         ];
         for (version, suite, name, cipher) in table {
-            assert_eq!(
-                TlsLabels::new(Some(version), Some(suite)),
-                TlsLabels {
-                    version: name,
-                    cipher
-                }
-            );
+            assert_eq!(TlsLabels::new(Some(version), Some(suite)), TlsLabels { version: name, cipher });
         }
-        assert_eq!(
-            TlsLabels::new(None, None),
-            TlsLabels {
-                version: "unknown",
-                cipher: "unknown"
-            }
-        );
+        assert_eq!(TlsLabels::new(None, None), TlsLabels { version: "unknown", cipher: "unknown" });
     }
 }

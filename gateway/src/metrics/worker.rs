@@ -14,8 +14,8 @@ use super::{
     EntryPointId, Families, RouterId, ServiceId, Shared, TlsLabels, VersionId,
     local::{Count, Local, Locals},
     series::{
-        CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER,
-        RETRIES, SERVICE_CELLS, VERSION_CELLS, Values, add,
+        CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, RETRIES, SERVICE_CELLS,
+        VERSION_CELLS, Values, add,
     },
     share,
 };
@@ -116,12 +116,7 @@ impl WorkerMetrics {
         if labels.is_empty() {
             return None;
         }
-        Some(LabelValues(
-            labels
-                .iter()
-                .map(|(_, header)| headers.get(header).cloned())
-                .collect(),
-        ))
+        Some(LabelValues(labels.iter().map(|(_, header)| headers.get(header).cloned()).collect()))
     }
 
     /// Counts a request at its end: once, also when the client went away.
@@ -130,35 +125,28 @@ impl WorkerMetrics {
             self.finish_families(families, finished);
         }
         for version in finished.versions {
-            self.versions
-                .with(&self.shared.owners.versions, version.0, |local| {
-                    add(&local.part.plain[finished.outcome as usize], 1);
-                });
+            self.versions.with(&self.shared.owners.versions, version.0, |local| {
+                add(&local.part.plain[finished.outcome as usize], 1);
+            });
         }
     }
 
     /// A version was drawn at `now`, in seconds on any clock that only goes forward (the same for all workers and [`super::Metrics::encode`]).
     pub fn drawn(&self, version: VersionId, now: u64) {
         self.versions
-            .with(&self.shared.owners.versions, version.0, |local| {
-                share::count(&local.part.plain[DRAWS..], now)
-            });
+            .with(&self.shared.owners.versions, version.0, |local| share::count(&local.part.plain[DRAWS..], now));
     }
 
     /// A connection was accepted.
     pub fn connection_opened(&self, entry_point: EntryPointId) {
         self.entry_points
-            .with(&self.shared.owners.entry_points, entry_point.0, |local| {
-                add(&local.part.plain[OPENED], 1)
-            });
+            .with(&self.shared.owners.entry_points, entry_point.0, |local| add(&local.part.plain[OPENED], 1));
     }
 
     /// A connection that was counted as opened, on any worker, was closed.
     pub fn connection_closed(&self, entry_point: EntryPointId) {
         self.entry_points
-            .with(&self.shared.owners.entry_points, entry_point.0, |local| {
-                add(&local.part.plain[CLOSED], 1)
-            });
+            .with(&self.shared.owners.entry_points, entry_point.0, |local| add(&local.part.plain[CLOSED], 1));
     }
 
     /// A request or connection was refused by the gateway itself. Reasons are constants: the label's values are bounded by the code.
@@ -180,18 +168,12 @@ impl WorkerMetrics {
     /// A connection to a server of a service was tried.
     pub fn upstream_connect(&self, service: ServiceId, ok: bool) {
         let cell = if ok { CONNECT_OK } else { CONNECT_ERROR };
-        self.services
-            .with(&self.shared.owners.services, service.0, |local| {
-                add(&local.part.plain[cell], 1)
-            });
+        self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[cell], 1));
     }
 
     /// A request to a service was tried once more.
     pub fn retried(&self, service: ServiceId) {
-        self.services
-            .with(&self.shared.owners.services, service.0, |local| {
-                add(&local.part.plain[RETRIES], 1)
-            });
+        self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[RETRIES], 1));
     }
 
     /// Gives back the memory of owners that are forgotten. To be called when the worker takes a new snapshot; it looks at
@@ -217,21 +199,17 @@ impl WorkerMetrics {
         if families.entry_points
             && let Some(id) = finished.entry_point
         {
-            self.entry_points.with(&owners.entry_points, id.0, |local| {
-                self.count(local, &count)
-            });
+            self.entry_points.with(&owners.entry_points, id.0, |local| self.count(local, &count));
         }
         if families.routers
             && let Some(id) = finished.router
         {
-            self.routers
-                .with(&owners.routers, id.0, |local| self.count(local, &count));
+            self.routers.with(&owners.routers, id.0, |local| self.count(local, &count));
         }
         if families.services
             && let Some(id) = finished.service
         {
-            self.services
-                .with(&owners.services, id.0, |local| self.count(local, &count));
+            self.services.with(&owners.services, id.0, |local| self.count(local, &count));
         }
     }
 
@@ -271,10 +249,7 @@ impl LabelValues {
     }
 
     pub(super) fn texts(&self) -> Values {
-        self.0
-            .iter()
-            .map(|value| String::from_utf8_lossy(bounded(value.as_ref())).into_owned())
-            .collect()
+        self.0.iter().map(|value| String::from_utf8_lossy(bounded(value.as_ref())).into_owned()).collect()
     }
 }
 

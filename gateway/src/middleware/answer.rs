@@ -18,29 +18,15 @@ impl Answer {
     /// The status, and its reason phrase as the body.
     pub fn status(status: StatusCode) -> Self {
         let phrase = status.canonical_reason().unwrap_or_default();
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Bytes::from_static(phrase.as_bytes()),
-        }
+        Self { status, headers: HeaderMap::new(), body: Bytes::from_static(phrase.as_bytes()) }
     }
 
     /// The status and a line of plain text, which no browser takes for anything else.
     pub fn error(status: StatusCode, line: &'static str) -> Self {
         let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        Self {
-            status,
-            headers,
-            body: Bytes::from_static(line.as_bytes()),
-        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self { status, headers, body: Bytes::from_static(line.as_bytes()) }
     }
 
     /// 400: the path that a rewrite would leave could be read in two ways.

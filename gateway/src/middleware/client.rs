@@ -29,16 +29,10 @@ impl ClientAddress {
     pub fn compile(strategy: &IpStrategy) -> Self {
         let source = match strategy {
             IpStrategy { depth: 1.., .. } => Source::Depth(strategy.depth),
-            IpStrategy { excluded_ips, .. } if !excluded_ips.is_empty() => {
-                Source::Beyond(Networks::new(excluded_ips))
-            }
+            IpStrategy { excluded_ips, .. } if !excluded_ips.is_empty() => Source::Beyond(Networks::new(excluded_ips)),
             _ => Source::Peer,
         };
-        let mask = strategy.ipv6_subnet.map(|bits| {
-            u128::MAX
-                .checked_shl(128 - u32::from(bits.min(128)))
-                .unwrap_or(0)
-        });
+        let mask = strategy.ipv6_subnet.map(|bits| u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0));
         Self { source, mask }
     }
 
@@ -46,17 +40,14 @@ impl ClientAddress {
     ///
     /// The lines of X-Forwarded-For are one list (RFC 9110 section 5.3).
     pub fn of(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
-        let address =
-            match &self.source {
-                Source::Peer => peer,
-                Source::Depth(depth) => parse(forwarded(headers).nth(depth - 1)?)?,
-                Source::Beyond(excluded) => {
-                    let mut named = forwarded(headers).filter(|text| !text.is_empty());
-                    parse(named.find(|text| {
-                        parse(text).is_none_or(|address| !excluded.contains(address))
-                    })?)?
-                }
-            };
+        let address = match &self.source {
+            Source::Peer => peer,
+            Source::Depth(depth) => parse(forwarded(headers).nth(depth - 1)?)?,
+            Source::Beyond(excluded) => {
+                let mut named = forwarded(headers).filter(|text| !text.is_empty());
+                parse(named.find(|text| parse(text).is_none_or(|address| !excluded.contains(address)))?)?
+            }
+        };
         Some(match (address.to_canonical(), self.mask) {
             (IpAddr::V6(six), Some(mask)) => Ipv6Addr::from_bits(six.to_bits() & mask).into(),
             (address, _) => address,
@@ -67,20 +58,13 @@ impl ClientAddress {
 /// The elements of X-Forwarded-For, the last one first.
 fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
-    lines
-        .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
-        .map(str::trim)
+    lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')).map(str::trim)
 }
 
 /// An address, perhaps with a port.
 fn parse(text: &str) -> Option<IpAddr> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .unwrap_or(text);
-    bare.parse()
-        .ok()
-        .or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
+    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

@@ -45,23 +45,12 @@ impl Headers {
     }
 
     pub(super) fn memo(&self, head: &Head<'_>) -> Memo {
-        let origin = head
-            .parts
-            .headers
-            .get(header::ORIGIN)
-            .filter(|origin| !origin.is_empty());
-        Memo {
-            origin: origin.cloned(),
-            secure: self.security.is_secure(head),
-        }
+        let origin = head.parts.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty());
+        Memo { origin: origin.cloned(), secure: self.security.is_secure(head) }
     }
 
     pub(super) fn request(&self, head: &mut Head<'_>) -> ControlFlow<Answer> {
-        if let Some(answer) = self
-            .cors
-            .as_ref()
-            .and_then(|cors| cors.preflight(head.parts))
-        {
+        if let Some(answer) = self.cors.as_ref().and_then(|cors| cors.preflight(head.parts)) {
             return ControlFlow::Break(answer);
         }
         let memo = self.security.checks_hosts().then(|| self.memo(head));
@@ -121,14 +110,7 @@ impl Headers {
 fn fields(fields: &[(String, String)]) -> Result<Box<[Field]>, CompileError> {
     let compiled = fields.iter().map(|(name, text)| {
         let text = text.as_str();
-        Ok((
-            field_name(name)?,
-            if text.is_empty() {
-                None
-            } else {
-                Some(field_value(text)?)
-            },
-        ))
+        Ok((field_name(name)?, if text.is_empty() { None } else { Some(field_value(text)?) }))
     });
     compiled.collect()
 }
@@ -138,8 +120,7 @@ fn field_name(name: &str) -> Result<HeaderName, CompileError> {
 }
 
 fn field_value(value: &str) -> Result<HeaderValue, CompileError> {
-    HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|_| CompileError::HeaderValue(value.to_owned()))
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| CompileError::HeaderValue(value.to_owned()))
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

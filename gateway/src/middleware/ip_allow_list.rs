@@ -18,14 +18,8 @@ pub struct IpAllowList {
 }
 
 impl IpAllowList {
-    pub(super) fn compile(
-        allowed: &[IpNet],
-        strategy: &IpStrategy,
-        reject: u16,
-    ) -> Result<Self, CompileError> {
-        let status = StatusCode::from_u16(reject)
-            .ok()
-            .filter(|status| (200..600).contains(&status.as_u16()));
+    pub(super) fn compile(allowed: &[IpNet], strategy: &IpStrategy, reject: u16) -> Result<Self, CompileError> {
+        let status = StatusCode::from_u16(reject).ok().filter(|status| (200..600).contains(&status.as_u16()));
         Ok(Self {
             allowed: Networks::new(allowed),
             client: ClientAddress::compile(strategy),

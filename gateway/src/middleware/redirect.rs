@@ -40,9 +40,7 @@ fn begins_well(text: &str) -> bool {
     let rest = match first.split_once(':') {
         None => text,
         Some((scheme, _)) => {
-            let letters = scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            let letters = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
             if !letters || !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) {
                 return false;
             }
@@ -53,21 +51,10 @@ fn begins_well(text: &str) -> bool {
         return true;
     };
     let authority = authority.split('/').next().unwrap_or_default();
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     authority::parse(host).is_ok()
 }
 
 /// What a URL has only in encoded form (RFC 3986 section 2), but for `%`.
-const NOT_IN_URL: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+const NOT_IN_URL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');

@@ -17,11 +17,7 @@ pub struct RedirectRegex {
 
 impl RedirectRegex {
     pub(super) fn new(regex: &Regex, replacement: &str, permanent: bool) -> Self {
-        Self {
-            regex: regex.clone(),
-            replacement: replacement.into(),
-            permanent,
-        }
+        Self { regex: regex.clone(), replacement: replacement.into(), permanent }
     }
 
     pub(super) fn request(&self, head: &Head<'_>) -> ControlFlow<Answer> {
@@ -29,19 +25,12 @@ impl RedirectRegex {
             return ControlFlow::Continue(());
         };
         let scheme = if head.tls { "https://" } else { "http://" };
-        let host = head
-            .parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
+        let host = head.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let url = [scheme, host, target.as_str()].concat();
         match self.regex.replace_all(&url, &*self.replacement) {
-            Cow::Owned(location) if location != url => ControlFlow::Break(redirect::answer(
-                &location,
-                &head.parts.method,
-                self.permanent,
-            )),
+            Cow::Owned(location) if location != url => {
+                ControlFlow::Break(redirect::answer(&location, &head.parts.method, self.permanent))
+            }
             _ => ControlFlow::Continue(()),
         }
     }

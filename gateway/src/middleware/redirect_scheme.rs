@@ -18,23 +18,14 @@ pub struct RedirectScheme {
 
 impl RedirectScheme {
     pub(super) fn new(scheme: &str, port: Option<u16>, permanent: bool) -> Self {
-        Self {
-            scheme: scheme.into(),
-            port: port.filter(|port| !is_default(scheme, *port)),
-            permanent,
-        }
+        Self { scheme: scheme.into(), port: port.filter(|port| !is_default(scheme, *port)), permanent }
     }
 
     pub(super) fn request(&self, head: &Head<'_>) -> ControlFlow<Answer> {
         let Some(target) = head.parts.uri.path_and_query() else {
             return ControlFlow::Continue(());
         };
-        let host = head
-            .parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
+        let host = head.parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let Ok(authority) = authority::parse(host) else {
             return ControlFlow::Break(Answer::status(StatusCode::BAD_REQUEST));
         };
@@ -44,46 +35,18 @@ impl RedirectScheme {
             return ControlFlow::Continue(());
         }
         let name = authority.host;
-        let brackets = if name.contains(':') {
-            ("[", "]")
-        } else {
-            ("", "")
-        };
+        let brackets = if name.contains(':') { ("[", "]") } else { ("", "") };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
-        let parts = [
-            &*self.scheme,
-            "://",
-            brackets.0,
-            name,
-            brackets.1,
-            &port,
-            target.as_str(),
-        ];
-        ControlFlow::Break(redirect::answer(
-            &parts.concat(),
-            &head.parts.method,
-            self.permanent,
-        ))
+        let parts = [&*self.scheme, "://", brackets.0, name, brackets.1, &port, target.as_str()];
+        ControlFlow::Break(redirect::answer(&parts.concat(), &head.parts.method, self.permanent))
     }
 }
 
 /// The scheme the client used: what a proxy in front says, or this connection's own. A WebSocket's counts as HTTP's.
 fn scheme(head: &Head<'_>) -> &'static str {
-    let told = head
-        .parts
-        .headers
-        .get(X_FORWARDED_PROTO)
-        .map_or(&[][..], |value| value.as_bytes());
-    let is = |names: [&str; 2]| {
-        names
-            .iter()
-            .any(|name| told.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    if is(["https", "wss"]) || (head.tls && !is(["http", "ws"])) {
-        "https"
-    } else {
-        "http"
-    }
+    let told = head.parts.headers.get(X_FORWARDED_PROTO).map_or(&[][..], |value| value.as_bytes());
+    let is = |names: [&str; 2]| names.iter().any(|name| told.eq_ignore_ascii_case(name.as_bytes()));
+    if is(["https", "wss"]) || (head.tls && !is(["http", "ws"])) { "https" } else { "http" }
 }
 
 fn is_default(scheme: &str, port: u16) -> bool {

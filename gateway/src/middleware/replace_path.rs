@@ -26,14 +26,8 @@ impl ReplacePath {
     pub(super) fn compile(path: &str) -> Result<Self, CompileError> {
         let bad = || CompileError::Path(path.to_owned());
         let encoded = rewrite::encoded(path).ok_or_else(bad)?;
-        let slashed = if encoded.starts_with('/') {
-            encoded
-        } else {
-            format!("/{encoded}").into()
-        };
-        Ok(Self {
-            target: PathAndQuery::try_from(&*slashed).map_err(|_| bad())?,
-        })
+        let slashed = if encoded.starts_with('/') { encoded } else { format!("/{encoded}").into() };
+        Ok(Self { target: PathAndQuery::try_from(&*slashed).map_err(|_| bad())? })
     }
 
     pub(super) fn request(&self, parts: &mut request::Parts) -> ControlFlow<Answer> {
@@ -50,10 +44,7 @@ impl ReplacePath {
 
 impl ReplacePathRegex {
     pub(super) fn new(regex: &Regex, replacement: &str) -> Self {
-        Self {
-            regex: regex.clone(),
-            replacement: replacement.trim().into(),
-        }
+        Self { regex: regex.clone(), replacement: replacement.trim().into() }
     }
 
     pub(super) fn request(&self, parts: &mut request::Parts) -> ControlFlow<Answer> {

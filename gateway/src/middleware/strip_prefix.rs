@@ -34,20 +34,14 @@ impl StripPrefix {
             let prefix = prefix.trim();
             let value = HeaderValue::from_bytes(prefix.as_bytes());
             let field = value.map_err(|_| CompileError::HeaderValue(prefix.to_owned()))?;
-            Ok(Prefix {
-                text: prefix.into(),
-                field,
-            })
+            Ok(Prefix { text: prefix.into(), field })
         });
         compiled.collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn request(&self, parts: &mut request::Parts) -> ControlFlow<Answer> {
         let path = parts.uri.path();
-        let found = self
-            .0
-            .iter()
-            .find_map(|prefix| Some((without_prefix(path, &prefix.text)?, &prefix.field)));
+        let found = self.0.iter().find_map(|prefix| Some((without_prefix(path, &prefix.text)?, &prefix.field)));
         match found {
             Some((rest, field)) => {
                 let rest = rest.to_owned();
@@ -66,21 +60,13 @@ impl StripPrefixRegex {
     pub(super) fn request(&self, parts: &mut request::Parts) -> ControlFlow<Answer> {
         let path = parts.uri.path();
         // Octets that are no text are matched as they were sent.
-        let text = percent_decode_str(path)
-            .decode_utf8()
-            .unwrap_or(Cow::Borrowed(path));
+        let text = percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path));
         let matches = self.0.iter().filter_map(|regex| regex.find(&text));
-        let Some(prefix) = matches
-            .into_iter()
-            .find(|found| found.start() == 0 && !found.is_empty())
-        else {
+        let Some(prefix) = matches.into_iter().find(|found| found.start() == 0 && !found.is_empty()) else {
             return ControlFlow::Continue(());
         };
         let prefix = prefix.as_str();
-        let rest = without_prefix(path, prefix)
-            .or_else(|| path.strip_prefix(prefix))
-            .unwrap_or_default()
-            .to_owned();
+        let rest = without_prefix(path, prefix).or_else(|| path.strip_prefix(prefix)).unwrap_or_default().to_owned();
         // An encoded line break in the path must not get into a header.
         match HeaderValue::from_bytes(prefix.as_bytes()) {
             Ok(value) => strip(parts, &rest, value),
@@ -93,15 +79,9 @@ fn strip(parts: &mut request::Parts, rest: &str, prefix: HeaderValue) -> Control
     if !rewrite::has_path(parts) {
         return ControlFlow::Continue(());
     }
-    let slashed = if rest.starts_with('/') {
-        Cow::Borrowed(rest)
-    } else {
-        Cow::Owned(format!("/{rest}"))
-    };
+    let slashed = if rest.starts_with('/') { Cow::Borrowed(rest) } else { Cow::Owned(format!("/{rest}")) };
     // A slash put before an encoded one would be two to a backend that decodes it.
-    let doubled = rest
-        .get(..3)
-        .is_some_and(|first| first.eq_ignore_ascii_case("%2F"));
+    let doubled = rest.get(..3).is_some_and(|first| first.eq_ignore_ascii_case("%2F"));
     if doubled || !is_clean(&slashed) {
         return ControlFlow::Break(Answer::bad_request());
     }
@@ -117,12 +97,7 @@ fn without_prefix<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
         if octets.into_iter().next()? != wanted {
             return None;
         }
-        let encoded = rest.starts_with('%')
-            && rest
-                .as_bytes()
-                .get(1..3)
-                .and_then(crate::path::hex)
-                .is_some();
+        let encoded = rest.starts_with('%') && rest.as_bytes().get(1..3).and_then(crate::path::hex).is_some();
         rest = rest.get(if encoded { 3 } else { 1 }..)?;
     }
     Some(rest)

@@ -11,11 +11,7 @@ fn compiled(kind: MiddlewareKind) -> Middleware {
 }
 
 fn get(host: &str, target: &str) -> Parts {
-    let request = Request::builder()
-        .uri(target)
-        .header(header::HOST, host)
-        .body(())
-        .unwrap();
+    let request = Request::builder().uri(target).header(header::HOST, host).body(()).unwrap();
     request.into_parts().0
 }
 
@@ -24,22 +20,12 @@ fn run(middleware: &Middleware, parts: &mut Parts) -> Option<Answer> {
 }
 
 fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Answer> {
-    let mut head = Head {
-        parts,
-        client: CLIENT,
-        tls,
-        port: 80,
-    };
+    let mut head = Head { parts, client: CLIENT, tls, port: 80 };
     middleware.request(&mut head).break_value()
 }
 
 fn lines(parts: &Parts, name: &str) -> Vec<String> {
-    parts
-        .headers
-        .get_all(name)
-        .iter()
-        .map(|line| line.to_str().unwrap().to_owned())
-        .collect()
+    parts.headers.get_all(name).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
 }
 
 /// What becomes of a target: the new one and the value of a field that tells of the old one, or a status.
@@ -59,10 +45,7 @@ fn expect_rewrites<const N: usize>(kind: MiddlewareKind, field: &str, cases: [Re
     assert!(!middleware.has_response_half() && !middleware.needs_memo());
     for (target, expected) in cases {
         let found = rewritten(&middleware, target, field);
-        let found = found
-            .as_ref()
-            .map(|(target, told)| (target.as_str(), told.as_str()))
-            .map_err(|status| *status);
+        let found = found.as_ref().map(|(target, told)| (target.as_str(), told.as_str())).map_err(|status| *status);
         assert_eq!(found, expected, "{target:.80}");
     }
 }
@@ -88,16 +71,8 @@ fn add_prefix_comes_before_the_path() {
             ("http://h:81/b?q", Ok(("http://h:81/a/b?q", ""))),
         ],
     );
-    expect_rewrites(
-        MiddlewareKind::AddPrefix("/f\u{f6} o?".to_owned()),
-        "x",
-        [("/b", Ok(("/f%C3%B6%20o%3F/b", "")))],
-    );
-    expect_rewrites(
-        MiddlewareKind::AddPrefix("a/".to_owned()),
-        "x",
-        [("/b", Ok(("/a//b", "")))],
-    );
+    expect_rewrites(MiddlewareKind::AddPrefix("/f\u{f6} o?".to_owned()), "x", [("/b", Ok(("/f%C3%B6%20o%3F/b", "")))]);
+    expect_rewrites(MiddlewareKind::AddPrefix("a/".to_owned()), "x", [("/b", Ok(("/a//b", "")))]);
     let long = format!("/{}", "x".repeat(65_533));
     expect_rewrites(
         MiddlewareKind::AddPrefix("/0123456789/0123456789/0123456789".to_owned()),
@@ -132,10 +107,8 @@ fn strip_prefix_removes_the_first_that_fits() {
 
 #[test]
 fn what_is_left_of_a_stripped_path_must_be_clean() {
-    for kind in [
-        MiddlewareKind::StripPrefix(strings(&["/api"])),
-        MiddlewareKind::StripPrefixRegex(regexes(&["^/api"])),
-    ] {
+    for kind in [MiddlewareKind::StripPrefix(strings(&["/api"])), MiddlewareKind::StripPrefixRegex(regexes(&["^/api"]))]
+    {
         expect_rewrites(
             kind,
             "x-forwarded-prefix",
@@ -158,28 +131,15 @@ fn what_is_left_of_a_stripped_path_must_be_clean() {
 #[test]
 fn a_stripped_prefix_is_added_to_those_told_before() {
     let mut parts = get("h", "/b/c");
-    parts
-        .headers
-        .insert("x-forwarded-prefix", HeaderValue::from_static("/a"));
-    assert_eq!(
-        run(
-            &compiled(MiddlewareKind::StripPrefix(strings(&["/b"]))),
-            &mut parts
-        ),
-        None
-    );
+    parts.headers.insert("x-forwarded-prefix", HeaderValue::from_static("/a"));
+    assert_eq!(run(&compiled(MiddlewareKind::StripPrefix(strings(&["/b"]))), &mut parts), None);
     assert_eq!(lines(&parts, "x-forwarded-prefix"), ["/a", "/b"]);
 }
 
 #[test]
 fn strip_prefix_regex_matches_at_the_start_of_the_decoded_path() {
     expect_rewrites(
-        MiddlewareKind::StripPrefixRegex(regexes(&[
-            "/a/api/",
-            "^/b/([a-z0-9]+)/",
-            "/c/[a-z ]+",
-            "^/z*",
-        ])),
+        MiddlewareKind::StripPrefixRegex(regexes(&["/a/api/", "^/b/([a-z0-9]+)/", "/c/[a-z ]+", "^/z*"])),
         "x-forwarded-prefix",
         [
             ("/a/api/test", Ok(("/test", "/a/api/"))),
@@ -213,23 +173,13 @@ fn replace_path_keeps_the_query() {
             ("http://h/a", Ok(("http://h/new", "/a"))),
         ],
     );
-    expect_rewrites(
-        MiddlewareKind::ReplacePath("a b?c#d%2F".to_owned()),
-        "x",
-        [("/", Ok(("/a%20b%3Fc%23d%2F", "")))],
-    );
+    expect_rewrites(MiddlewareKind::ReplacePath("a b?c#d%2F".to_owned()), "x", [("/", Ok(("/a%20b%3Fc%23d%2F", "")))]);
     let refused = Middleware::compile(&MiddlewareKind::ReplacePath("/%zz".to_owned()));
-    assert_eq!(
-        refused.map(|_| ()),
-        Err(CompileError::Path("/%zz".to_owned()))
-    );
+    assert_eq!(refused.map(|_| ()), Err(CompileError::Path("/%zz".to_owned())));
 }
 
 fn replace_regex(regex: &str, replacement: &str) -> MiddlewareKind {
-    MiddlewareKind::ReplacePathRegex {
-        regex: Regex::new(regex).unwrap(),
-        replacement: replacement.to_owned(),
-    }
+    MiddlewareKind::ReplacePathRegex { regex: Regex::new(regex).unwrap(), replacement: replacement.to_owned() }
 }
 
 #[test]
@@ -246,26 +196,10 @@ fn replace_path_regex_rewrites_what_matches() {
             ("/who/7//x", Err(400)),
         ],
     );
-    expect_rewrites(
-        replace_regex("^.*$", ""),
-        "x-replaced-path",
-        [("/a?q", Ok(("/?q", "/a")))],
-    );
-    expect_rewrites(
-        replace_regex("^/a", "b ?#"),
-        "x-none",
-        [("/a", Ok(("/b%20%3F%23", "")))],
-    );
-    expect_rewrites(
-        replace_regex("a", "%"),
-        "x-none",
-        [("/a", Err(500)), ("/b", Ok(("/b", "")))],
-    );
-    expect_rewrites(
-        replace_regex("a", "bb"),
-        "x-none",
-        [("/aa/a", Ok(("/bbbb/bb", "")))],
-    );
+    expect_rewrites(replace_regex("^.*$", ""), "x-replaced-path", [("/a?q", Ok(("/?q", "/a")))]);
+    expect_rewrites(replace_regex("^/a", "b ?#"), "x-none", [("/a", Ok(("/b%20%3F%23", "")))]);
+    expect_rewrites(replace_regex("a", "%"), "x-none", [("/a", Err(500)), ("/b", Ok(("/b", "")))]);
+    expect_rewrites(replace_regex("a", "bb"), "x-none", [("/aa/a", Ok(("/bbbb/bb", "")))]);
 }
 
 #[test]
@@ -276,11 +210,7 @@ fn a_target_without_a_path_is_left_alone() {
         MiddlewareKind::StripPrefixRegex(regexes(&[".*"])),
         MiddlewareKind::ReplacePath("/a".to_owned()),
         replace_regex("^", "/a"),
-        MiddlewareKind::RedirectScheme {
-            scheme: "https".to_owned(),
-            port: None,
-            permanent: false,
-        },
+        MiddlewareKind::RedirectScheme { scheme: "https".to_owned(), port: None, permanent: false },
         MiddlewareKind::RedirectRegex {
             regex: Regex::new(".*").unwrap(),
             replacement: "/".to_owned(),
@@ -301,10 +231,7 @@ fn location(answer: Option<Answer>) -> (u16, String) {
         return (0, String::new());
     };
     assert_eq!(answer.body, answer.status.canonical_reason().unwrap());
-    let location = answer
-        .headers
-        .get(header::LOCATION)
-        .map(|value| value.to_str().unwrap().to_owned());
+    let location = answer.headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned());
     (answer.status.as_u16(), location.unwrap_or_default())
 }
 
@@ -316,34 +243,13 @@ fn redirect_scheme_leads_to_the_same_place() {
         ("https", None, false, "foo:80", "", "https://foo/p?q=1"),
         ("https", None, false, "foo:8080", "", "https://foo/p?q=1"),
         ("https", Some(443), false, "foo", "", "https://foo/p?q=1"),
-        (
-            "https",
-            Some(8443),
-            false,
-            "foo",
-            "",
-            "https://foo:8443/p?q=1",
-        ),
-        (
-            "https",
-            Some(8443),
-            false,
-            "foo:8080",
-            "",
-            "https://foo:8443/p?q=1",
-        ),
+        ("https", Some(8443), false, "foo", "", "https://foo:8443/p?q=1"),
+        ("https", Some(8443), false, "foo:8080", "", "https://foo:8443/p?q=1"),
         ("https", None, true, "foo", "", ""),
         ("https", None, true, "foo:443", "", ""),
         ("https", None, true, "foo:8443", "", "https://foo/p?q=1"),
         ("https", Some(8443), true, "foo:8443", "", ""),
-        (
-            "https",
-            Some(8443),
-            true,
-            "foo",
-            "",
-            "https://foo:8443/p?q=1",
-        ),
+        ("https", Some(8443), true, "foo", "", "https://foo:8443/p?q=1"),
         ("https", None, false, "foo", "https", ""),
         ("https", None, false, "foo", "HTTPS", ""),
         ("https", None, false, "foo", "wss", ""),
@@ -356,35 +262,15 @@ fn redirect_scheme_leads_to_the_same_place() {
         ("http", Some(80), true, "foo:443", "", "http://foo/p?q=1"),
         ("http", Some(81), false, "foo", "", "http://foo:81/p?q=1"),
         ("http", None, false, "foo", "", ""),
-        (
-            "https",
-            None,
-            false,
-            "[::1]:8080",
-            "",
-            "https://[::1]/p?q=1",
-        ),
-        (
-            "https",
-            Some(8443),
-            false,
-            "[::1]",
-            "",
-            "https://[::1]:8443/p?q=1",
-        ),
+        ("https", None, false, "[::1]:8080", "", "https://[::1]/p?q=1"),
+        ("https", Some(8443), false, "[::1]", "", "https://[::1]:8443/p?q=1"),
         ("wss", None, false, "foo", "", "wss://foo/p?q=1"),
     ];
     for (scheme, port, tls, host, proto, expected) in cases {
-        let kind = MiddlewareKind::RedirectScheme {
-            scheme: scheme.to_owned(),
-            port,
-            permanent: false,
-        };
+        let kind = MiddlewareKind::RedirectScheme { scheme: scheme.to_owned(), port, permanent: false };
         let mut parts = get(host, "/p?q=1");
         if !proto.is_empty() {
-            parts
-                .headers
-                .insert("x-forwarded-proto", HeaderValue::from_static(proto));
+            parts.headers.insert("x-forwarded-proto", HeaderValue::from_static(proto));
         }
         let (status, found) = location(run_over(&compiled(kind), &mut parts, tls));
         assert_eq!(found, expected, "{scheme} {port:?} {tls} {host} {proto}");
@@ -394,26 +280,13 @@ fn redirect_scheme_leads_to_the_same_place() {
 
 #[test]
 fn a_redirection_keeps_methods_other_than_get() {
-    let cases = [
-        (Method::GET, 302, 301),
-        (Method::POST, 307, 308),
-        (Method::HEAD, 307, 308),
-        (Method::PUT, 307, 308),
-    ];
+    let cases = [(Method::GET, 302, 301), (Method::POST, 307, 308), (Method::HEAD, 307, 308), (Method::PUT, 307, 308)];
     for (method, temporary, lasting) in cases {
         for (permanent, status) in [(false, temporary), (true, lasting)] {
-            let kind = MiddlewareKind::RedirectScheme {
-                scheme: "https".to_owned(),
-                port: None,
-                permanent,
-            };
+            let kind = MiddlewareKind::RedirectScheme { scheme: "https".to_owned(), port: None, permanent };
             let mut parts = get("h", "/");
             parts.method = method.clone();
-            assert_eq!(
-                location(run(&compiled(kind), &mut parts)),
-                (status, "https://h/".to_owned()),
-                "{method}"
-            );
+            assert_eq!(location(run(&compiled(kind), &mut parts)), (status, "https://h/".to_owned()), "{method}");
         }
     }
 }
@@ -421,76 +294,36 @@ fn a_redirection_keeps_methods_other_than_get() {
 #[test]
 fn a_redirection_without_a_sound_host_is_refused() {
     for host in ["", "a,b", "u@h"] {
-        let kind = MiddlewareKind::RedirectScheme {
-            scheme: "https".to_owned(),
-            port: None,
-            permanent: false,
-        };
-        assert_eq!(
-            location(run(&compiled(kind), &mut get(host, "/"))).0,
-            400,
-            "{host}"
-        );
+        let kind = MiddlewareKind::RedirectScheme { scheme: "https".to_owned(), port: None, permanent: false };
+        assert_eq!(location(run(&compiled(kind), &mut get(host, "/"))).0, 400, "{host}");
     }
 }
 
 /// Where a request for `url` is sent.
 fn redirected(regex: &str, replacement: &str, url: &str) -> (u16, String) {
     let regex = Regex::new(regex).unwrap();
-    let kind = MiddlewareKind::RedirectRegex {
-        regex,
-        replacement: replacement.to_owned(),
-        permanent: false,
-    };
+    let kind = MiddlewareKind::RedirectRegex { regex, replacement: replacement.to_owned(), permanent: false };
     let (scheme, rest) = url.split_once("://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
-    location(run_over(
-        &compiled(kind),
-        &mut get(host, &format!("/{path}")),
-        scheme == "https",
-    ))
+    location(run_over(&compiled(kind), &mut get(host, &format!("/{path}")), scheme == "https"))
 }
 
 #[test]
 fn redirect_regex_rewrites_the_whole_url() {
     const FOO: &str = "^(https?)://foo.com(:\\d+)?(.*)$";
     let cases = [
-        (
-            FOO,
-            "https://bar.com${2}${3}",
-            "http://foo.com/p?q",
-            "https://bar.com/p?q",
-        ),
-        (
-            FOO,
-            "${1}://bar.com${2}${3}",
-            "https://foo.com:81/",
-            "https://bar.com:81/",
-        ),
-        (
-            "^https://",
-            "http://",
-            "https://foo.com/a%20b",
-            "http://foo.com/a%20b",
-        ),
+        (FOO, "https://bar.com${2}${3}", "http://foo.com/p?q", "https://bar.com/p?q"),
+        (FOO, "${1}://bar.com${2}${3}", "https://foo.com:81/", "https://bar.com:81/"),
+        ("^https://", "http://", "https://foo.com/a%20b", "http://foo.com/a%20b"),
         ("o", "a", "http://foo.com/", "http://faa.cam/"),
         ("^.*$", "/elsewhere", "http://foo.com/", "/elsewhere"),
-        (
-            "^http://foo.com/$",
-            "https://bar.com/",
-            "https://foo.com/",
-            "",
-        ),
+        ("^http://foo.com/$", "https://bar.com/", "https://foo.com/", ""),
         ("^http://baz", "https://bar.com/", "http://foo.com/", ""),
         ("^(.*)$", "${1}", "http://foo.com/", ""),
     ];
     for (regex, replacement, url, expected) in cases {
         let status = if expected.is_empty() { 0 } else { 302 };
-        assert_eq!(
-            redirected(regex, replacement, url),
-            (status, expected.to_owned()),
-            "{regex} {url}"
-        );
+        assert_eq!(redirected(regex, replacement, url), (status, expected.to_owned()), "{regex} {url}");
     }
 }
 
@@ -504,11 +337,7 @@ fn a_location_is_encoded_as_a_url() {
         ("https://[::1]/", "https://[::1]/"),
     ];
     for (replacement, expected) in cases {
-        assert_eq!(
-            redirected("^.*$", replacement, "http://h/"),
-            (302, expected.to_owned()),
-            "{replacement}"
-        );
+        assert_eq!(redirected("^.*$", replacement, "http://h/"), (302, expected.to_owned()), "{replacement}");
     }
 }
 
@@ -526,21 +355,13 @@ fn a_location_that_is_no_url_is_an_error() {
         "a_b:x",
     ];
     for replacement in replacements {
-        assert_eq!(
-            redirected("^.*$", replacement, "http://h/"),
-            (500, String::new()),
-            "{replacement}"
-        );
+        assert_eq!(redirected("^.*$", replacement, "http://h/"), (500, String::new()), "{replacement}");
     }
 }
 
 fn allow_list(ranges: &[&str], strategy: IpStrategy) -> Middleware {
     let source_range = ranges.iter().map(|range| range.parse().unwrap()).collect();
-    compiled(MiddlewareKind::IpAllowList {
-        source_range,
-        strategy,
-        reject_status: 403,
-    })
+    compiled(MiddlewareKind::IpAllowList { source_range, strategy, reject_status: 403 })
 }
 
 #[test]
@@ -555,21 +376,10 @@ fn ip_allow_list_goes_by_the_peer_unless_told_otherwise() {
     ];
     for (client, allowed) in cases {
         let mut parts = get("h", "/");
-        parts
-            .headers
-            .insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
-        let mut head = Head {
-            parts: &mut parts,
-            client: client.parse().unwrap(),
-            tls: false,
-            port: 80,
-        };
+        parts.headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
+        let mut head = Head { parts: &mut parts, client: client.parse().unwrap(), tls: false, port: 80 };
         let answer = list.request(&mut head).break_value();
-        assert_eq!(
-            answer,
-            (!allowed).then(|| Answer::status(StatusCode::FORBIDDEN)),
-            "{client}"
-        );
+        assert_eq!(answer, (!allowed).then(|| Answer::status(StatusCode::FORBIDDEN)), "{client}");
     }
 }
 
@@ -578,19 +388,12 @@ type Pick<'a> = (IpStrategy, &'a [&'a str], Option<&'a str>);
 
 #[test]
 fn an_ip_strategy_picks_an_address_from_x_forwarded_for() {
-    let depth = |depth| IpStrategy {
-        depth,
-        ..IpStrategy::default()
-    };
+    let depth = |depth| IpStrategy { depth, ..IpStrategy::default() };
     let excluding = |nets: &[&str]| IpStrategy {
         excluded_ips: nets.iter().map(|net| net.parse().unwrap()).collect(),
         ..IpStrategy::default()
     };
-    let subnet = |depth, bits| IpStrategy {
-        depth,
-        ipv6_subnet: Some(bits),
-        ..IpStrategy::default()
-    };
+    let subnet = |depth, bits| IpStrategy { depth, ipv6_subnet: Some(bits), ..IpStrategy::default() };
     let cases: [Pick<'_>; 21] = [
         (depth(0), &["1.1.1.1"], Some("192.0.2.1")),
         (depth(1), &["1.1.1.1, 2.2.2.2"], Some("2.2.2.2")),
@@ -603,36 +406,13 @@ fn an_ip_strategy_picks_an_address_from_x_forwarded_for() {
         (depth(1), &["1.1.1.1:80"], Some("1.1.1.1")),
         (depth(1), &["[2001:db8::1]:80"], Some("2001:db8::1")),
         (depth(1), &["::ffff:1.1.1.1"], Some("1.1.1.1")),
-        (
-            excluding(&["10.0.0.0/8"]),
-            &["1.1.1.1, 10.0.0.1, 10.0.0.2"],
-            Some("1.1.1.1"),
-        ),
-        (
-            excluding(&["10.0.0.0/8"]),
-            &["1.1.1.1, 10.0.0.1", " , 10.0.0.2"],
-            Some("1.1.1.1"),
-        ),
+        (excluding(&["10.0.0.0/8"]), &["1.1.1.1, 10.0.0.1, 10.0.0.2"], Some("1.1.1.1")),
+        (excluding(&["10.0.0.0/8"]), &["1.1.1.1, 10.0.0.1", " , 10.0.0.2"], Some("1.1.1.1")),
         (excluding(&["10.0.0.0/8"]), &["10.0.0.1"], None),
         (excluding(&["10.0.0.0/8"]), &[], None),
-        (
-            excluding(&["10.0.0.0/8"]),
-            &["1.1.1.1, junk, 10.0.0.2"],
-            None,
-        ),
-        (
-            IpStrategy {
-                depth: 1,
-                ..excluding(&["2.2.2.2/32"])
-            },
-            &["1.1.1.1, 2.2.2.2"],
-            Some("2.2.2.2"),
-        ),
-        (
-            subnet(1, 64),
-            &["2001:db8:1:2:3:4:5:6"],
-            Some("2001:db8:1:2::"),
-        ),
+        (excluding(&["10.0.0.0/8"]), &["1.1.1.1, junk, 10.0.0.2"], None),
+        (IpStrategy { depth: 1, ..excluding(&["2.2.2.2/32"]) }, &["1.1.1.1, 2.2.2.2"], Some("2.2.2.2")),
+        (subnet(1, 64), &["2001:db8:1:2:3:4:5:6"], Some("2001:db8:1:2::")),
         (subnet(1, 0), &["2001:db8::1"], Some("::")),
         (subnet(1, 128), &["2001:db8::1"], Some("2001:db8::1")),
         (subnet(1, 8), &["1.1.1.1"], Some("1.1.1.1")),
@@ -643,28 +423,15 @@ fn an_ip_strategy_picks_an_address_from_x_forwarded_for() {
             headers.append("x-forwarded-for", HeaderValue::from_str(line).unwrap());
         }
         let found = ClientAddress::compile(&strategy).of(&headers, CLIENT);
-        assert_eq!(
-            found,
-            expected.map(|address| address.parse().unwrap()),
-            "{strategy:?} {lines:?}"
-        );
+        assert_eq!(found, expected.map(|address| address.parse().unwrap()), "{strategy:?} {lines:?}");
     }
 }
 
 #[test]
 fn an_address_that_cannot_be_told_is_rejected() {
     let mut parts = get("h", "/");
-    let list = allow_list(
-        &["0.0.0.0/0", "::/0"],
-        IpStrategy {
-            depth: 1,
-            ..IpStrategy::default()
-        },
-    );
-    assert_eq!(
-        run(&list, &mut parts).unwrap().status,
-        StatusCode::FORBIDDEN
-    );
+    let list = allow_list(&["0.0.0.0/0", "::/0"], IpStrategy { depth: 1, ..IpStrategy::default() });
+    assert_eq!(run(&list, &mut parts).unwrap().status, StatusCode::FORBIDDEN);
 }
 
 #[test]
@@ -675,15 +442,9 @@ fn a_rejection_has_the_status_asked_for() {
         reject_status,
     };
     let answer = run(&compiled(kind(404)), &mut get("h", "/")).unwrap();
-    assert_eq!(
-        (answer.status.as_u16(), &*answer.body),
-        (404, &b"Not Found"[..])
-    );
+    assert_eq!((answer.status.as_u16(), &*answer.body), (404, &b"Not Found"[..]));
     for status in [0, 99, 101, 600, 1000] {
-        assert_eq!(
-            Middleware::compile(&kind(status)).map(|_| ()),
-            Err(CompileError::Status(status))
-        );
+        assert_eq!(Middleware::compile(&kind(status)).map(|_| ()), Err(CompileError::Status(status)));
     }
 }
 
@@ -697,22 +458,9 @@ fn a_chain_is_no_middleware_of_its_own() {
 fn headers_that_cannot_be_are_refused() {
     let kind = |name: &str, value: &str| {
         let fields = vec![(name.to_owned(), value.to_owned())];
-        MiddlewareKind::Headers(Box::new(config::Headers {
-            custom_request_headers: fields,
-            ..Default::default()
-        }))
+        MiddlewareKind::Headers(Box::new(config::Headers { custom_request_headers: fields, ..Default::default() }))
     };
-    let refused = |name, value| {
-        Middleware::compile(&kind(name, value))
-            .map(|_| ())
-            .unwrap_err()
-    };
-    assert_eq!(
-        refused("a b", "x"),
-        CompileError::HeaderName("a b".to_owned())
-    );
-    assert_eq!(
-        refused("a", "x\ny"),
-        CompileError::HeaderValue("x\ny".to_owned())
-    );
+    let refused = |name, value| Middleware::compile(&kind(name, value)).map(|_| ()).unwrap_err();
+    assert_eq!(refused("a b", "x"), CompileError::HeaderName("a b".to_owned()));
+    assert_eq!(refused("a", "x\ny"), CompileError::HeaderValue("x\ny".to_owned()));
 }

@@ -20,14 +20,8 @@ const NONE: EncodedCharacters = EncodedCharacters {
     question_mark: false,
     hash: false,
 };
-const SANITISED: PathRules = PathRules {
-    sanitize: true,
-    encoded: ALL,
-};
-const AS_SENT: PathRules = PathRules {
-    sanitize: false,
-    encoded: ALL,
-};
+const SANITISED: PathRules = PathRules { sanitize: true, encoded: ALL };
+const AS_SENT: PathRules = PathRules { sanitize: false, encoded: ALL };
 
 #[test]
 fn dot_segments_and_doubled_slashes_are_resolved() {
@@ -86,28 +80,15 @@ fn encodings_are_normalised_whether_sanitised_or_not() {
 #[test]
 fn without_sanitising_segments_stay() {
     for path in ["/a/../b", "//a//b/.", "/a/..", "/./"] {
-        assert!(
-            matches!(normalise(&AS_SENT, path), Ok(Cow::Borrowed(found)) if found == path),
-            "{path}"
-        );
+        assert!(matches!(normalise(&AS_SENT, path), Ok(Cow::Borrowed(found)) if found == path), "{path}");
     }
     assert_eq!(normalise(&AS_SENT, "/a/%2e%2e/b").as_deref(), Ok("/a/../b"));
 }
 
 #[test]
 fn a_path_in_normal_form_is_borrowed() {
-    for path in [
-        "/",
-        "/api/v1/users",
-        "/a/.well-known/x..y/...",
-        "/foo%20bar/%C3%A9",
-        "/a%2Fb",
-        "*",
-    ] {
-        assert!(
-            matches!(normalise(&SANITISED, path), Ok(Cow::Borrowed(found)) if found == path),
-            "{path}"
-        );
+    for path in ["/", "/api/v1/users", "/a/.well-known/x..y/...", "/foo%20bar/%C3%A9", "/a%2Fb", "*"] {
+        assert!(matches!(normalise(&SANITISED, path), Ok(Cow::Borrowed(found)) if found == path), "{path}");
     }
 }
 
@@ -148,25 +129,12 @@ fn encoded_characters_that_are_not_allowed_are_refused_by_name() {
         ("/a%23", "the path has an encoded hash (%23)"),
     ];
     for (raw, message) in cases {
-        let refusal = normalise(
-            &PathRules {
-                sanitize: true,
-                encoded: NONE,
-            },
-            raw,
-        )
-        .unwrap_err();
+        let refusal = normalise(&PathRules { sanitize: true, encoded: NONE }, raw).unwrap_err();
         assert_eq!(refusal.to_string(), message, "{raw}");
         assert!(normalise(&SANITISED, raw).is_ok(), "{raw}");
     }
-    let rules = PathRules {
-        sanitize: true,
-        encoded: NONE,
-    };
-    assert_eq!(
-        normalise(&rules, "/a%20b;c/%41").as_deref(),
-        Ok("/a%20b;c/A")
-    );
+    let rules = PathRules { sanitize: true, encoded: NONE };
+    assert_eq!(normalise(&rules, "/a%20b;c/%41").as_deref(), Ok("/a%20b;c/A"));
 }
 
 #[test]
@@ -190,40 +158,16 @@ fn rules_see_decoded_characters_that_are_not_reserved() {
 #[test]
 fn a_path_without_decodable_characters_is_its_own_routing_path() {
     for path in ["/", "/api/v1", "/a%2Fb%25%3A%40", "*", "/%"] {
-        assert!(
-            matches!(routing_path(path), Cow::Borrowed(found) if found == path),
-            "{path}"
-        );
+        assert!(matches!(routing_path(path), Cow::Borrowed(found) if found == path), "{path}");
     }
 }
 
 #[test]
 fn clean_paths_are_known() {
-    for path in [
-        "/",
-        "",
-        "/a",
-        "/a/",
-        "/a/...",
-        "/.a/b..",
-        "/%2e%2e%2e",
-        "/%41",
-    ] {
+    for path in ["/", "", "/a", "/a/", "/a/...", "/.a/b..", "/%2e%2e%2e", "/%41"] {
         assert!(is_clean(path), "{path}");
     }
-    for path in [
-        "//",
-        "//a",
-        "/a//b",
-        "/.",
-        "/..",
-        "/../a",
-        "/a/./b",
-        "/a/..",
-        "/%2e",
-        "/a/.%2E/b",
-        "/a//",
-    ] {
+    for path in ["//", "//a", "/a//b", "/.", "/..", "/../a", "/a/./b", "/a/..", "/%2e", "/a/.%2E/b", "/a//"] {
         assert!(!is_clean(path), "{path}");
     }
 }

@@ -9,9 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{Checked, Target, target::Scheme};
-use crate::{
-    body::RequestBody, error::Error, http::LocalExecutor, tls::client::Handshakes, worker::Worker,
-};
+use crate::{body::RequestBody, error::Error, http::LocalExecutor, tls::client::Handshakes, worker::Worker};
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
 pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Checked, Error> {

@@ -7,10 +7,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 fn complete(header: &[u8], source: Option<SocketAddr>) -> Progress {
-    Progress::Complete {
-        len: header.len(),
-        source,
-    }
+    Progress::Complete { len: header.len(), source }
 }
 
 /// A version 2 header with the given command, family and protocol, and body.
@@ -32,34 +29,16 @@ type Header = (Vec<u8>, Option<SocketAddr>);
 fn headers() -> Vec<Header> {
     let with_tlv = [IPV4, &[0x01, 0x00, 0x02, b'h', b'2']].concat();
     vec![
-        (
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 4096 80\r\n".to_vec(),
-            address("192.0.2.1:4096"),
-        ),
-        (
-            b"PROXY TCP6 2001:db8::1 2001:db8::2 4096 443\r\n".to_vec(),
-            address("[2001:db8::1]:4096"),
-        ),
-        (
-            b"PROXY TCP6 ::ffff:192.0.2.1 ::1 4096 443\r\n".to_vec(),
-            address("192.0.2.1:4096"),
-        ),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 4096 80\r\n".to_vec(), address("192.0.2.1:4096")),
+        (b"PROXY TCP6 2001:db8::1 2001:db8::2 4096 443\r\n".to_vec(), address("[2001:db8::1]:4096")),
+        (b"PROXY TCP6 ::ffff:192.0.2.1 ::1 4096 443\r\n".to_vec(), address("192.0.2.1:4096")),
         (b"PROXY UNKNOWN\r\n".to_vec(), None),
-        (
-            b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(),
-            None,
-        ),
+        (b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n".to_vec(), None),
         (v2(1, 0x11, IPV4), address("192.0.2.1:4096")),
         (v2(1, 0x12, IPV4), address("192.0.2.1:4096")),
         (v2(1, 0x11, &with_tlv), address("192.0.2.1:4096")),
-        (
-            v2(1, 0x21, &ipv6("2001:db8::1")),
-            address("[2001:db8::1]:4096"),
-        ),
-        (
-            v2(1, 0x21, &ipv6("::ffff:192.0.2.1")),
-            address("192.0.2.1:4096"),
-        ),
+        (v2(1, 0x21, &ipv6("2001:db8::1")), address("[2001:db8::1]:4096")),
+        (v2(1, 0x21, &ipv6("::ffff:192.0.2.1")), address("192.0.2.1:4096")),
         (v2(1, 0x31, &[0; 216]), None),
         (v2(1, 0x00, &[]), None),
         (v2(0, 0x00, &[]), None),
@@ -73,19 +52,11 @@ fn a_header_is_known_at_its_last_byte_and_not_before() {
     for (header, source) in headers() {
         let name = String::from_utf8_lossy(&header).into_owned();
         for len in 0..header.len() {
-            assert_eq!(
-                parse(&header[..len]),
-                Progress::Incomplete,
-                "{name} cut at {len}"
-            );
+            assert_eq!(parse(&header[..len]), Progress::Incomplete, "{name} cut at {len}");
         }
         assert_eq!(parse(&header), complete(&header, source), "{name}");
         let followed = [&header[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
-        assert_eq!(
-            parse(&followed),
-            complete(&header, source),
-            "{name} with a request after it"
-        );
+        assert_eq!(parse(&followed), complete(&header, source), "{name} with a request after it");
     }
 }
 
@@ -103,12 +74,7 @@ fn what_begins_otherwise_is_no_header() {
         b"\x16\x03\x01\x02\x00\x01",
     ];
     for bytes in others {
-        assert_eq!(
-            parse(bytes),
-            Progress::NotProxy,
-            "{:?}",
-            String::from_utf8_lossy(bytes)
-        );
+        assert_eq!(parse(bytes), Progress::NotProxy, "{:?}", String::from_utf8_lossy(bytes));
     }
 }
 
@@ -118,44 +84,21 @@ fn a_broken_header_is_invalid() {
     let table: [(&[u8], &str); 14] = [
         (b"PROXY \r\n", "bad version 1 header"),
         (b"PROXY TCP4\r\n", "bad version 1 header"),
-        (
-            b"PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n",
-            "bad version 1 header",
-        ),
-        (
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n",
-            "bad version 1 header",
-        ),
-        (
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 99999\r\n",
-            "bad version 1 header",
-        ),
-        (
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n",
-            "bad version 1 header",
-        ),
+        (b"PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n", "bad version 1 header"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n", "bad version 1 header"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 99999\r\n", "bad version 1 header"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n", "bad version 1 header"),
         (b"PROXY TCP4 ::1 ::1 1 2\r\n", "bad version 1 header"),
-        (
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\rGET\r\n",
-            "bad version 1 header",
-        ),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\rGET\r\n", "bad version 1 header"),
         (b"PROXY UNKNOWN \xff\r\n", "bad version 1 header"),
         (&long, "version 1 header without end"),
         (&v2(2, 0x11, IPV4), "bad version 2 header"),
         (&v2(1, 0x41, IPV4), "bad version 2 header"),
         (&v2(1, 0x11, &IPV4[..11]), "bad version 2 header"),
-        (
-            &v2(0, 0x00, &[0; MAX_BYTES - 15]),
-            "version 2 header too long",
-        ),
+        (&v2(0, 0x00, &[0; MAX_BYTES - 15]), "version 2 header too long"),
     ];
     for (bytes, reason) in table {
-        assert_eq!(
-            parse(bytes),
-            Progress::Invalid(reason),
-            "{:?}",
-            String::from_utf8_lossy(bytes)
-        );
+        assert_eq!(parse(bytes), Progress::Invalid(reason), "{:?}", String::from_utf8_lossy(bytes));
     }
 }
 
@@ -163,10 +106,7 @@ fn a_broken_header_is_invalid() {
 fn a_line_without_end_is_refused_at_its_107th_byte() {
     let line = [b"PROXY UNKNOWN ".as_slice(), &[b'x'; 200]].concat();
     assert_eq!(parse(&line[..106]), Progress::Incomplete);
-    assert_eq!(
-        parse(&line[..107]),
-        Progress::Invalid("version 1 header without end")
-    );
+    assert_eq!(parse(&line[..107]), Progress::Invalid("version 1 header without end"));
 }
 
 proptest! {

@@ -60,13 +60,7 @@ impl Table {
                     Outcome::Wins
                 }
             };
-            Verdict {
-                route: route.given,
-                name: &route.name,
-                rule: &route.text,
-                priority: route.priority,
-                outcome,
-            }
+            Verdict { route: route.given, name: &route.name, rule: &route.text, priority: route.priority, outcome }
         });
         verdicts.collect()
     }
@@ -76,17 +70,15 @@ impl Condition {
     /// Why it does not hold; `None` if it does.
     fn failure(&self, facts: &Facts<'_>) -> Option<String> {
         match self {
-            Self::Test(test) => (!self.holds(facts))
-                .then(|| format!("{test} does not match: {}", test.observation(facts))),
+            Self::Test(test) => {
+                (!self.holds(facts)).then(|| format!("{test} does not match: {}", test.observation(facts)))
+            }
             Self::All(parts) => parts.iter().find_map(|part| part.failure(facts)),
             Self::Any(parts) => {
-                let failures: Option<Vec<_>> =
-                    parts.iter().map(|part| part.failure(facts)).collect();
+                let failures: Option<Vec<_>> = parts.iter().map(|part| part.failure(facts)).collect();
                 failures.map(|failures| failures.join("; "))
             }
-            Self::Not(inner) => inner
-                .holds(facts)
-                .then(|| format!("{self} does not match: {inner} does")),
+            Self::Not(inner) => inner.holds(facts).then(|| format!("{self} does not match: {inner} does")),
         }
     }
 }
@@ -95,14 +87,9 @@ impl Test {
     /// What it saw instead of what it wants.
     fn observation(&self, facts: &Facts<'_>) -> String {
         match self {
-            Self::Host(_) | Self::HostRegexp(_) if facts.host.is_empty() => {
-                "the request names no host".to_owned()
-            }
+            Self::Host(_) | Self::HostRegexp(_) if facts.host.is_empty() => "the request names no host".to_owned(),
             Self::Host(HostPattern::Below(_)) if facts.host.matches('.').count() > 1 => {
-                format!(
-                    "the host is `{}`, and `*` stands for exactly one label",
-                    facts.host
-                )
+                format!("the host is `{}`, and `*` stands for exactly one label", facts.host)
             }
             Self::Host(_) | Self::HostRegexp(_) => format!("the host is `{}`", facts.host),
             Self::Path(_) | Self::PathPrefix(_) | Self::PathRegexp(_) => {
@@ -111,14 +98,11 @@ impl Test {
             Self::Method(_) => format!("the method is {}", facts.method),
             Self::Header(name, _) | Self::HeaderRegexp(name, _) => {
                 let lines = facts.headers.get_all(name).iter();
-                let values =
-                    lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+                let values = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
                 listed(values, "no such header", &written(name))
             }
             Self::Query(key, _) | Self::QueryRegexp(key, _) => {
-                let values = facts
-                    .query_values(key)
-                    .map(|value| decoded(value).collect::<Vec<_>>());
+                let values = facts.query_values(key).map(|value| decoded(value).collect::<Vec<_>>());
                 let values = values.map(|value| String::from_utf8_lossy(&value).into_owned());
                 listed(values, "no such parameter", key)
             }
@@ -130,9 +114,5 @@ impl Test {
 
 fn listed(values: impl Iterator<Item = String>, none: &str, name: &str) -> String {
     let quoted: Vec<_> = values.map(|value| format!("`{value}`")).collect();
-    if quoted.is_empty() {
-        none.to_owned()
-    } else {
-        format!("{name} is {}", quoted.join(", "))
-    }
+    if quoted.is_empty() { none.to_owned() } else { format!("{name} is {}", quoted.join(", ")) }
 }

@@ -28,11 +28,7 @@ impl<'a> Facts<'a> {
     ///
     /// Pairs end at `&` or `;`; a pair with a bad percent-encoding is as if it were not there.
     pub(super) fn query_values(&self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = self
-            .query
-            .unwrap_or_default()
-            .split(['&', ';'])
-            .filter(|pair| !pair.is_empty());
+        let pairs = self.query.unwrap_or_default().split(['&', ';']).filter(|pair| !pair.is_empty());
         pairs.filter_map(move |pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let sound = is_soundly_encoded(name) && is_soundly_encoded(value);
@@ -64,10 +60,7 @@ mod tests {
             headers: &HeaderMap::new(),
             client: IpAddr::from([10, 0, 0, 1]),
         };
-        facts
-            .query_values(key)
-            .map(|value| String::from_utf8(decoded(value).collect()).unwrap())
-            .collect()
+        facts.query_values(key).map(|value| String::from_utf8(decoded(value).collect()).unwrap()).collect()
     }
 
     #[test]

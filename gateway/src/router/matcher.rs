@@ -98,75 +98,46 @@ impl Test {
             Matcher::PathRegexp(regex) => Self::PathRegexp(regex.clone()),
             Matcher::Method(name) => match Method::from_bytes(name.as_bytes()) {
                 Ok(method) => Self::Method(method),
-                Err(_) => Self::Never {
-                    text: call("Method", &[name]),
-                    why: "there is no such method",
-                },
+                Err(_) => Self::Never { text: call("Method", &[name]), why: "there is no such method" },
             },
-            Matcher::Header { name, value } => Self::header(
-                name,
-                |name| Self::Header(name, value.as_str().into()),
-                || call("Header", &[name, value]),
-            ),
+            Matcher::Header { name, value } => {
+                Self::header(name, |name| Self::Header(name, value.as_str().into()), || call("Header", &[name, value]))
+            }
             Matcher::HeaderRegexp { name, value } => Self::header(
                 name,
                 |name| Self::HeaderRegexp(name, value.clone()),
                 || call("HeaderRegexp", &[name, value.as_str()]),
             ),
-            Matcher::Query { key, value } => {
-                Self::Query(key.as_str().into(), value.as_str().into())
-            }
-            Matcher::QueryRegexp { key, value } => {
-                Self::QueryRegexp(key.as_str().into(), value.clone())
-            }
+            Matcher::Query { key, value } => Self::Query(key.as_str().into(), value.as_str().into()),
+            Matcher::QueryRegexp { key, value } => Self::QueryRegexp(key.as_str().into(), value.clone()),
             Matcher::ClientIp(net) => Self::ClientIp(unmapped(*net)),
         }
     }
 
-    fn header(
-        name: &str,
-        test: impl FnOnce(HeaderName) -> Self,
-        text: impl FnOnce() -> String,
-    ) -> Self {
+    fn header(name: &str, test: impl FnOnce(HeaderName) -> Self, text: impl FnOnce() -> String) -> Self {
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(header::HOST) => Self::Never {
-                text: text(),
-                why: "the host is matched by Host, not as a header",
-            },
+            Ok(header::HOST) => Self::Never { text: text(), why: "the host is matched by Host, not as a header" },
             Ok(name) => test(name),
-            Err(_) => Self::Never {
-                text: text(),
-                why: "no header can have this name",
-            },
+            Err(_) => Self::Never { text: text(), why: "no header can have this name" },
         }
     }
 
     fn passes(&self, facts: &Facts<'_>) -> bool {
         match self {
             Self::Host(pattern) => pattern.covers(facts.host),
-            Self::HostRegexp(regex) => {
-                !facts.host.is_empty() && regex.is_match(facts.host.as_bytes())
-            }
+            Self::HostRegexp(regex) => !facts.host.is_empty() && regex.is_match(facts.host.as_bytes()),
             Self::Path(path) => facts.path == &**path,
             Self::PathPrefix(prefix) => facts.path.starts_with(&**prefix),
             Self::PathRegexp(regex) => regex.is_match(facts.path.as_bytes()),
             Self::Method(method) => facts.method == method,
-            Self::Header(name, value) => facts
-                .headers
-                .get_all(name)
-                .iter()
-                .any(|line| line.as_bytes() == value.as_bytes()),
-            Self::HeaderRegexp(name, regex) => facts
-                .headers
-                .get_all(name)
-                .iter()
-                .any(|line| regex.is_match(line.as_bytes())),
-            Self::Query(key, value) => facts
-                .query_values(key)
-                .any(|found| decoded(found).eq(value.bytes())),
-            Self::QueryRegexp(key, regex) => facts
-                .query_values(key)
-                .any(|found| regex.is_match(&octets(found))),
+            Self::Header(name, value) => {
+                facts.headers.get_all(name).iter().any(|line| line.as_bytes() == value.as_bytes())
+            }
+            Self::HeaderRegexp(name, regex) => {
+                facts.headers.get_all(name).iter().any(|line| regex.is_match(line.as_bytes()))
+            }
+            Self::Query(key, value) => facts.query_values(key).any(|found| decoded(found).eq(value.bytes())),
+            Self::QueryRegexp(key, regex) => facts.query_values(key).any(|found| regex.is_match(&octets(found))),
             Self::ClientIp(net) => net.contains(&facts.client.to_canonical()),
             Self::Never { .. } => false,
         }
@@ -175,16 +146,13 @@ impl Test {
 
 impl HostPattern {
     fn compile(host: &str) -> Self {
-        let host = host
-            .strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
         let host = canonical_host(host);
         match host.strip_prefix('*') {
             Some("") => Self::Any,
-            Some(rest) => rest
-                .strip_prefix('.')
-                .map_or_else(|| Self::Exact((&*host).into()), |d| Self::Below(d.into())),
+            Some(rest) => {
+                rest.strip_prefix('.').map_or_else(|| Self::Exact((&*host).into()), |d| Self::Below(d.into()))
+            }
             None => Self::Exact(host.into()),
         }
     }
@@ -205,11 +173,7 @@ pub(super) fn parent(host: &str) -> Option<&str> {
 }
 
 fn octets(value: &str) -> Cow<'_, [u8]> {
-    if value.contains(['%', '+']) {
-        Cow::Owned(decoded(value).collect())
-    } else {
-        Cow::Borrowed(value.as_bytes())
-    }
+    if value.contains(['%', '+']) { Cow::Owned(decoded(value).collect()) } else { Cow::Borrowed(value.as_bytes()) }
 }
 
 impl fmt::Display for Condition {
@@ -217,11 +181,7 @@ impl fmt::Display for Condition {
         let (parts, operator) = match self {
             Self::Test(test) => return test.fmt(f),
             Self::Not(inner) => {
-                return if matches!(**inner, Self::All(_)) {
-                    write!(f, "!({inner})")
-                } else {
-                    write!(f, "!{inner}")
-                };
+                return if matches!(**inner, Self::All(_)) { write!(f, "!({inner})") } else { write!(f, "!{inner}") };
             }
             Self::All(parts) => (parts, " && "),
             Self::Any(parts) => (parts, " || "),
@@ -247,9 +207,7 @@ impl fmt::Display for Test {
             Self::PathRegexp(regex) => call("PathRegexp", &[regex.as_str()]),
             Self::Method(method) => call("Method", &[method.as_str()]),
             Self::Header(name, value) => call("Header", &[&written(name), value]),
-            Self::HeaderRegexp(name, regex) => {
-                call("HeaderRegexp", &[&written(name), regex.as_str()])
-            }
+            Self::HeaderRegexp(name, regex) => call("HeaderRegexp", &[&written(name), regex.as_str()]),
             Self::Query(key, value) if value.is_empty() => call("Query", &[key]),
             Self::Query(key, value) => call("Query", &[key, value]),
             Self::QueryRegexp(key, regex) => call("QueryRegexp", &[key, regex.as_str()]),
@@ -264,11 +222,7 @@ pub(super) fn written(name: &HeaderName) -> String {
     let mut start = true;
     let letters = name.as_str().chars().map(|letter| {
         let upper = std::mem::replace(&mut start, letter == '-');
-        if upper {
-            letter.to_ascii_uppercase()
-        } else {
-            letter
-        }
+        if upper { letter.to_ascii_uppercase() } else { letter }
     });
     letters.collect()
 }

@@ -78,10 +78,7 @@ impl Table {
 
     /// The route that takes this request, as its index in what [`Self::build`] was given.
     pub fn find(&self, facts: &Facts<'_>) -> Option<usize> {
-        let found = self
-            .candidates(facts.host)
-            .map(|rank| &self.ranked[rank])
-            .find(|route| route.takes(facts));
+        let found = self.candidates(facts.host).map(|rank| &self.ranked[rank]).find(|route| route.takes(facts));
         found.map(|route| route.given)
     }
 
@@ -101,9 +98,7 @@ impl Table {
         if !host.is_empty() {
             lists[0] = self.exact.get(host).map_or(&[], |ranks| ranks);
             if !self.below.is_empty() {
-                lists[1] = parent(host)
-                    .and_then(|parent| self.below.get(parent))
-                    .map_or(&[], |ranks| ranks);
+                lists[1] = parent(host).and_then(|parent| self.below.get(parent)).map_or(&[], |ranks| ranks);
             }
         }
         Candidates(lists)
@@ -134,20 +129,8 @@ impl Table {
             }
         }
         let found_means_first = keys.is_some() && first.is_some_and(only_hosts);
-        let Route {
-            name,
-            rule,
-            priority,
-            ..
-        } = route;
-        self.ranked.push(Ranked {
-            given,
-            name,
-            text: rule.text,
-            priority,
-            condition,
-            found_means_first,
-        });
+        let Route { name, rule, priority, .. } = route;
+        self.ranked.push(Ranked { given, name, text: rule.text, priority, condition, found_means_first });
     }
 }
 
@@ -169,12 +152,7 @@ impl Iterator for Candidates<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        let next = self
-            .0
-            .iter()
-            .filter_map(|list| list.first())
-            .min()
-            .copied()?;
+        let next = self.0.iter().filter_map(|list| list.first()).min().copied()?;
         for list in &mut self.0 {
             if list.first() == Some(&next) {
                 *list = &list[1..];
@@ -218,10 +196,7 @@ fn move_narrowest_first(condition: &mut Condition) {
     let Condition::All(parts) = condition else {
         return;
     };
-    let widths = parts
-        .iter()
-        .enumerate()
-        .filter_map(|(at, part)| Some((at, required_hosts(part)?.len())));
+    let widths = parts.iter().enumerate().filter_map(|(at, part)| Some((at, required_hosts(part)?.len())));
     if let Some((narrowest, _)) = widths.min_by_key(|(_, width)| *width) {
         parts[..=narrowest].rotate_right(1);
     }

@@ -59,7 +59,11 @@ impl Certificates {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(Self { by_name, default, fallback: fallback.clone(), facts }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { by_name, default, fallback: fallback.clone(), facts })
+        } else {
+            Err(problems)
+        }
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -126,7 +130,8 @@ fn certified(
 
 fn names(certificate: &CertificateDer<'_>) -> Result<Names, String> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| format!("not a certificate: {error}"))?;
-    let common_name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
+    let common_name =
+        parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
     let mut dns = Vec::new();
     if let Ok(Some(sans)) = parsed.subject_alternative_name() {
         for name in &sans.value.general_names {

@@ -9,7 +9,10 @@ use rollgate_config::{
 use rustls::{
     ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs},
-    server::{NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{
+        NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
     version::{TLS12, TLS13},
 };
 
@@ -84,7 +87,11 @@ pub(crate) fn provider(
         let mut wanted = Vec::new();
         for suite in suites {
             wanted.push(find_suite(suite).ok_or_else(|| {
-                pem::wrong(&suite.at, &format!("{path}.cipherSuites"), format!("unknown cipher suite {:?}", suite.value))
+                pem::wrong(
+                    &suite.at,
+                    &format!("{path}.cipherSuites"),
+                    format!("unknown cipher suite {:?}", suite.value),
+                )
             })?);
         }
         // As in Go, the list chooses among the suites of TLS 1.2; those of TLS 1.3 are always there.

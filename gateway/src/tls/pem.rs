@@ -18,7 +18,8 @@ pub(crate) fn pair(
     let key_text = read(&certificate.key, &certificate.at, &format!("{path}.keyFile"))?;
     let problem = |field: &str, what: String| wrong(&certificate.at, &format!("{path}.{field}"), what);
     let chain = chain(&cert_text).map_err(|what| problem("certFile", what))?;
-    let key = PrivateKeyDer::from_pem_slice(&key_text).map_err(|error| problem("keyFile", format!("no private key: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(&key_text)
+        .map_err(|error| problem("keyFile", format!("no private key: {error}")))?;
     Ok((chain, key))
 }
 

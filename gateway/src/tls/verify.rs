@@ -121,13 +121,8 @@ impl ServerCertVerifier for ServerWithUri {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified =
-            self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
-        if carries_uri(end_entity, &self.uri) {
-            Ok(verified)
-        } else {
-            Err(CertificateError::NotValidForName.into())
-        }
+        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        if carries_uri(end_entity, &self.uri) { Ok(verified) } else { Err(CertificateError::NotValidForName.into()) }
     }
 
     fn verify_tls12_signature(

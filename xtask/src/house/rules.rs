@@ -4,9 +4,7 @@
 pub fn rust(name: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     if name.ends_with("/mod.rs") {
-        complaints.push(format!(
-            "{name}: no mod.rs (foo.rs stands beside the folder foo)"
-        ));
+        complaints.push(format!("{name}: no mod.rs (foo.rs stands beside the folder foo)"));
     }
     if is_test(name) {
         return complaints;
@@ -14,16 +12,12 @@ pub fn rust(name: &str, text: &str) -> Vec<String> {
     let code = without_tests(text);
     let lines = code.lines().filter(|line| is_code(line)).count();
     if lines > LONGEST_FILE {
-        complaints.push(format!(
-            "{name}: {lines} lines of code without tests (at most {LONGEST_FILE}, better 400)"
-        ));
+        complaints.push(format!("{name}: {lines} lines of code without tests (at most {LONGEST_FILE}, better 400)"));
     }
     let crate_name = name.split('/').next().unwrap_or_default();
     for (owner, banned, why) in BANNED {
         if *owner == crate_name {
-            complaints.extend(
-                mentions(code, banned).map(|line| format!("{name}:{line}: `{banned}`: {why}")),
-            );
+            complaints.extend(mentions(code, banned).map(|line| format!("{name}:{line}: `{banned}`: {why}")));
         }
     }
     complaints
@@ -33,17 +27,11 @@ pub fn rust(name: &str, text: &str) -> Vec<String> {
 pub fn markdown(name: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut complaints = Vec::new();
     for (number, line) in (1_usize..).zip(text.lines()) {
-        for target in line
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = target.split('#').next().unwrap_or_default();
             let elsewhere = path.is_empty() || path.contains("://") || path.starts_with("mailto:");
             if !elsewhere && !exists(path) {
-                complaints.push(format!(
-                    "{name}:{number}: the link `{target}` leads nowhere"
-                ));
+                complaints.push(format!("{name}:{number}: the link `{target}` leads nowhere"));
             }
         }
     }
@@ -60,17 +48,12 @@ fn mentions<'a>(code: &'a str, banned: &'a str) -> impl Iterator<Item = usize> +
             !before.is_some_and(is_word) && !after.is_some_and(is_word)
         })
     };
-    (1_usize..)
-        .zip(code.lines())
-        .filter(move |(_, line)| is_code(line) && found(line))
-        .map(|(number, _)| number)
+    (1_usize..).zip(code.lines()).filter(move |(_, line)| is_code(line) && found(line)).map(|(number, _)| number)
 }
 
 /// The text up to the tests that stand in the file itself; these are its last items.
 fn without_tests(text: &str) -> &str {
-    let begins = text
-        .match_indices("#[cfg(test)]\n")
-        .map(|(at, found)| (at, at + found.len()));
+    let begins = text.match_indices("#[cfg(test)]\n").map(|(at, found)| (at, at + found.len()));
     let mut modules = begins.filter(|(_, after)| {
         let item = text[*after..].lines().next().unwrap_or_default();
         item.starts_with("mod ") && item.ends_with('{')
@@ -81,9 +64,7 @@ fn without_tests(text: &str) -> &str {
 fn is_test(name: &str) -> bool {
     let root = name.split('/').next().unwrap_or_default();
     ["tests", "benches", "testkit"].contains(&root)
-        || ["/tests/", "/benches/"]
-            .iter()
-            .any(|folder| name.contains(folder))
+        || ["/tests/", "/benches/"].iter().any(|folder| name.contains(folder))
         || name.ends_with("/tests.rs")
 }
 

@@ -3,19 +3,9 @@ use super::rules::{markdown, rust};
 #[test]
 fn a_long_file_is_a_complaint_and_its_tests_do_not_count() {
     let code = "fn a() {}\n".repeat(500);
-    let tests = format!(
-        "#[cfg(test)]\nmod tests {{\n{}}}\n",
-        "fn b() {}\n".repeat(300)
-    );
+    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "fn b() {}\n".repeat(300));
     assert!(rust("gateway/src/long.rs", &format!("{code}{tests}")).is_empty());
-    assert_eq!(
-        rust(
-            "gateway/src/long.rs",
-            &format!("{code}fn c() {{}}\n{tests}")
-        )
-        .len(),
-        1
-    );
+    assert_eq!(rust("gateway/src/long.rs", &format!("{code}fn c() {{}}\n{tests}")).len(), 1);
 }
 
 #[test]
@@ -32,24 +22,15 @@ fn code_after_a_declared_tests_file_still_counts() {
 
 #[test]
 fn dependencies_point_one_way() {
-    let complaints = rust(
-        "gateway/src/lib.rs",
-        "use std::fmt;\nuse rollgate_control::Reconciler;\n",
-    );
+    let complaints = rust("gateway/src/lib.rs", "use std::fmt;\nuse rollgate_control::Reconciler;\n");
     assert_eq!(complaints.len(), 1);
-    assert!(
-        complaints[0].starts_with("gateway/src/lib.rs:2:"),
-        "{complaints:?}"
-    );
+    assert!(complaints[0].starts_with("gateway/src/lib.rs:2:"), "{complaints:?}");
     assert!(rust("control/src/lib.rs", "use rollgate_gateway::publish;\n").is_empty());
 }
 
 #[test]
 fn config_has_no_clock_and_no_files_but_may_speak_of_them() {
-    assert_eq!(
-        rust("config/src/a.rs", "let now = Instant::now();\n").len(),
-        1
-    );
+    assert_eq!(rust("config/src/a.rs", "let now = Instant::now();\n").len(), 1);
     assert_eq!(rust("config/src/a.rs", "use std::fs::read;\n").len(), 1);
     assert!(rust("config/src/a.rs", "// no tokio here\nlet tokios = 1;\n").is_empty());
 }
@@ -61,11 +42,7 @@ fn mod_rs_is_a_complaint() {
 
 #[test]
 fn only_relative_links_that_lead_nowhere_are_complaints() {
-    let text =
-        "[a](here.md) [b](gone.md#part)\n[c](https://example.com) [d](#below) [e](here.md#part)\n";
+    let text = "[a](here.md) [b](gone.md#part)\n[c](https://example.com) [d](#below) [e](here.md#part)\n";
     let complaints = markdown("README.md", text, |target| target == "here.md");
-    assert_eq!(
-        complaints,
-        ["README.md:1: the link `gone.md#part` leads nowhere"]
-    );
+    assert_eq!(complaints, ["README.md:1: the link `gone.md#part` leads nowhere"]);
 }

@@ -19,39 +19,23 @@ pub fn check(root: &Path) -> Outcome {
     println!("    {version}");
     read(inside(root).args(["check", "/etc/rollgate/rollgate.yml"]))?;
     let mut run = inside(root);
-    run.args([
-        "run",
-        "--entryPoints.web.address=127.0.0.1:0",
-        "--ping=true",
-    ]);
-    let gateway = run
-        .env("ROLLGATE_INTERNAL_ADDRESS", "127.0.0.1:0")
-        .stdout(Stdio::piped())
-        .spawn();
+    run.args(["run", "--entryPoints.web.address=127.0.0.1:0", "--ping=true"]);
+    let gateway = run.env("ROLLGATE_INTERNAL_ADDRESS", "127.0.0.1:0").stdout(Stdio::piped()).spawn();
     let mut gateway = Gateway(gateway.map_err(|why| format!("rollgate run: {why}"))?);
     let address = gateway.internal_address()?;
     let answer = ping(&address).map_err(|why| format!("GET /ping on {address}: {why}"))?;
     if !answer.starts_with("HTTP/1.1 200 ") {
         return Err(format!("GET /ping on {address} was answered: {answer}"));
     }
-    pass(
-        inside(root)
-            .arg("healthcheck")
-            .env("ROLLGATE_INTERNAL_ADDRESS", &address),
-    )?;
+    pass(inside(root).arg("healthcheck").env("ROLLGATE_INTERNAL_ADDRESS", &address))?;
     gateway.end()
 }
 
 /// The image's binary in its own root, as its own user, with an empty environment but for the path to chroot.
 fn inside(root: &Path) -> Command {
     let mut chroot = Command::new("chroot");
-    chroot
-        .args(["--userspec=65532:65532"])
-        .arg(root)
-        .arg("/usr/local/bin/rollgate");
-    chroot
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    chroot.args(["--userspec=65532:65532"]).arg(root).arg("/usr/local/bin/rollgate");
+    chroot.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     chroot
 }
 
@@ -73,15 +57,8 @@ impl Gateway {
 
     fn end(mut self) -> Outcome {
         pass(Command::new("busybox").args(["kill", "-TERM", &self.0.id().to_string()]))?;
-        let status = self
-            .0
-            .wait()
-            .map_err(|why| format!("rollgate run: {why}"))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("after SIGTERM `rollgate run` ended with {status}"))
-        }
+        let status = self.0.wait().map_err(|why| format!("rollgate run: {why}"))?;
+        if status.success() { Ok(()) } else { Err(format!("after SIGTERM `rollgate run` ended with {status}")) }
     }
 }
 
@@ -96,10 +73,7 @@ impl Drop for Gateway {
 fn ping(address: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
     connection.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        connection,
-        "GET /ping HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(connection, "GET /ping HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     Ok(answer)

@@ -36,23 +36,13 @@ impl Cors {
         let credentials = keys.access_control_allow_credentials;
         let expose = &keys.access_control_expose_headers;
         let hidden = expose.is_empty() || (credentials && has_wildcard(expose));
-        let origins = keys
-            .access_control_allow_origin_list
-            .iter()
-            .map(|origin| field_value(origin));
-        let patterns = keys
-            .access_control_allow_origin_list_regex
-            .iter()
-            .map(|pattern| pattern.0.clone());
+        let origins = keys.access_control_allow_origin_list.iter().map(|origin| field_value(origin));
+        let patterns = keys.access_control_allow_origin_list_regex.iter().map(|pattern| pattern.0.clone());
         let cors = Self {
             credentials,
             headers: Listed::compile(&keys.access_control_allow_headers, credentials)?,
             methods: Listed::compile(&keys.access_control_allow_methods, credentials)?,
-            expose: if hidden {
-                None
-            } else {
-                Some(field_value(&expose.join(","))?)
-            },
+            expose: if hidden { None } else { Some(field_value(&expose.join(","))?) },
             origins: origins.collect::<Result<_, _>>()?,
             patterns: patterns.collect(),
             max_age: keys.access_control_max_age.map(HeaderValue::from),
@@ -89,21 +79,11 @@ impl Cors {
             }
         };
         let asked = field(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        set(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            self.headers.told(asked),
-        );
-        set(
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            self.methods.told(Some(method)),
-        );
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, self.headers.told(asked));
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.told(Some(method)));
         set(header::ACCESS_CONTROL_MAX_AGE, self.max_age.as_ref());
         self.common(Some(origin), &mut headers);
-        Some(Answer {
-            status: StatusCode::OK,
-            headers,
-            body: Bytes::new(),
-        })
+        Some(Answer { status: StatusCode::OK, headers, body: Bytes::new() })
     }
 
     /// The fields of any other response.
@@ -119,10 +99,7 @@ impl Cors {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
         }
         if self.credentials {
-            headers.insert(
-                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-                HeaderValue::from_static("true"),
-            );
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         if let Some(expose) = &self.expose {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
@@ -130,23 +107,12 @@ impl Cors {
     }
 
     fn allowed_origin<'a>(&'a self, origin: Option<&'a HeaderValue>) -> Option<&'a HeaderValue> {
-        let listed = self
-            .origins
-            .iter()
-            .find(|item| *item == "*" || Some(*item) == origin);
+        let listed = self.origins.iter().find(|item| *item == "*" || Some(*item) == origin);
         if let Some(item) = listed {
-            return if item == "*" && self.credentials {
-                origin
-            } else {
-                Some(item)
-            };
+            return if item == "*" && self.credentials { origin } else { Some(item) };
         }
         let text = origin?.to_str().ok()?;
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.is_match(text))
-            .then_some(origin)
-            .flatten()
+        self.patterns.iter().any(|pattern| pattern.is_match(text)).then_some(origin).flatten()
     }
 }
 
@@ -174,17 +140,12 @@ fn has_wildcard(items: &[String]) -> bool {
 
 /// Adds `Origin` to `Vary` unless it is there.
 fn vary_by_origin(headers: &mut HeaderMap) {
-    let mut names = headers
-        .get_all(header::VARY)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut names = headers.get_all(header::VARY).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     if names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"origin")) {
         return;
     }
     let joined = match headers.get(header::VARY) {
-        Some(line) if !line.is_empty() => {
-            HeaderValue::from_bytes(&[line.as_bytes(), b",Origin"].concat()).ok()
-        }
+        Some(line) if !line.is_empty() => HeaderValue::from_bytes(&[line.as_bytes(), b",Origin"].concat()).ok(),
         _ => None,
     };
     let value = joined.unwrap_or(HeaderValue::from_static("Origin"));

@@ -27,33 +27,16 @@ impl Security {
         let development = keys.is_development;
         let (mut always, mut secure_only) = (browser_fields(keys)?, Vec::new());
         if keys.sts_seconds > 0 && !development {
-            let field = (
-                header::STRICT_TRANSPORT_SECURITY,
-                field_value(&transport_security(keys))?,
-            );
-            if keys.force_sts_header {
-                &mut always
-            } else {
-                &mut secure_only
-            }
-            .push(field);
+            let field = (header::STRICT_TRANSPORT_SECURITY, field_value(&transport_security(keys))?);
+            if keys.force_sts_header { &mut always } else { &mut secure_only }.push(field);
         }
-        if let Some(pins) = keys
-            .public_key
-            .as_deref()
-            .filter(|pins| !pins.is_empty() && !development)
-        {
+        if let Some(pins) = keys.public_key.as_deref().filter(|pins| !pins.is_empty() && !development) {
             secure_only.push((header::PUBLIC_KEY_PINS, field_value(pins)?));
         }
-        let hosts = if development {
-            &[][..]
-        } else {
-            &keys.allowed_hosts
-        };
+        let hosts = if development { &[][..] } else { &keys.allowed_hosts };
         let host_fields = keys.hosts_proxy_headers.iter().map(|name| field_name(name));
         let tls_fields = keys.ssl_proxy_headers.iter();
-        let tls_fields =
-            tls_fields.map(|(name, value)| Ok((field_name(name)?, field_value(value)?)));
+        let tls_fields = tls_fields.map(|(name, value)| Ok((field_name(name)?, field_value(value)?)));
         Ok(Self {
             always: always.into(),
             secure_only: secure_only.into(),
@@ -71,17 +54,9 @@ impl Security {
         if !self.checks_hosts() {
             return true;
         }
-        let told = self
-            .host_fields
-            .iter()
-            .filter_map(|name| headers.get(name))
-            .find(|value| !value.is_empty());
-        let host = told
-            .or_else(|| headers.get(header::HOST))
-            .map_or(&[][..], |value| value.as_bytes());
-        self.allowed_hosts
-            .iter()
-            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(host))
+        let told = self.host_fields.iter().filter_map(|name| headers.get(name)).find(|value| !value.is_empty());
+        let host = told.or_else(|| headers.get(header::HOST)).map_or(&[][..], |value| value.as_bytes());
+        self.allowed_hosts.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(host))
     }
 
     /// Whether responses depend on [`Self::is_secure`].
@@ -90,11 +65,7 @@ impl Security {
     }
 
     pub(super) fn is_secure(&self, head: &Head<'_>) -> bool {
-        head.tls
-            || self
-                .tls_fields
-                .iter()
-                .any(|(name, value)| head.parts.headers.get(name) == Some(value))
+        head.tls || self.tls_fields.iter().any(|(name, value)| head.parts.headers.get(name) == Some(value))
     }
 
     pub(super) fn has_response_half(&self) -> bool {
@@ -102,11 +73,7 @@ impl Security {
     }
 
     pub(super) fn response(&self, memo: &Memo, headers: &mut HeaderMap) {
-        let secure_only = if memo.secure {
-            &self.secure_only[..]
-        } else {
-            &[]
-        };
+        let secure_only = if memo.secure { &self.secure_only[..] } else { &[] };
         for (name, value) in self.always.iter().chain(secure_only) {
             headers.insert(name, value.clone());
         }
@@ -123,39 +90,22 @@ fn browser_fields(keys: &config::Headers) -> Result<Vec<Field>, CompileError> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let flag = |set: bool, text: &str| set.then(|| text.to_owned());
     let frame = given(&keys.custom_frame_options_value).or_else(|| flag(keys.frame_deny, "DENY"));
-    let xss = given(&keys.custom_browser_xss_value)
-        .or_else(|| flag(keys.browser_xss_filter, "1; mode=block"));
+    let xss = given(&keys.custom_browser_xss_value).or_else(|| flag(keys.browser_xss_filter, "1; mode=block"));
     let fields = [
         (header::X_FRAME_OPTIONS, frame),
-        (
-            header::X_CONTENT_TYPE_OPTIONS,
-            flag(keys.content_type_nosniff, "nosniff"),
-        ),
+        (header::X_CONTENT_TYPE_OPTIONS, flag(keys.content_type_nosniff, "nosniff")),
         (header::X_XSS_PROTECTION, xss),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            given(&keys.content_security_policy),
-        ),
-        (
-            header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
-            given(&keys.content_security_policy_report_only),
-        ),
+        (header::CONTENT_SECURITY_POLICY, given(&keys.content_security_policy)),
+        (header::CONTENT_SECURITY_POLICY_REPORT_ONLY, given(&keys.content_security_policy_report_only)),
         (header::REFERRER_POLICY, given(&keys.referrer_policy)),
         (PERMISSIONS_POLICY, given(&keys.permissions_policy)),
     ];
-    let set = fields
-        .into_iter()
-        .filter_map(|(name, text)| Some((name, text?)));
-    set.map(|(name, text)| Ok((name, field_value(&text)?)))
-        .collect()
+    let set = fields.into_iter().filter_map(|(name, text)| Some((name, text?)));
+    set.map(|(name, text)| Ok((name, field_value(&text)?))).collect()
 }
 
 fn transport_security(keys: &config::Headers) -> String {
-    let subdomains = if keys.sts_include_subdomains {
-        "; includeSubDomains"
-    } else {
-        ""
-    };
+    let subdomains = if keys.sts_include_subdomains { "; includeSubDomains" } else { "" };
     let preload = if keys.sts_preload { "; preload" } else { "" };
     format!("max-age={}{subdomains}{preload}", keys.sts_seconds)
 }

@@ -9,10 +9,7 @@ fn compiled(keys: Keys) -> Headers {
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn strings(items: &[&str]) -> Vec<String> {
@@ -20,23 +17,12 @@ fn strings(items: &[&str]) -> Vec<String> {
 }
 
 fn patterns(items: &[&str]) -> Vec<Pattern> {
-    items
-        .iter()
-        .map(|item| Pattern(Regex::new(item).unwrap()))
-        .collect()
+    items.iter().map(|item| Pattern(Regex::new(item).unwrap())).collect()
 }
 
 fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
-    let mut parts = Request::builder()
-        .method(method)
-        .uri("/")
-        .body(())
-        .unwrap()
-        .into_parts()
-        .0;
-    parts
-        .headers
-        .insert(header::HOST, HeaderValue::from_static("h:80"));
+    let mut parts = Request::builder().method(method).uri("/").body(()).unwrap().into_parts().0;
+    parts.headers.insert(header::HOST, HeaderValue::from_static("h:80"));
     for (name, value) in fields {
         parts.headers.append(*name, HeaderValue::from_static(value));
     }
@@ -44,32 +30,16 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
 }
 
 fn sorted(headers: &HeaderMap) -> String {
-    let mut lines: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
-        .collect();
+    let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
     lines.sort();
     lines.join(" ")
 }
 
 /// The fields of a response to a request, as the gateway would run both halves.
-fn responded(
-    headers: &Headers,
-    mut parts: Parts,
-    tls: bool,
-    from_backend: &[(&'static str, &'static str)],
-) -> String {
-    let mut head = Head {
-        parts: &mut parts,
-        client: std::net::Ipv4Addr::LOCALHOST.into(),
-        tls,
-        port: if tls { 443 } else { 80 },
-    };
-    let memo = if headers.needs_memo() {
-        headers.memo(&head)
-    } else {
-        Memo::default()
-    };
+fn responded(headers: &Headers, mut parts: Parts, tls: bool, from_backend: &[(&'static str, &'static str)]) -> String {
+    let mut head =
+        Head { parts: &mut parts, client: std::net::Ipv4Addr::LOCALHOST.into(), tls, port: if tls { 443 } else { 80 } };
+    let memo = if headers.needs_memo() { headers.memo(&head) } else { Memo::default() };
     assert_eq!(headers.request(&mut head), ControlFlow::Continue(()));
     let mut response = HeaderMap::new();
     for (name, value) in from_backend {
@@ -82,53 +52,25 @@ fn responded(
 }
 
 fn requested(keys: Keys, parts: &mut Parts) -> ControlFlow<Answer> {
-    let mut head = Head {
-        parts,
-        client: std::net::Ipv4Addr::LOCALHOST.into(),
-        tls: false,
-        port: 80,
-    };
+    let mut head = Head { parts, client: std::net::Ipv4Addr::LOCALHOST.into(), tls: false, port: 80 };
     compiled(keys).request(&mut head)
 }
 
 #[test]
 fn request_fields_are_set_and_removed() {
-    let fields = [
-        ("x-set", "new"),
-        ("x-removed", ""),
-        ("x-missing", ""),
-        ("host", "backend.local"),
-        ("x-other", "1"),
-    ];
-    let keys = Keys {
-        custom_request_headers: pairs(&fields),
-        ..Keys::default()
-    };
+    let fields = [("x-set", "new"), ("x-removed", ""), ("x-missing", ""), ("host", "backend.local"), ("x-other", "1")];
+    let keys = Keys { custom_request_headers: pairs(&fields), ..Keys::default() };
     let headers = compiled(keys.clone());
     assert!(!headers.has_response_half() && !headers.needs_memo());
-    let mut parts = asked(
-        Method::GET,
-        &[
-            ("x-set", "old"),
-            ("x-set", "older"),
-            ("x-removed", "a"),
-            ("x-kept", "k"),
-        ],
-    );
+    let mut parts = asked(Method::GET, &[("x-set", "old"), ("x-set", "older"), ("x-removed", "a"), ("x-kept", "k")]);
     assert_eq!(requested(keys, &mut parts), ControlFlow::Continue(()));
-    assert_eq!(
-        sorted(&parts.headers),
-        "host=backend.local x-kept=k x-other=1 x-set=new"
-    );
+    assert_eq!(sorted(&parts.headers), "host=backend.local x-kept=k x-other=1 x-set=new");
     assert_eq!(parts.extensions.get::<WithoutForwardedFor>(), None);
 }
 
 #[test]
 fn removing_the_host_keeps_it_and_removing_x_forwarded_for_is_told() {
-    let keys = Keys {
-        custom_request_headers: pairs(&[("host", ""), ("x-forwarded-for", "")]),
-        ..Keys::default()
-    };
+    let keys = Keys { custom_request_headers: pairs(&[("host", ""), ("x-forwarded-for", "")]), ..Keys::default() };
     let mut parts = asked(Method::GET, &[("x-forwarded-for", "10.0.0.1")]);
     assert_eq!(requested(keys, &mut parts), ControlFlow::Continue(()));
     assert_eq!(sorted(&parts.headers), "host=h:80");
@@ -138,17 +80,9 @@ fn removing_the_host_keeps_it_and_removing_x_forwarded_for_is_told() {
 #[test]
 fn response_fields_are_set_and_removed() {
     let fields = [("x-set", "new"), ("server", ""), ("x-added", "1")];
-    let headers = compiled(Keys {
-        custom_response_headers: pairs(&fields),
-        ..Keys::default()
-    });
+    let headers = compiled(Keys { custom_response_headers: pairs(&fields), ..Keys::default() });
     assert!(headers.has_response_half() && !headers.needs_memo());
-    let backend = [
-        ("x-set", "old"),
-        ("x-set", "older"),
-        ("server", "s"),
-        ("x-kept", "k"),
-    ];
+    let backend = [("x-set", "old"), ("x-set", "older"), ("server", "s"), ("x-kept", "k")];
     let found = responded(&headers, asked(Method::GET, &[]), false, &backend);
     assert_eq!(found, "x-added=1 x-kept=k x-set=new");
 }
@@ -194,10 +128,7 @@ fn a_preflight_is_answered() {
              access-control-max-age=0 content-length=0",
         ),
         (
-            Keys {
-                access_control_allow_origin_list: star(),
-                ..Keys::default()
-            },
+            Keys { access_control_allow_origin_list: star(), ..Keys::default() },
             "access-control-allow-origin=* content-length=0",
         ),
         (
@@ -223,29 +154,14 @@ fn a_preflight_is_answered() {
              access-control-expose-headers=x-a,x-b content-length=0",
         ),
         (
-            Keys {
-                access_control_allow_origin_list_regex: patterns(&["^https://[a-c]\\.x$"]),
-                ..Keys::default()
-            },
+            Keys { access_control_allow_origin_list_regex: patterns(&["^https://[a-c]\\.x$"]), ..Keys::default() },
             "access-control-allow-origin=https://a.x content-length=0",
         ),
-        (
-            Keys {
-                add_vary_header: true,
-                ..Keys::default()
-            },
-            "content-length=0",
-        ),
+        (Keys { add_vary_header: true, ..Keys::default() }, "content-length=0"),
     ];
     for (keys, expected) in cases {
-        let answer = requested(keys.clone(), &mut preflight())
-            .break_value()
-            .unwrap();
-        assert_eq!(
-            (answer.status, answer.body.len()),
-            (StatusCode::OK, 0),
-            "{keys:?}"
-        );
+        let answer = requested(keys.clone(), &mut preflight()).break_value().unwrap();
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{keys:?}");
         assert_eq!(sorted(&answer.headers), expected, "{keys:?}");
     }
 }
@@ -259,139 +175,68 @@ fn only_a_preflight_under_cors_keys_is_answered() {
     };
     let mut get = preflight();
     get.method = Method::GET;
-    let others = [
-        get,
-        without("origin"),
-        without("access-control-request-method"),
-        asked(Method::OPTIONS, &[]),
-    ];
+    let others = [get, without("origin"), without("access-control-request-method"), asked(Method::OPTIONS, &[])];
     for mut parts in others {
-        assert_eq!(
-            requested(cors(), &mut parts),
-            ControlFlow::Continue(()),
-            "{parts:?}"
-        );
+        assert_eq!(requested(cors(), &mut parts), ControlFlow::Continue(()), "{parts:?}");
     }
-    let plain = Keys {
-        custom_response_headers: pairs(&[("x-a", "1")]),
-        frame_deny: true,
-        ..Keys::default()
-    };
-    assert_eq!(
-        requested(plain, &mut preflight()),
-        ControlFlow::Continue(())
-    );
+    let plain = Keys { custom_response_headers: pairs(&[("x-a", "1")]), frame_deny: true, ..Keys::default() };
+    assert_eq!(requested(plain, &mut preflight()), ControlFlow::Continue(()));
     let mut bare = without("access-control-request-headers");
     assert!(requested(cors(), &mut bare).is_break());
 }
 
 #[test]
 fn responses_tell_which_origins_may_read_them() {
-    let list = |items: &[&str]| Keys {
-        access_control_allow_origin_list: strings(items),
-        ..Keys::default()
-    };
-    let regex = |items: &[&str]| Keys {
-        access_control_allow_origin_list_regex: patterns(items),
-        ..Keys::default()
-    };
-    let with_credentials = |keys| Keys {
-        access_control_allow_credentials: true,
-        ..keys
-    };
+    let list = |items: &[&str]| Keys { access_control_allow_origin_list: strings(items), ..Keys::default() };
+    let regex = |items: &[&str]| Keys { access_control_allow_origin_list_regex: patterns(items), ..Keys::default() };
+    let with_credentials = |keys| Keys { access_control_allow_credentials: true, ..keys };
     let cases = [
-        (
-            list(&["https://a.x"]),
-            "https://a.x",
-            "access-control-allow-origin=https://a.x",
-        ),
+        (list(&["https://a.x"]), "https://a.x", "access-control-allow-origin=https://a.x"),
         (list(&["https://a.x"]), "https://b.x", ""),
         (list(&["https://a.x"]), "", ""),
-        (
-            list(&["https://b.x", "*"]),
-            "https://a.x",
-            "access-control-allow-origin=*",
-        ),
+        (list(&["https://b.x", "*"]), "https://a.x", "access-control-allow-origin=*"),
         (list(&["*"]), "", "access-control-allow-origin=*"),
         (
             with_credentials(list(&["*"])),
             "https://a.x",
             "access-control-allow-credentials=true access-control-allow-origin=https://a.x",
         ),
-        (
-            with_credentials(list(&["*"])),
-            "",
-            "access-control-allow-credentials=true",
-        ),
-        (
-            regex(&["^https://[ab]\\.x$"]),
-            "https://a.x",
-            "access-control-allow-origin=https://a.x",
-        ),
+        (with_credentials(list(&["*"])), "", "access-control-allow-credentials=true"),
+        (regex(&["^https://[ab]\\.x$"]), "https://a.x", "access-control-allow-origin=https://a.x"),
         (regex(&["^https://[ab]\\.x$"]), "https://c.x", ""),
         (regex(&[".*"]), "", ""),
         (
-            Keys {
-                access_control_expose_headers: strings(&["x-a", "x-b"]),
-                ..Keys::default()
-            },
+            Keys { access_control_expose_headers: strings(&["x-a", "x-b"]), ..Keys::default() },
             "",
             "access-control-expose-headers=x-a,x-b",
         ),
         (
-            with_credentials(Keys {
-                access_control_expose_headers: strings(&["*"]),
-                ..Keys::default()
-            }),
+            with_credentials(Keys { access_control_expose_headers: strings(&["*"]), ..Keys::default() }),
             "",
             "access-control-allow-credentials=true",
         ),
     ];
     for (keys, origin, expected) in cases {
-        let fields = if origin.is_empty() {
-            vec![]
-        } else {
-            vec![("origin", origin)]
-        };
-        let found = responded(
-            &compiled(keys.clone()),
-            asked(Method::GET, &fields),
-            false,
-            &[],
-        );
+        let fields = if origin.is_empty() { vec![] } else { vec![("origin", origin)] };
+        let found = responded(&compiled(keys.clone()), asked(Method::GET, &fields), false, &[]);
         assert_eq!(found, expected, "{keys:?} {origin}");
     }
 }
 
 #[test]
 fn cors_overwrites_what_the_backend_says() {
-    let backend = [
-        ("access-control-allow-origin", "*"),
-        ("access-control-allow-origin", "x"),
-    ];
+    let backend = [("access-control-allow-origin", "*"), ("access-control-allow-origin", "x")];
     let parts = asked(Method::GET, &[("origin", "https://a.x")]);
-    assert_eq!(
-        responded(&compiled(cors()), parts, false, &backend),
-        "access-control-allow-origin=https://a.x"
-    );
+    assert_eq!(responded(&compiled(cors()), parts, false, &backend), "access-control-allow-origin=https://a.x");
     let parts = asked(Method::GET, &[("origin", "https://c.x")]);
-    assert_eq!(
-        responded(&compiled(cors()), parts, false, &backend[..1]),
-        "access-control-allow-origin=*"
-    );
+    assert_eq!(responded(&compiled(cors()), parts, false, &backend[..1]), "access-control-allow-origin=*");
 }
 
 #[test]
 fn the_origin_is_the_clients_even_if_the_backend_is_not_told() {
-    let keys = Keys {
-        custom_request_headers: pairs(&[("origin", "")]),
-        ..cors()
-    };
+    let keys = Keys { custom_request_headers: pairs(&[("origin", "")]), ..cors() };
     let parts = asked(Method::GET, &[("origin", "https://a.x")]);
-    assert_eq!(
-        responded(&compiled(keys), parts, false, &[]),
-        "access-control-allow-origin=https://a.x"
-    );
+    assert_eq!(responded(&compiled(keys), parts, false, &[]), "access-control-allow-origin=https://a.x");
 }
 
 /// What the backend sends, and what the client gets.
@@ -399,10 +244,7 @@ type Varied<'a> = (&'a [(&'static str, &'static str)], &'a str);
 
 #[test]
 fn vary_names_origin_once() {
-    let headers = compiled(Keys {
-        add_vary_header: true,
-        ..Keys::default()
-    });
+    let headers = compiled(Keys { add_vary_header: true, ..Keys::default() });
     assert!(!headers.needs_memo());
     let cases: [Varied<'_>; 6] = [
         (&[], "vary=Origin"),
@@ -413,11 +255,7 @@ fn vary_names_origin_once() {
         (&[("vary", "")], "vary=Origin"),
     ];
     for (backend, expected) in cases {
-        assert_eq!(
-            responded(&headers, asked(Method::GET, &[]), false, backend),
-            expected,
-            "{backend:?}"
-        );
+        assert_eq!(responded(&headers, asked(Method::GET, &[]), false, backend), expected, "{backend:?}");
     }
 }
 
@@ -432,34 +270,13 @@ fn added(change: impl FnOnce(&mut Keys), tls: bool) -> String {
 fn browsers_are_told_to_be_careful() {
     let some = |text: &str| Some(text.to_owned());
     let cases = [
-        (
-            added(|k| k.frame_deny = true, false),
-            "x-frame-options=DENY",
-        ),
-        (
-            added(|k| k.content_type_nosniff = true, false),
-            "x-content-type-options=nosniff",
-        ),
-        (
-            added(|k| k.browser_xss_filter = true, false),
-            "x-xss-protection=1; mode=block",
-        ),
-        (
-            added(|k| k.content_security_policy = some("a 'b'"), false),
-            "content-security-policy=a 'b'",
-        ),
-        (
-            added(|k| k.content_security_policy_report_only = some("a"), false),
-            "content-security-policy-report-only=a",
-        ),
-        (
-            added(|k| k.referrer_policy = some("same-origin"), false),
-            "referrer-policy=same-origin",
-        ),
-        (
-            added(|k| k.permissions_policy = some("camera=()"), false),
-            "permissions-policy=camera=()",
-        ),
+        (added(|k| k.frame_deny = true, false), "x-frame-options=DENY"),
+        (added(|k| k.content_type_nosniff = true, false), "x-content-type-options=nosniff"),
+        (added(|k| k.browser_xss_filter = true, false), "x-xss-protection=1; mode=block"),
+        (added(|k| k.content_security_policy = some("a 'b'"), false), "content-security-policy=a 'b'"),
+        (added(|k| k.content_security_policy_report_only = some("a"), false), "content-security-policy-report-only=a"),
+        (added(|k| k.referrer_policy = some("same-origin"), false), "referrer-policy=same-origin"),
+        (added(|k| k.permissions_policy = some("camera=()"), false), "permissions-policy=camera=()"),
         (added(|k| k.referrer_policy = some(""), false), ""),
         (added(|_| (), true), ""),
     ];
@@ -486,17 +303,11 @@ fn response_fields_win_over_hardening_ones() {
     let keys = Keys {
         frame_deny: true,
         content_type_nosniff: true,
-        custom_response_headers: pairs(&[
-            ("x-frame-options", ""),
-            ("x-content-type-options", "other"),
-        ]),
+        custom_response_headers: pairs(&[("x-frame-options", ""), ("x-content-type-options", "other")]),
         ..Keys::default()
     };
     let backend = [("x-frame-options", "ALLOW")];
-    assert_eq!(
-        responded(&compiled(keys), asked(Method::GET, &[]), false, &backend),
-        "x-content-type-options=other"
-    );
+    assert_eq!(responded(&compiled(keys), asked(Method::GET, &[]), false, &backend), "x-content-type-options=other");
 }
 
 #[test]
@@ -506,29 +317,11 @@ fn strict_transport_security_is_for_tls() {
     let cases = [
         (added(|k| k.sts_seconds = 60, true), plain),
         (added(|k| k.sts_seconds = 60, false), ""),
-        (
-            added(|k| (k.sts_seconds, k.force_sts_header) = (60, true), false),
-            plain,
-        ),
-        (
-            added(
-                |k| (k.sts_seconds, k.sts_include_subdomains, k.sts_preload) = (60, true, true),
-                true,
-            ),
-            whole,
-        ),
-        (
-            added(|k| (k.sts_seconds, k.is_development) = (60, true), true),
-            "",
-        ),
-        (
-            added(|k| (k.sts_preload, k.force_sts_header) = (true, true), true),
-            "",
-        ),
-        (
-            added(|k| k.public_key = Some("pins".to_owned()), true),
-            "public-key-pins=pins",
-        ),
+        (added(|k| (k.sts_seconds, k.force_sts_header) = (60, true), false), plain),
+        (added(|k| (k.sts_seconds, k.sts_include_subdomains, k.sts_preload) = (60, true, true), true), whole),
+        (added(|k| (k.sts_seconds, k.is_development) = (60, true), true), ""),
+        (added(|k| (k.sts_preload, k.force_sts_header) = (true, true), true), ""),
+        (added(|k| k.public_key = Some("pins".to_owned()), true), "public-key-pins=pins"),
         (added(|k| k.public_key = Some("pins".to_owned()), false), ""),
     ];
     for (at, (found, expected)) in cases.iter().enumerate() {
@@ -539,42 +332,24 @@ fn strict_transport_security_is_for_tls() {
 #[test]
 fn tls_may_have_ended_at_a_proxy_in_front() {
     let keys = |fields: &[(&str, &str)]| {
-        compiled(Keys {
-            sts_seconds: 60,
-            ssl_proxy_headers: pairs(fields),
-            ..Keys::default()
-        })
+        compiled(Keys { sts_seconds: 60, ssl_proxy_headers: pairs(fields), ..Keys::default() })
     };
     let told = |proto: &'static str| asked(Method::GET, &[("x-forwarded-proto", proto)]);
     let proxied = keys(&[("x-proto", "tls"), ("x-forwarded-proto", "https")]);
     assert!(proxied.needs_memo());
-    assert_eq!(
-        responded(&proxied, told("https"), false, &[]),
-        "strict-transport-security=max-age=60"
-    );
+    assert_eq!(responded(&proxied, told("https"), false, &[]), "strict-transport-security=max-age=60");
     assert_eq!(responded(&proxied, told("http"), false, &[]), "");
     assert_eq!(responded(&keys(&[]), told("https"), false, &[]), "");
 }
 
 #[test]
 fn hosts_that_are_not_allowed_are_refused() {
-    let keys = || Keys {
-        allowed_hosts: strings(&["A.x", "b.x:81"]),
-        ..Keys::default()
-    };
-    let proxied = || Keys {
-        hosts_proxy_headers: strings(&["x-first", "x-second"]),
-        ..keys()
-    };
-    let renamed = || Keys {
-        custom_request_headers: pairs(&[("host", "a.x")]),
-        ..keys()
-    };
+    let keys = || Keys { allowed_hosts: strings(&["A.x", "b.x:81"]), ..Keys::default() };
+    let proxied = || Keys { hosts_proxy_headers: strings(&["x-first", "x-second"]), ..keys() };
+    let renamed = || Keys { custom_request_headers: pairs(&[("host", "a.x")]), ..keys() };
     let host = |host: &'static str| {
         let mut parts = asked(Method::GET, &[]);
-        parts
-            .headers
-            .insert(header::HOST, HeaderValue::from_static(host));
+        parts.headers.insert(header::HOST, HeaderValue::from_static(host));
         parts
     };
     let cases = [
@@ -583,35 +358,17 @@ fn hosts_that_are_not_allowed_are_refused() {
         (keys(), host("a.x:80"), false),
         (keys(), host("b.x"), false),
         (proxied(), asked(Method::GET, &[("x-second", "a.x")]), true),
-        (
-            proxied(),
-            asked(Method::GET, &[("x-first", "c.x"), ("x-second", "a.x")]),
-            false,
-        ),
-        (
-            proxied(),
-            asked(Method::GET, &[("x-first", ""), ("x-second", "a.x")]),
-            true,
-        ),
+        (proxied(), asked(Method::GET, &[("x-first", "c.x"), ("x-second", "a.x")]), false),
+        (proxied(), asked(Method::GET, &[("x-first", ""), ("x-second", "a.x")]), true),
         (proxied(), host("a.x"), true),
         (renamed(), host("c.x"), true),
-        (
-            Keys {
-                is_development: true,
-                ..keys()
-            },
-            host("c.x"),
-            true,
-        ),
+        (Keys { is_development: true, ..keys() }, host("c.x"), true),
     ];
     for (keys, mut parts, allowed) in cases {
         let answer = requested(keys.clone(), &mut parts).break_value();
         assert_eq!(answer.is_none(), allowed, "{keys:?} {:?}", parts.headers);
         if let Some(answer) = answer {
-            assert_eq!(
-                (answer.status.as_u16(), &*answer.body),
-                (500, &b"Bad Host\n"[..])
-            );
+            assert_eq!((answer.status.as_u16(), &*answer.body), (500, &b"Bad Host\n"[..]));
         }
     }
 }
@@ -624,9 +381,7 @@ fn a_refused_host_still_gets_response_fields_and_cors() {
         custom_response_headers: pairs(&[("x-a", "1")]),
         ..cors()
     };
-    let answer = requested(keys, &mut asked(Method::GET, &[("origin", "https://a.x")]))
-        .break_value()
-        .unwrap();
+    let answer = requested(keys, &mut asked(Method::GET, &[("origin", "https://a.x")])).break_value().unwrap();
     assert_eq!(
         sorted(&answer.headers),
         "access-control-allow-origin=https://a.x content-type=text/plain; charset=utf-8 \

@@ -12,17 +12,15 @@ fn reads(expression: &Expression, request: &Request) -> bool {
         Expression::Matcher(Matcher::Host(pattern)) => {
             let labels: Vec<_> = request.host.split('.').collect();
             let starred = [&["*"], &labels[1..]].concat().join(".");
-            !request.host.is_empty()
-                && (pattern == "*" || *pattern == request.host || *pattern == starred)
+            !request.host.is_empty() && (pattern == "*" || *pattern == request.host || *pattern == starred)
         }
         Expression::Matcher(Matcher::HostRegexp(regex)) => {
             !request.host.is_empty() && regex.is_match(request.host.as_bytes())
         }
         Expression::Matcher(Matcher::PathPrefix(prefix)) => request.path.starts_with(prefix),
-        Expression::Matcher(Matcher::Header { name, value }) => request
-            .headers
-            .iter()
-            .any(|(found, line)| found.as_str() == name && line == value),
+        Expression::Matcher(Matcher::Header { name, value }) => {
+            request.headers.iter().any(|(found, line)| found.as_str() == name && line == value)
+        }
         other => panic!("the oracle does not know {other:?}"),
     }
 }
@@ -31,16 +29,9 @@ fn plain_find(routes: &[Route], request: &Request) -> Option<usize> {
     let mut order: Vec<usize> = (0..routes.len()).collect();
     order.sort_by_key(|at| {
         let route = &routes[*at];
-        (
-            -route.priority,
-            route.provider_rank,
-            route.name.clone(),
-            *at,
-        )
+        (-route.priority, route.provider_rank, route.name.clone(), *at)
     });
-    order
-        .into_iter()
-        .find(|at| reads(&routes[*at].rule.expression, request))
+    order.into_iter().find(|at| reads(&routes[*at].rule.expression, request))
 }
 
 fn expressions() -> impl Strategy<Value = Expression> {
@@ -61,12 +52,7 @@ fn expressions() -> impl Strategy<Value = Expression> {
 }
 
 fn routes() -> impl Strategy<Value = Vec<Route>> {
-    let one = (
-        expressions(),
-        0..4_i64,
-        0..2_u32,
-        select(vec!["a", "b", "c"]),
-    );
+    let one = (expressions(), 0..4_i64, 0..2_u32, select(vec!["a", "b", "c"]));
     let one = one.prop_map(|(expression, priority, provider_rank, name)| Route {
         provider_rank,
         ..route(name, priority, expression)
@@ -75,14 +61,8 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
 }
 
 fn requests() -> impl Strategy<Value = Request> {
-    let hosts = vec![
-        "", "a.x", "b.x", "x", "a.b.x", "c.b.x", "c.x", "y", "z.a", ".x",
-    ];
-    let parts = (
-        select(hosts),
-        select(vec!["/", "/p", "/p/q", "/z"]),
-        select(vec!["", "1", "2"]),
-    );
+    let hosts = vec!["", "a.x", "b.x", "x", "a.b.x", "c.b.x", "c.x", "y", "z.a", ".x"];
+    let parts = (select(hosts), select(vec!["/", "/p", "/p/q", "/z"]), select(vec!["", "1", "2"]));
     parts.prop_map(|(host, path, value)| Request {
         host: host.to_owned(),
         path: path.to_owned(),
