@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpStream;
 
 use self::{
     detect::{Opened, open},
@@ -24,7 +23,7 @@ use crate::{
     forwarded::Peer,
     http::{serve_http1, serve_http2},
     metrics::{EntryPointId, TlsLabels},
-    stream::Stream,
+    stream::{Stream, socket::Socket},
     tls::OptionsId,
     worker::Worker,
 };
@@ -74,11 +73,11 @@ impl std::fmt::Debug for Connection {
 }
 
 /// Serves a socket that was just accepted, to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, tcp: TcpStream, peer: SocketAddr) {
+pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, socket: Socket, peer: SocketAddr) {
     let _held = worker.hold();
     let _open = Open::new(&worker, &entry);
     let opened = tokio::select! {
-        opened = open(&worker, &entry, tcp, peer) => opened,
+        opened = open(&worker, &entry, socket, peer) => opened,
         // It has said nothing yet, and the gateway is ending.
         () = worker.no_longer_patient() => return,
     };

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rollgate_config::static_config::{EntryPoint as Settings, INTERNAL, Static};
 
-use crate::{forwarded::ForwardedPolicy, metrics::EntryPointId, path::PathRules};
+use crate::{forwarded::ForwardedPolicy, metrics::{EntryPointId, Metrics}, path::PathRules};
 
 /// What every connection of an entry point shares.
 #[derive(Debug)]
@@ -64,4 +64,15 @@ impl EntryPoint {
             logs_own: statics.access_log.as_ref().is_some_and(|log| log.add_internals),
         }
     }
+}
+
+/// Every entry point of a configuration, as if it listened on loopback: for what needs no socket.
+pub(crate) fn unbound(statics: &Static, metrics: &Metrics) -> Vec<Arc<EntryPoint>> {
+    let made = statics.entry_points.iter().enumerate().map(|(index, (name, settings))| {
+        let port = settings.address.value.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+        let address = ([127, 0, 0, 1], port).into();
+        let id = metrics.entry_point_id(name);
+        Arc::new(EntryPoint::new(index, name, id, settings, address, "localhost", statics))
+    });
+    made.collect()
 }

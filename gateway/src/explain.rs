@@ -7,7 +7,7 @@ use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::S
 
 use crate::{
     compile::Compiler,
-    entry_point::EntryPoint,
+    entry_point,
     metrics::Metrics,
     path,
     router::{Facts, Outcome},
@@ -101,16 +101,7 @@ pub fn explain(
     question: &Question,
 ) -> Result<Explanation, Vec<Problem>> {
     let metrics = Arc::new(Metrics::new(None).expect("without labels there is nothing to refuse"));
-    let entry_points: Vec<Arc<EntryPoint>> = statics
-        .entry_points
-        .iter()
-        .enumerate()
-        .map(|(index, (name, settings))| {
-            let port = settings.address.value.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-            let id = metrics.entry_point_id(name);
-            Arc::new(EntryPoint::new(index, name, id, settings, ([127, 0, 0, 1], port).into(), "localhost", statics))
-        })
-        .collect();
+    let entry_points = entry_point::unbound(statics, &metrics);
     let place = entry_points.iter().position(|entry| *entry.name == *question.entry_point).unwrap_or_default();
     let entry = entry_points[place].clone();
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");

@@ -57,6 +57,9 @@ mod compile;
 mod entry_point;
 mod error;
 mod explain;
+#[cfg(feature = "in-memory")]
+#[doc(hidden)]
+pub mod memory;
 mod shared;
 mod snapshot;
 

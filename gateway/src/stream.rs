@@ -1,6 +1,7 @@
 //! A client's byte stream: plain or TLS, with the bytes that were read to find out which.
 
 pub(crate) mod gather;
+pub(crate) mod socket;
 
 use std::{
     io,
@@ -10,18 +11,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use self::socket::Socket;
 use crate::connection::phase::{Phase, State};
 
 /// A socket and what was already read from it.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    pub(crate) tcp: TcpStream,
+    pub(crate) socket: Socket,
     pub(crate) prefix: Bytes,
 }
 
@@ -58,13 +57,13 @@ impl AsyncRead for Raw {
             }
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Raw {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -72,7 +71,7 @@ impl AsyncWrite for Raw {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -84,7 +83,7 @@ impl AsyncWrite for Raw {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     pool::Pools,
     shared::Shared,
     snapshot::Snapshot,
+    stream::socket::Socket,
 };
 
 /// What the requests of one thread share.
@@ -130,7 +131,7 @@ async fn accept(worker: Rc<Worker>, entry: Arc<EntryPoint>, listener: TcpListene
         };
         match accepted {
             Ok((tcp, peer)) => {
-                tokio::task::spawn_local(connection::serve(worker.clone(), entry.clone(), tcp, peer));
+                tokio::task::spawn_local(connection::serve(worker.clone(), entry.clone(), Socket::Tcp(tcp), peer));
             }
             Err(error) => {
                 tracing::warn!(entry_point = %entry.name, %error, "accepting failed");
@@ -141,7 +142,7 @@ async fn accept(worker: Rc<Worker>, entry: Arc<EntryPoint>, listener: TcpListene
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
         clock::renew(Instant::now());
         Rc::new(Self {
             snapshot: RefCell::new(Rc::new(Local(shared.current.load_full()))),

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use rustls::server::Acceptor;
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::TlsSession;
@@ -13,7 +13,7 @@ use crate::{
     entry_point::EntryPoint,
     metrics::TlsLabels,
     proxy_protocol::{self, Progress},
-    stream::{Kind, Raw},
+    stream::{Kind, Raw, socket::Socket},
     worker::Worker,
 };
 
@@ -29,10 +29,10 @@ pub(crate) struct Opened {
 pub(crate) async fn open(
     worker: &Rc<Worker>,
     entry: &EntryPoint,
-    tcp: TcpStream,
+    socket: Socket,
     peer: SocketAddr,
 ) -> io::Result<Option<Opened>> {
-    let reading = first_bytes(entry, tcp, peer);
+    let reading = first_bytes(entry, socket, peer);
     let read = limited(entry.settings.timeouts.header, reading).await.transpose()?.flatten();
     let Some(First { raw, client, speaks }) = read else { return Ok(None) };
     match speaks {
@@ -61,13 +61,13 @@ enum Speaks {
     Tls,
 }
 
-async fn first_bytes(entry: &EntryPoint, mut tcp: TcpStream, peer: SocketAddr) -> io::Result<Option<First>> {
+async fn first_bytes(entry: &EntryPoint, mut socket: Socket, peer: SocketAddr) -> io::Result<Option<First>> {
     let mut buffer = BytesMut::with_capacity(FIRST_READ);
     let mut client = peer;
     let proxy = entry.settings.proxy_protocol.as_ref();
     let mut expects_proxy = proxy.is_some();
     loop {
-        if tcp.read_buf(&mut buffer).await? == 0 {
+        if socket.read_buf(&mut buffer).await? == 0 {
             return Ok(None);
         }
         if expects_proxy {
@@ -88,7 +88,7 @@ async fn first_bytes(entry: &EntryPoint, mut tcp: TcpStream, peer: SocketAddr) -
             }
         }
         if let Some(speaks) = speaks(&buffer) {
-            return Ok(Some(First { raw: Raw { tcp, prefix: buffer.freeze() }, client, speaks }));
+            return Ok(Some(First { raw: Raw { socket, prefix: buffer.freeze() }, client, speaks }));
         }
     }
 }

@@ -9,7 +9,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{Checked, Target, target::Scheme};
-use crate::{body::RequestBody, error::Error, http::LocalExecutor, tls::client::Handshakes, worker::Worker};
+use crate::{
+    body::RequestBody, error::Error, http::LocalExecutor, stream::socket::Socket, tls::client::Handshakes, worker::Worker,
+};
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
 pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Checked, Error> {
@@ -37,7 +39,11 @@ pub(crate) async fn connect_for_upgrade(target: &Target) -> Result<http1::SendRe
     }
 }
 
-async fn dial(target: &Target) -> Result<TcpStream, Error> {
+async fn dial(target: &Target) -> Result<Socket, Error> {
+    #[cfg(feature = "in-memory")]
+    if target.host == crate::memory::HOST {
+        return Ok(Socket::Memory(crate::memory::dial()));
+    }
     let limit = target.transport.config.dial_timeout;
     let connecting = connect_any(target);
     let tcp = if limit.is_zero() {
@@ -51,7 +57,7 @@ async fn dial(target: &Target) -> Result<TcpStream, Error> {
     })?;
     // Requests and answers are written whole; waiting for more to send would only delay them.
     tcp.set_nodelay(true).map_err(Error::Connect)?;
-    Ok(tcp)
+    Ok(Socket::Tcp(tcp))
 }
 
 /// The first address that answers, in the resolver's order.
@@ -71,9 +77,9 @@ async fn connect_any(target: &Target) -> io::Result<TcpStream> {
 
 async fn handshake(
     target: &Target,
-    tcp: TcpStream,
+    tcp: Socket,
     config: impl FnOnce(&Handshakes) -> &Arc<ClientConfig>,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+) -> Result<tokio_rustls::client::TlsStream<Socket>, Error> {
     let name = target.transport.server_name(&target.host).map_err(Error::UpstreamTls)?;
     let Some(tls) = &target.transport.tls else {
         return Err(Error::Unforwardable("its transport has no TLS"));

@@ -1,0 +1,178 @@
+//! The whole path of a request in memory, for benches and for counting instructions and allocations: a worker without
+//! listeners, a client and a server at the ends of pipes. Not part of the binary (feature `in-memory`).
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use http::HeaderMap;
+use rollgate_config::{
+    dynamic::Configuration,
+    problem::Problem,
+    static_config::{ForwardedHeaders, Static, UnderscoreHeaders},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    runtime::LocalRuntime,
+};
+
+use crate::{
+    compile::Compiler,
+    connection, entry_point,
+    forwarded::{self, ForwardedPolicy, Peer},
+    metrics::{Metrics, VersionId},
+    shared::Shared,
+    snapshot::{Child, ServiceIndex},
+    split,
+    stream::socket::Socket,
+    worker::Worker,
+};
+
+/// A gateway with one client.
+pub struct InMemory {
+    runtime: LocalRuntime,
+    worker: Rc<Worker>,
+    client: DuplexStream,
+    answer: Vec<u8>,
+}
+
+impl InMemory {
+    /// Serves `entry_point`; every server whose host is [`HOST`] is the one in memory.
+    pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
+        let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
+        let entry_points = entry_point::unbound(statics, &metrics);
+        let entry = entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
+        let mut compiler =
+            Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
+        let compiled = compiler.compile(configuration)?;
+        let counts = statics.prometheus.is_some();
+        let shared = Shared::new(compiled.snapshot, metrics, counts, compiler.targets.clone(), None, 503);
+        let runtime = LocalRuntime::new().expect("a runtime");
+        let (client, server) = tokio::io::duplex(PIPE);
+        let worker = runtime.block_on(async {
+            let worker = Worker::new(Arc::new(shared));
+            let peer = (IpAddr::from([192, 0, 2, 7]), 40_000).into();
+            tokio::task::spawn_local(connection::serve(worker.clone(), entry, Socket::Memory(server), peer));
+            worker
+        });
+        Ok(Self { runtime, worker, client, answer: vec![0; PIPE] })
+    }
+
+    /// Sends a request and reads its answer, whose body is [`BODY`] bytes long; returns the answer's length.
+    pub fn exchange(&mut self, request: &[u8]) -> usize {
+        let Self { runtime, client, answer, .. } = self;
+        runtime.block_on(async {
+            client.write_all(request).await.expect("the gateway reads");
+            let mut length = 0;
+            loop {
+                length += client.read(&mut answer[length..]).await.expect("the gateway answers");
+                if let Some(end) = head_end(&answer[..length])
+                    && length >= end + BODY
+                {
+                    return length;
+                }
+            }
+        })
+    }
+
+    /// The head of the last answer, as text.
+    pub fn last_head(&self) -> String {
+        let end = head_end(&self.answer).unwrap_or_default();
+        String::from_utf8_lossy(&self.answer[..end]).into_owned()
+    }
+
+    /// How many random numbers the worker gives: keeps the worker's own state reachable for benches.
+    pub fn random(&self) -> u64 {
+        self.worker.random()
+    }
+}
+
+/// Versions to draw from.
+pub struct Versions(Vec<Child>);
+
+impl Versions {
+    /// With these weights, in millionths.
+    pub fn new(weights: &[u64]) -> Self {
+        let metrics = Metrics::new(None).expect("without labels there is nothing to refuse");
+        let version = |place: usize| -> VersionId { metrics.version_id("split", &place.to_string()) };
+        let child = |(place, weight): (usize, &u64)| Child {
+            service: ServiceIndex(place as u32),
+            weight: *weight,
+            available: true,
+            version: version(place),
+        };
+        Self(weights.iter().enumerate().map(child).collect())
+    }
+
+    /// Draws one.
+    pub fn draw(&self, random: u64) -> Option<usize> {
+        split::draw(&self.0, random, |child| child.available)
+    }
+}
+
+/// What happens to every request's header fields.
+pub struct HeaderWork {
+    peer: Peer,
+    policy: ForwardedPolicy,
+}
+
+impl Default for HeaderWork {
+    fn default() -> Self {
+        let peer = Peer::new((IpAddr::from([192, 0, 2, 7]), 40_000).into(), false, &Default::default());
+        let policy = ForwardedPolicy::new(&ForwardedHeaders::default(), UnderscoreHeaders::Keep, "gateway", 80);
+        Self { peer, policy }
+    }
+}
+
+impl HeaderWork {
+    /// A request's fields, from the client's to the server's.
+    pub fn request(&self, mut headers: HeaderMap) -> HeaderMap {
+        let host = headers.get(http::header::HOST).cloned();
+        let sanitised = forwarded::sanitise_incoming(&mut headers, &self.peer, &self.policy, host.as_ref(), false);
+        sanitised.expect("nothing is refused");
+        forwarded::prepare_upstream(&mut headers, &self.peer, &self.policy, false);
+        headers
+    }
+}
+
+/// Dials the server in memory: answers each request with a prebuilt answer.
+pub(crate) fn dial() -> DuplexStream {
+    let (near, mut far) = tokio::io::duplex(PIPE);
+    tokio::task::spawn_local(async move {
+        let mut request = vec![0; PIPE];
+        let mut length = 0;
+        while let Ok(read) = far.read(&mut request[length..]).await {
+            length += read;
+            if read == 0 {
+                return;
+            }
+            if head_end(&request[..length]).is_some() {
+                length = 0;
+                if far.write_all(&ANSWER).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    near
+}
+
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// The host of the server in memory, for a load balancer's URL.
+pub const HOST: &str = "in-memory.invalid";
+/// The length of its answer's body.
+pub const BODY: usize = 1024;
+const PIPE: usize = 16 * 1024;
+
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nserver: memory\r\ndate: Mon, 01 Jan 2024 00:00:00 GMT\r\ncontent-type: text/plain\r\ncontent-length: 1024\r\nconnection: keep-alive\r\n\r\n";
+
+static ANSWER: [u8; HEAD.len() + BODY] = {
+    let mut answer = [b's'; HEAD.len() + BODY];
+    let mut at = 0;
+    while at < HEAD.len() {
+        answer[at] = HEAD[at];
+        at += 1;
+    }
+    answer
+};
