@@ -15,7 +15,9 @@ const SPLIT: &str = "
 const REQUEST: &[u8] = b"GET /ok HTTP/1.1\r\nHost: pro.coding\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\nX-Request-Source: bench\r\n\r\n";
 
 fn paths(criterion: &mut Criterion) {
-    let plain = format!("entryPoints: {{web: {{address: ':80'}}}}\nhttp:\n  routers:\n    pro: {{rule: 'Host(`pro.coding`)', service: split}}\n{SPLIT}");
+    let plain = format!(
+        "entryPoints: {{web: {{address: ':80'}}}}\nhttp:\n  routers:\n    pro: {{rule: 'Host(`pro.coding`)', service: split}}\n{SPLIT}"
+    );
     let canary = format!(
         "entryPoints: {{web: {{address: ':80'}}}}
 metrics: {{prometheus: {{addRoutersLabels: true}}}}

@@ -31,7 +31,8 @@ fn finding(criterion: &mut Criterion) {
             bench.iter(|| table.find(black_box(&facts(&last, "/ok", &headers))));
         });
     }
-    let by_header = table(["Host(`pro.coding`)".to_owned(), "Host(`pro.coding`) && Header(`X-Version`, `canary`)".to_owned()]);
+    let by_header =
+        table(["Host(`pro.coding`)".to_owned(), "Host(`pro.coding`) && Header(`X-Version`, `canary`)".to_owned()]);
     criterion.bench_function("router/by header", |bench| {
         bench.iter(|| by_header.find(black_box(&facts("pro.coding", "/ok", &headers))));
     });

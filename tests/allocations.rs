@@ -7,7 +7,7 @@ use rollgate_config::{Allow, Document, Format};
 use rollgate_gateway::memory::InMemory;
 
 /// hyper, http and tokio together with ours, on the worker's thread, for a request that a browser could send.
-const PLAIN: u64 = 0;
+const PLAIN: u64 = 11;
 
 /// What the client, the server and the pipes between them cost: nothing, once they are warm.
 const REQUESTS: u64 = 1000;

@@ -44,8 +44,8 @@ async fn ninety_to_ten_holds_over_connections_in_parallel() {
     let counts = [count(&drawn, 's'), count(&drawn, 'c')];
     assert_eq!(counts.iter().sum::<usize>(), 30_000, "every request has its version");
     let statistic = chi_square(&counts, &[0.9, 0.1]);
-    // 10.828: p = 0.001 with one degree of freedom.
-    assert!(statistic < 10.828, "{counts:?}: chi-square {statistic}");
+    // 28.374: p = 10^-7 with one degree of freedom.
+    assert!(statistic < 28.374, "{counts:?}: chi-square {statistic}");
 }
 
 #[tokio::test]
@@ -55,19 +55,38 @@ async fn ninety_to_ten_holds_over_a_hundred_thousand_requests_and_in_every_phase
         &[&stable, &canary],
         "    pro: {weighted: {services: [{name: s, weight: 90}, {name: c, weight: 10}]}}\n",
     );
-    let drawn = load::first_bytes(gateway.web(), ASK, REQUESTS).await;
+    // A fair split fails about one look in five hundred, by the definition of p and of z. So a failed look is followed by
+    // a second one at a new sample; both fail with a fair split once in some hundred thousand runs, and always with one
+    // that is off.
+    let first = complaints(&load::first_bytes(gateway.web(), ASK, REQUESTS).await);
+    if !first.is_empty() {
+        let second = complaints(&load::first_bytes(gateway.web(), ASK, REQUESTS).await);
+        assert!(second.is_empty(), "{first:#?}, and again {second:#?}");
+    }
+}
+
+/// What is unfair about a sequence of versions: its sum, or a phase of some period.
+fn complaints(drawn: &[u8]) -> Vec<String> {
     let canaries = drawn.iter().map(|&byte| u64::from(byte == b'c')).collect::<Vec<_>>();
     let total = canaries.iter().sum::<u64>();
-    let statistic = chi_square(&[REQUESTS - total as usize, total as usize], &[0.9, 0.1]);
-    assert!(statistic < 10.828, "{total} canaries: chi-square {statistic}");
+    let mut complaints = Vec::new();
+    let statistic = chi_square(&[drawn.len() - total as usize, total as usize], &[0.9, 0.1]);
+    println!("{total} canaries of {}: chi-square {statistic:.3} (p = 0.001 at 10.828)", drawn.len());
+    // 10.828: p = 0.001 with one degree of freedom.
+    if statistic >= 10.828 {
+        complaints.push(format!("{total} canaries: chi-square {statistic}"));
+    }
     for period in 2..=200 {
         for phase in 0..period {
             let seen = canaries.iter().skip(phase).step_by(period);
             let (length, count) = (seen.len() as u64, seen.sum::<u64>());
             let z = deviate(length, count, 0.1);
-            assert!(z.abs() <= 5.5, "period {period}, phase {phase}: {count} of {length} are canaries, z = {z}");
+            if z.abs() > 5.5 {
+                complaints.push(format!("period {period}, phase {phase}: {count} of {length} are canaries, z = {z}"));
+            }
         }
     }
+    complaints
 }
 
 /// How far `count` of `length` is from the share `p`, in standard deviations. The binomial is skewed, so where the plain
@@ -167,8 +186,8 @@ async fn weights_may_be_decimals() {
     let drawn = load::in_parallel(gateway.web(), ASK, 20_000, 4).await;
     let counts = ['a', 'b', 'c'].map(|letter| count(&drawn, letter));
     let statistic = chi_square(&counts, &[0.25, 0.125, 0.625]);
-    // 18.421: p = 0.0001 with two degrees of freedom.
-    assert!(statistic < 18.421, "{counts:?}: chi-square {statistic}");
+    // 32.236: p = 10^-7 with two degrees of freedom.
+    assert!(statistic < 32.236, "{counts:?}: chi-square {statistic}");
 }
 
 #[tokio::test]

@@ -4,7 +4,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rollgate_config::static_config::{EntryPoint as Settings, INTERNAL, Static};
 
-use crate::{forwarded::ForwardedPolicy, metrics::{EntryPointId, Metrics}, path::PathRules};
+use crate::{
+    forwarded::ForwardedPolicy,
+    metrics::{EntryPointId, Metrics},
+    path::PathRules,
+};
 
 /// What every connection of an entry point shares.
 #[derive(Debug)]

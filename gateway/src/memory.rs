@@ -39,7 +39,8 @@ impl InMemory {
     pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
         let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
         let entry_points = entry_point::unbound(statics, &metrics);
-        let entry = entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
+        let entry =
+            entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
         let mut compiler =
             Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
         let compiled = compiler.compile(configuration)?;

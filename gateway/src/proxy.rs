@@ -65,7 +65,7 @@ async fn answer<'s>(
     if let Some(internal) = internal::direct(&connection, &parts) {
         exchange.count = connection.entry.counts_own;
         exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
-        return Ok(Answered::Own(internal::answer(&connection, internal).await));
+        return Ok(Answered::Own(Box::pin(internal::answer(&connection, internal)).await));
     }
     let route = route(snapshot, &connection, &parts)?;
     enter(exchange, route, &parts, wanted.is_some());
@@ -80,9 +80,13 @@ async fn answer<'s>(
     }
     match service::resolve(&snapshot.services, route.service, &mut head, passage, exchange)? {
         Destination::Answered(answer) => Ok(Answered::Own(own(answer))),
-        Destination::Internal(internal) => Ok(Answered::Own(internal::answer(&connection, internal).await)),
+        // What is seldom is boxed: its state would otherwise be part of every request's.
+        Destination::Internal(internal) => Ok(Answered::Own(Box::pin(internal::answer(&connection, internal)).await)),
         Destination::Servers(balancer) => match wanted {
-            Some(wanted) => upgrade::forward(exchange, balancer, wanted, parts, incoming).await.map(Answered::from),
+            Some(wanted) => {
+                let switching = upgrade::forward(exchange, balancer, wanted, parts, incoming);
+                Box::pin(switching).await.map(Answered::from)
+            }
             None => {
                 let limit = connection.entry.settings.timeouts.read;
                 let body = RequestBody::new(incoming, &exchange.request_bytes, exchange.started, limit);

@@ -34,11 +34,12 @@ pub(crate) async fn forward(
     loop {
         let (connection, fresh) = match worker.pools.checkout(&server.target) {
             Some(pooled) => (pooled, false),
-            None => (connect::connect(&worker, &server.target).await?, true),
+            // Boxed: a new connection is rare, and its state would make every request's ten times as large.
+            None => (Box::pin(connect::connect(&worker, &server.target)).await?, true),
         };
         let sent = match connection {
             Checked::Http1(sender) => over_http1(exchange, &server.target, sender, request).await,
-            Checked::Http2(shared) => over_http2(exchange, &server.target, shared, request).await,
+            Checked::Http2(shared) => Box::pin(over_http2(exchange, &server.target, shared, request)).await,
         };
         match sent {
             Ok(response) => return answered(response),

@@ -39,7 +39,8 @@ pub(crate) async fn open(
         Speaks::Http1 => Ok(Some(Opened { kind: Kind::Plain(raw), client, tls: None, http2: false })),
         Speaks::Http2 => Ok(Some(Opened { kind: Kind::Plain(raw), client, tls: None, http2: true })),
         Speaks::Tls => {
-            let handshake = shake_hands(worker, entry, raw);
+            // Boxed: or every connection would keep room for a handshake.
+            let handshake = Box::pin(shake_hands(worker, entry, raw));
             match limited(entry.settings.timeouts.tls_handshake, handshake).await {
                 Some(opened) => opened.map(|(kind, tls, http2)| Some(Opened { kind, client, tls: Some(tls), http2 })),
                 None => Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long")),

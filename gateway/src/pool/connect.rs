@@ -10,7 +10,8 @@ use tokio_rustls::TlsConnector;
 
 use super::{Checked, Target, target::Scheme};
 use crate::{
-    body::RequestBody, error::Error, http::LocalExecutor, stream::socket::Socket, tls::client::Handshakes, worker::Worker,
+    body::RequestBody, error::Error, http::LocalExecutor, stream::socket::Socket, tls::client::Handshakes,
+    worker::Worker,
 };
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
