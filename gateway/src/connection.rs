@@ -76,6 +76,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, socket: So
     let _held = worker.hold();
     let _open = Open::new(&worker, &entry);
     let opened = tokio::select! {
+        biased;
         opened = open(&worker, &entry, socket, peer) => opened,
         // It has said nothing yet, and the gateway is ending.
         () = worker.no_longer_patient() => return,
