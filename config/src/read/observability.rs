@@ -16,7 +16,7 @@ pub(super) fn read(fields: &mut Fields<'_>, statics: &mut Static) {
     fields.within("log", |log| {
         log.set("level", &mut statics.log.level, level);
         log.set("format", &mut statics.log.json, choice([("common", false), ("json", true)]));
-        log.set_some("filePath", &mut statics.log.file, |value, out| path(value, out));
+        log.set_some("filePath", &mut statics.log.file, path);
         log.inert(&["noColor"]);
         log.unsupported(&["maxSize", "maxAge", "maxBackups", "compress", "otlp"]);
     });
