@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request, response};
 use hyper::{
     body::Incoming,
@@ -123,7 +124,7 @@ fn as_http1(parts: &mut request::Parts, exchange: &Exchange) {
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&worker.random().to_ne_bytes());
     nonce[8..].copy_from_slice(&worker.random().to_ne_bytes());
-    let key = HeaderValue::from_str(&base64(&nonce)).expect("base64 is a header value");
+    let key = HeaderValue::try_from(STANDARD.encode(nonce)).expect("base64 is a header value");
     parts.headers.insert(header::SEC_WEBSOCKET_KEY, key);
     if !parts.headers.contains_key(header::SEC_WEBSOCKET_VERSION) {
         parts.headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -181,32 +182,5 @@ fn finish(mut exchange: Box<Exchange>, copied: Option<(u64, u64)>) {
     exchange.complete();
 }
 
-/// RFC 4648 section 4, for the 16 bytes of a key.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            if place <= chunk.len() {
-                text.push(ALPHABET[(group >> (18 - 6 * place) & 63) as usize].into());
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
 /// Each direction's buffer: most WebSocket messages fit.
 const BUFFER: usize = 8 * 1024;
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_key_is_base64() {
-        assert_eq!(super::base64(b"the sample nonce"), "dGhlIHNhbXBsZSBub25jZQ==");
-        assert_eq!(super::base64(b"abc"), "YWJj");
-        assert_eq!(super::base64(b"ab"), "YWI=");
-    }
-}
