@@ -63,7 +63,7 @@ struct CheckReport {
 /// A file or folder that is not there, cannot be read or is of no known kind.
 fn check(named: &[PathBuf], options: &Options) -> Result<CheckReport, String> {
     let mut report = CheckReport::default();
-    let found = files::found(named)?;
+    let found = files::found(named, files::EmptyFolder::Refused)?;
     report.files = found.len();
     let mut documents = report.parsed(&found)?;
     if let ([only], [document]) = (named, &documents[..])
@@ -100,7 +100,7 @@ impl CheckReport {
         documents: &mut Vec<Document>,
     ) -> Result<(), String> {
         let (FileTarget::File(path) | FileTarget::Directory(path)) = target;
-        let more = match files::found(std::slice::from_ref(path)) {
+        let more = match files::found(std::slice::from_ref(path), files::EmptyFolder::Fine) {
             Ok(more) => more,
             Err(what) => {
                 self.problems.push(Problem::new(at, "providers.file", what, ""));

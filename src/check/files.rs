@@ -17,14 +17,22 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
 
+/// What a folder without a file to read is: a slip of whoever names it on the command line, but fine where a
+/// configuration names it, since `run` starts with it and waits for files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum EmptyFolder {
+    Refused,
+    Fine,
+}
+
 /// The files that are named and those in the folders that are named, each once, sorted within a folder.
-pub(super) fn found(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+pub(super) fn found(named: &[PathBuf], empty: EmptyFolder) -> Result<Vec<PathBuf>, String> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in named {
         let before = files.len();
         if path.is_dir() {
             collect(path, &mut files, 0)?;
-            if files.len() == before {
+            if files.len() == before && empty == EmptyFolder::Refused {
                 return Err(format!("{}: no file in it ends in .yml, .yaml, .toml or .json", path.display()));
             }
         } else {
