@@ -3,10 +3,13 @@
 mod ask;
 mod show;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Args;
-use rollgate_config::problem::Problem;
 use rollgate_control::reconciler;
 
 use crate::statics::{self, Failure};
@@ -36,43 +39,50 @@ pub(crate) struct ExplainArgs {
     url: String,
 }
 
-/// Exit code 0 if a router takes the request, 1 if none does or the configuration is wrong, 2 for wrong usage.
+/// Exit code 0 if the request is answered, 1 if it is refused, no router takes it or the configuration is wrong, 2 for
+/// wrong usage.
 pub(crate) fn run(arguments: &ExplainArgs) -> ExitCode {
+    match tell(arguments) {
+        Ok(told) => {
+            // Whoever reads it may have seen enough.
+            drop(io::stdout().write_all(told.text.as_bytes()));
+            if told.answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(Failure::Usage(what)) => {
+            eprintln!("{what}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Problems(problems)) => {
+            for problem in problems {
+                eprintln!("{problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is printed.
+#[derive(Debug)]
+struct Told {
+    text: String,
+    /// A router or the entry point itself takes the request.
+    answered: bool,
+}
+
+fn tell(arguments: &ExplainArgs) -> Result<Told, Failure> {
     let allow = rollgate_config::Allow::parse(&arguments.allow_unsupported);
-    let loaded = match statics::load(Some(&arguments.config), &[], &allow) {
-        Ok(loaded) => loaded,
-        Err(Failure::Usage(what)) => return usage(&what),
-        Err(Failure::Problems(problems)) => return refuse(&problems),
-    };
+    let loaded = statics::load(Some(&arguments.config), &[], &allow)?;
     let (read, _) = reconciler::read(&loaded.sources.read(), &loaded.statics, &allow);
-    let configuration = match read {
-        Ok(configuration) => configuration,
-        Err(problems) => return refuse(&problems),
+    let configuration = read.map_err(Failure::Problems)?;
+    let asked = ask::question(arguments, &loaded.statics, &configuration).map_err(Failure::Usage)?;
+    let explanation = rollgate_gateway::explain(&loaded.statics, &configuration, &asked.question);
+    let explanation = explanation.map_err(Failure::Problems)?;
+    let text = match arguments.json {
+        true => format!("{:#}\n", show::json(&explanation, &asked)),
+        false => show::text(&explanation, &asked),
     };
-    let asked = match ask::question(arguments, &loaded.statics) {
-        Ok(asked) => asked,
-        Err(what) => return usage(&what),
-    };
-    let explanation = match rollgate_gateway::explain(&loaded.statics, &configuration, &asked.question) {
-        Ok(explanation) => explanation,
-        Err(problems) => return refuse(&problems),
-    };
-    if arguments.json {
-        println!("{:#}", show::json(&explanation, &asked));
-    } else {
-        print!("{}", show::text(&explanation, &asked));
-    }
-    if explanation.winner.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(Told { text, answered: explanation.own || explanation.winner.is_some() })
 }
 
-fn refuse(problems: &[Problem]) -> ExitCode {
-    for problem in problems {
-        eprintln!("{problem}");
-    }
-    ExitCode::FAILURE
-}
-
-fn usage(what: &str) -> ExitCode {
-    eprintln!("{what}");
-    ExitCode::from(2)
-}
+#[cfg(test)]
+mod tests;

@@ -2,16 +2,18 @@
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::Static};
 
 use crate::{
+    authority,
     compile::Compiler,
-    entry_point,
+    entry_point::{self, EntryPoint},
+    forwarded::{self, Peer},
     metrics::Metrics,
     path,
     router::{Facts, Outcome},
-    snapshot::{Route, ServiceIndex, ServiceKind, Snapshot, Step},
+    snapshot::{Route, Routing, ServiceIndex, ServiceKind, Snapshot, Step},
 };
 
 /// A request to explain.
@@ -21,15 +23,13 @@ pub struct Question {
     pub entry_point: String,
     /// Over TLS.
     pub tls: bool,
-    /// Canonical, without a port.
-    pub host: String,
     /// As sent, without the query.
     pub path: String,
     /// Without the `?`.
     pub query: Option<String>,
     /// The method.
     pub method: Method,
-    /// The header fields.
+    /// The header fields as sent, `Host` among them.
     pub headers: HeaderMap,
     /// The peer's address.
     pub client: IpAddr,
@@ -40,12 +40,25 @@ pub struct Question {
 pub struct Explanation {
     /// Where it comes in.
     pub entry_point: String,
-    /// The path in its normal form, or why it is refused with 400.
-    pub path: Result<String, String>,
-    /// Every router that could have taken it, in the order in which they are asked.
+    /// The host and the path in the form that rules are matched against, or why the request is refused with 400.
+    pub target: Result<Target, String>,
+    /// The entry point answers this path itself, before any router is asked (`/ping`, `/metrics`).
+    pub own: bool,
+    /// How many routers the entry point has for this kind of connection, whatever host they want.
+    pub routers: usize,
+    /// Every router that could have taken a request for this host, in the order in which they are asked.
     pub candidates: Vec<Candidate>,
     /// What the winner leads to.
     pub winner: Option<Winner>,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Canonical, without a port; empty if it names none.
+    pub host: String,
+    /// In its normal form, as it is forwarded.
+    pub path: String,
 }
 
 /// A router that could have taken the request.
@@ -84,6 +97,8 @@ pub struct Branch {
     pub name: String,
     /// The share of the whole request stream, 0 to 1.
     pub share: f64,
+    /// As a version: its weight among its siblings.
+    pub weight: Option<f64>,
     /// No server below it can take a request.
     pub unavailable: bool,
     /// Its own middlewares.
@@ -106,29 +121,84 @@ pub fn explain(
     let entry = entry_points[place].clone();
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
     let snapshot = compiler.compile(configuration)?.snapshot;
-    let path = path::normalise(&entry.path_rules, &question.path).map(Cow::into_owned);
+    let routing = snapshot.entry_points[place].of(question.tls);
+    let mut headers = question.headers.clone();
+    let target = target(&entry, question, &mut headers);
     let mut explanation = Explanation {
         entry_point: entry.name.to_string(),
-        path: path.map_err(|refusal| refusal.to_string()),
+        own: target.as_ref().is_ok_and(|target| answers(&entry, &target.path)),
+        target,
+        routers: routing.table.len(),
         candidates: Vec::new(),
         winner: None,
     };
-    if let Ok(path) = explanation.path.clone() {
-        follow(&mut explanation, &snapshot, place, question, &path);
+    if let (Ok(target), false) = (explanation.target.clone(), explanation.own) {
+        follow(&mut explanation, &snapshot, routing, &target, question, &headers);
     }
     Ok(explanation)
 }
 
-fn follow(explanation: &mut Explanation, snapshot: &Snapshot, entry: usize, question: &Question, path: &str) {
+/// What a request is before a router sees it: the same steps in the same order as in `sanitize`.
+fn target(entry: &EntryPoint, question: &Question, headers: &mut HeaderMap) -> Result<Target, String> {
+    let host = host(headers)?;
+    let path = path::normalise(&entry.path_rules, &question.path).map(Cow::into_owned);
+    let path = path.map_err(|refusal| refusal.to_string())?;
+    let peer = Peer::new((question.client, 0).into(), question.tls, &entry.settings.forwarded_headers.trust);
+    let (line, websocket) = (headers.get(header::HOST).cloned(), is_websocket(headers));
+    forwarded::sanitise_incoming(headers, &peer, &entry.forwarded, line.as_ref(), websocket)
+        .map_err(|_| "a header's name has an underscore".to_owned())?;
+    Ok(Target { host, path })
+}
+
+/// The one host, in canonical form.
+fn host(headers: &HeaderMap) -> Result<String, String> {
+    let mut lines = headers.get_all(header::HOST).iter();
+    let (line, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return Err("more than one Host".to_owned());
+    }
+    let line = line.map_or(Ok(""), HeaderValue::to_str).map_err(|_| "invalid Host".to_owned())?;
+    if line.is_empty() {
+        return Ok(String::new());
+    }
+    let parsed = authority::parse(line).map_err(|refusal| format!("invalid Host: {refusal}"))?;
+    Ok(authority::canonical_host(parsed.host).into_owned())
+}
+
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let has = |name, wanted: &str| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    has(header::CONNECTION, "upgrade") && has(header::UPGRADE, "websocket")
+}
+
+/// Whether the entry point answers this path before any router is asked.
+fn answers(entry: &EntryPoint, path: &str) -> bool {
+    match path {
+        "/ping" => entry.ping,
+        "/metrics" => entry.metrics,
+        "/live" | "/ready" => entry.internal,
+        _ => false,
+    }
+}
+
+fn follow(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    routing: &Routing,
+    target: &Target,
+    question: &Question,
+    headers: &HeaderMap,
+) {
     let facts = Facts {
-        host: &question.host,
-        path: &path::routing_path(path),
+        host: &target.host,
+        path: &path::routing_path(&target.path),
         query: question.query.as_deref(),
         method: &question.method,
-        headers: &question.headers,
+        headers,
         client: question.client,
     };
-    let routing = snapshot.entry_points[entry].of(question.tls);
     for verdict in routing.table.explain(&facts) {
         let wins = verdict.outcome == Outcome::Wins;
         explanation.candidates.push(Candidate {
@@ -148,7 +218,7 @@ fn winner(snapshot: &Snapshot, route: &Route) -> Winner {
     Winner {
         name: route.name.to_string(),
         middlewares: names(&route.middlewares),
-        service: branch(snapshot, route.service, 1.0, false),
+        service: branch(snapshot, route.service, 1.0, None),
         passes_by: snapshot
             .services
             .iter()
@@ -161,27 +231,31 @@ fn winner(snapshot: &Snapshot, route: &Route) -> Winner {
     }
 }
 
-fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, unavailable: bool) -> Branch {
+fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, weight: Option<f64>) -> Branch {
     let service = snapshot.services.at(index);
     let mut branch = Branch {
         name: service.name.to_string(),
         share,
-        unavailable,
+        weight,
+        unavailable: false,
         middlewares: names(&service.middlewares),
         servers: Vec::new(),
         children: Vec::new(),
     };
     match &service.kind {
         ServiceKind::LoadBalancer(balancer) => {
+            branch.unavailable = !balancer.servers.iter().any(|server| server.weight > 0);
             branch.servers = balancer.servers.iter().map(|server| server.url.to_string()).collect();
         }
         ServiceKind::Weighted(weighted) => {
             let available = weighted.children.iter().filter(|child| child.available);
             let total: u64 = available.map(|child| child.weight).sum();
+            branch.unavailable = total == 0;
             for child in &weighted.children {
-                let weight = if child.available { child.weight } else { 0 };
-                let part = if total == 0 { 0.0 } else { weight as f64 / total as f64 };
-                branch.children.push(self::branch(snapshot, child.service, share * part, !child.available));
+                let drawn = if child.available { child.weight } else { 0 };
+                let part = if total == 0 { 0.0 } else { drawn as f64 / total as f64 };
+                let weight = Some(child.weight as f64 / MILLION);
+                branch.children.push(self::branch(snapshot, child.service, share * part, weight));
             }
         }
         ServiceKind::Internal(_) => {}
@@ -192,3 +266,9 @@ fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, unavailable: boo
 fn names(steps: &[Step]) -> Vec<String> {
     steps.iter().map(|step| step.name.to_string()).collect()
 }
+
+/// Weights are compiled to millionths.
+const MILLION: f64 = 1_000_000.0;
+
+#[cfg(test)]
+mod tests;

@@ -63,5 +63,5 @@ pub mod memory;
 mod shared;
 mod snapshot;
 
-pub use explain::{Branch, Candidate, Explanation, Question, Winner, explain};
+pub use explain::{Branch, Candidate, Explanation, Question, Target, Winner, explain};
 pub use gateway::{Gateway, StartError};

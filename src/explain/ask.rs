@@ -1,7 +1,10 @@
 //! The command line as a request.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use rollgate_config::static_config::{INTERNAL, Static};
+use rollgate_config::{
+    dynamic::Configuration,
+    static_config::{EntryPoint, INTERNAL, Static},
+};
 use rollgate_gateway::{Question, authority};
 
 use super::ExplainArgs;
@@ -11,10 +14,16 @@ use super::ExplainArgs;
 pub(crate) struct Asked {
     pub(crate) question: Question,
     pub(crate) because: &'static str,
+    /// As it was written.
+    pub(crate) url: String,
 }
 
 /// Reads it; the error says what is wrong with which word.
-pub(crate) fn question(arguments: &ExplainArgs, statics: &Static) -> Result<Asked, String> {
+pub(crate) fn question(
+    arguments: &ExplainArgs,
+    statics: &Static,
+    configuration: &Configuration,
+) -> Result<Asked, String> {
     let url: Uri = arguments.url.parse().map_err(|error| format!("{}: {error}", arguments.url))?;
     let scheme = url.scheme_str().ok_or_else(|| format!("{}: needs a scheme (http, https)", arguments.url))?;
     let tls = match scheme {
@@ -28,17 +37,13 @@ pub(crate) fn question(arguments: &ExplainArgs, statics: &Static) -> Result<Aske
     if let Ok(host) = HeaderValue::from_str(written.as_str()) {
         headers.entry(header::HOST).or_insert(host);
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let host = authority::parse(host).map_err(|error| format!("Host: {host}: {error}"))?.host;
-    let host = authority::canonical_host(host).into_owned();
     let port = parsed.port.unwrap_or(if tls { 443 } else { 80 });
-    let (entry_point, because) = entry_point(statics, tls, port);
+    let (entry_point, because) = entry_point(statics, configuration, tls, port);
     let method = arguments.method.parse().map_err(|_| format!("{}: not a method", arguments.method))?;
     Ok(Asked {
         question: Question {
             entry_point,
             tls,
-            host,
             path: url.path().to_owned(),
             query: url.query().map(str::to_owned),
             method,
@@ -46,6 +51,7 @@ pub(crate) fn question(arguments: &ExplainArgs, statics: &Static) -> Result<Aske
             client: arguments.client,
         },
         because,
+        url: arguments.url.clone(),
     })
 }
 
@@ -60,20 +66,50 @@ fn headers(lines: &[String]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// The entry point that such a request would reach.
-fn entry_point(statics: &Static, tls: bool, port: u16) -> (String, &'static str) {
+/// The entry point that such a request would reach, and why that one.
+fn entry_point(statics: &Static, configuration: &Configuration, tls: bool, port: u16) -> (String, &'static str) {
     let suffix = format!(":{port}");
-    let public = || statics.entry_points.iter().filter(|(name, _)| *name != INTERNAL);
     if let Some((name, _)) = statics.entry_points.iter().find(|(_, entry)| entry.address.value.ends_with(&suffix)) {
         return (name.clone(), "it has the URL's port");
     }
-    let usual = if tls { "websecure" } else { "web" };
-    if statics.entry_points.contains_key(usual) {
-        return (usual.to_owned(), "none has the URL's port; this is the usual one for its scheme");
+    let defaults = defaults(statics);
+    if tls {
+        let public = || statics.entry_points.keys().filter(|name| *name != INTERNAL);
+        let serves = |name: &&String| serves_tls(statics, configuration, &defaults, name);
+        if let Some(name) = usual(public().filter(serves), "websecure") {
+            return (name.clone(), "none has the URL's port; this one has routers with TLS");
+        }
+        if let Some(name) = public().find(|name| name.eq_ignore_ascii_case("websecure")) {
+            return (name.clone(), "none has the URL's port; this is the usual one for https");
+        }
     }
-    if let Some((name, _)) = public().find(|(_, entry)| entry.http.tls.is_some() == tls) {
-        return (name.clone(), "none has the URL's port; this is the first one for its scheme");
+    match usual(defaults.into_iter(), "web") {
+        Some(name) => (name.clone(), "none has the URL's port; this is a default one"),
+        None => (INTERNAL.to_owned(), "there is no other"),
     }
-    let first = public().next().map_or(INTERNAL, |(name, _)| name);
-    (first.to_owned(), "none has the URL's port; this is the first one")
+}
+
+/// The one of that name, else the first.
+fn usual<'n>(mut names: impl Iterator<Item = &'n String>, wanted: &str) -> Option<&'n String> {
+    let first = names.next()?;
+    let named = |name: &&String| name.eq_ignore_ascii_case(wanted);
+    if named(&first) { Some(first) } else { names.find(named).or(Some(first)) }
+}
+
+/// Where routers go that name no entry point.
+fn defaults(statics: &Static) -> Vec<&String> {
+    let those = |wanted: fn(&str, &EntryPoint) -> bool| {
+        let entries = statics.entry_points.iter().filter(|(name, entry)| wanted(name, entry));
+        entries.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let marked = those(|_, entry| entry.as_default);
+    if marked.is_empty() { those(|name, _| name != INTERNAL) } else { marked }
+}
+
+fn serves_tls(statics: &Static, configuration: &Configuration, defaults: &[&String], name: &String) -> bool {
+    statics.entry_points.get(name).is_some_and(|entry| entry.http.tls.is_some())
+        || configuration.routers.values().filter(|router| router.tls.is_some()).any(|router| {
+            let named = router.entry_points.iter().any(|wanted| wanted.value.eq_ignore_ascii_case(name));
+            named || (router.entry_points.is_empty() && defaults.contains(&name))
+        })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rollgate_gateway::{Branch, Explanation};
+use rollgate_gateway::{Branch, Explanation, Winner};
 use serde_json::{Value, json};
 
 use super::ask::Asked;
@@ -12,30 +12,22 @@ pub(crate) fn text(explanation: &Explanation, asked: &Asked) -> String {
     let mut out = String::new();
     let question = &asked.question;
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{} {}{}", question.method, question.host, question.path);
+    let _ = writeln!(out, "{} {}", question.method, asked.url);
     let _ = writeln!(out, "entry point  {} ({})", explanation.entry_point, asked.because);
-    match &explanation.path {
-        Ok(path) if *path == question.path => {}
-        Ok(path) => drop(writeln!(out, "path         {path} (its normal form)")),
+    match &explanation.target {
+        Ok(target) => {
+            let host = if target.host.is_empty() { "none" } else { &target.host };
+            let _ = writeln!(out, "host         {host}");
+            let normal = if target.path == question.path { "" } else { " (its normal form)" };
+            let _ = writeln!(out, "path         {}{normal}", target.path);
+        }
         Err(refusal) => drop(writeln!(out, "refused      400: {refusal}")),
     }
     match &explanation.winner {
-        None if explanation.path.is_ok() => out.push_str("router       none: 404 page not found\n"),
+        Some(winner) => way(&mut out, winner),
+        None if explanation.own => out.push_str("answered by  the entry point itself, before any router\n"),
+        None if explanation.target.is_ok() => nobody(&mut out, explanation, question.tls),
         None => {}
-        Some(winner) => {
-            let _ = writeln!(out, "router       {}", winner.name);
-            for weighted in &winner.passes_by {
-                let _ = writeln!(
-                    out,
-                    "             warning: leads to a version of {weighted} directly; its weights do not hold here"
-                );
-            }
-            let middlewares =
-                if winner.middlewares.is_empty() { "none".to_owned() } else { winner.middlewares.join(", ") };
-            let _ = writeln!(out, "middlewares  {middlewares}");
-            out.push_str("service\n");
-            branch(&mut out, &winner.service, 1);
-        }
     }
     if !explanation.candidates.is_empty() {
         out.push_str("routers asked, in order\n");
@@ -47,10 +39,35 @@ pub(crate) fn text(explanation: &Explanation, asked: &Asked) -> String {
     out
 }
 
+/// The way behind the router that wins.
+fn way(out: &mut String, winner: &Winner) {
+    let _ = writeln!(out, "router       {}", winner.name);
+    for weighted in &winner.passes_by {
+        let _ = writeln!(
+            out,
+            "             warning: leads to a version of {weighted} directly; its weights do not hold here"
+        );
+    }
+    let middlewares = if winner.middlewares.is_empty() { "none".to_owned() } else { winner.middlewares.join(", ") };
+    let _ = writeln!(out, "middlewares  {middlewares}");
+    out.push_str("service\n");
+    branch(out, &winner.service, 1);
+}
+
+fn nobody(out: &mut String, explanation: &Explanation, tls: bool) {
+    out.push_str("router       none: 404 page not found\n");
+    if explanation.candidates.is_empty() {
+        let kind = if tls { "with TLS" } else { "without TLS" };
+        let routers = explanation.routers;
+        let _ = writeln!(out, "             routers {kind} here: {routers}; none of them takes this host");
+    }
+}
+
 fn branch(out: &mut String, branch: &Branch, depth: usize) {
     let indent = "  ".repeat(depth);
-    let unavailable = if branch.unavailable { ", no server" } else { "" };
-    let _ = writeln!(out, "{indent}{} {}{unavailable}", percent(branch.share), branch.name);
+    let idle = if branch.weight == Some(0.0) { ", weight 0" } else { "" };
+    let unavailable = if branch.unavailable { ", unavailable" } else { "" };
+    let _ = writeln!(out, "{indent}{} {}{idle}{unavailable}", percent(branch.share), branch.name);
     if !branch.middlewares.is_empty() {
         let _ = writeln!(out, "{indent}  middlewares {}", branch.middlewares.join(", "));
     }
@@ -87,8 +104,11 @@ pub(crate) fn json(explanation: &Explanation, asked: &Asked) -> Value {
     json!({
         "entryPoint": explanation.entry_point,
         "entryPointBecause": asked.because,
-        "path": explanation.path.as_ref().ok(),
-        "refused": explanation.path.as_ref().err(),
+        "host": explanation.target.as_ref().ok().map(|target| &target.host),
+        "path": explanation.target.as_ref().ok().map(|target| &target.path),
+        "refused": explanation.target.as_ref().err(),
+        "answeredByEntryPoint": explanation.own,
+        "routers": explanation.routers,
         "router": winner.map(|winner| json!({ "name": winner.name, "passesBy": winner.passes_by })),
         "middlewares": winner.map(|winner| &winner.middlewares),
         "service": winner.map(|winner| tree(&winner.service)),
@@ -100,6 +120,7 @@ fn tree(branch: &Branch) -> Value {
     json!({
         "name": branch.name,
         "share": (branch.share * 1e9).round() / 1e9,
+        "weight": branch.weight,
         "unavailable": branch.unavailable,
         "middlewares": branch.middlewares,
         "servers": branch.servers,

@@ -1,0 +1,162 @@
+use rollgate_config::{Allow, Document, Format, read_dynamic, read_static};
+
+use super::*;
+
+const CONFIGURATION: &str = "
+entryPoints:
+  web:
+    address: ':8000'
+    http: {middlewares: [edge]}
+  strict:
+    address: ':8001'
+    http: {underscoreHeadersStrategy: reject}
+  proxied:
+    address: ':8002'
+    forwardedHeaders: {trustedIPs: [10.0.0.0/8]}
+ping: {}
+http:
+  routers:
+    split: {rule: Host(`split.test`), service: split, middlewares: [own]}
+    one: {rule: 'Host(`split.test`) && Header(`X-Version`, `b`)', service: b}
+    secure: {rule: 'Host(`split.test`) && Header(`X-Forwarded-Proto`, `https`)', service: b, priority: 500}
+    empty: {rule: Host(`empty.test`), service: none}
+  middlewares:
+    edge: {headers: {customRequestHeaders: {X-Edge: '1'}}}
+    own: {chain: {middlewares: [first, second]}}
+    first: {addPrefix: {prefix: /first}}
+    second: {addPrefix: {prefix: /second}}
+  services:
+    split:
+      weighted:
+        services: [{name: a, weight: 60}, {name: nested, weight: 40}, {name: idle, weight: 0}, {name: none, weight: 100}]
+    nested:
+      weighted:
+        services: [{name: b, weight: 0.5}, {name: a, weight: 1.5}]
+    a: {loadBalancer: {servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2'}]}}
+    b: {loadBalancer: {servers: [{url: 'http://10.0.0.3'}]}}
+    idle: {loadBalancer: {servers: [{url: 'http://10.0.0.4'}]}}
+    none: {loadBalancer: {servers: [{url: 'http://10.0.0.5', weight: 0}]}}
+";
+
+fn ask(entry_point: &str, path: &str, lines: &[(&'static str, &'static str)]) -> Explanation {
+    let document = Document::parse("test.yml", CONFIGURATION, Format::Yaml).unwrap();
+    let allow = Allow::default();
+    let read = read_static(&document, &allow);
+    assert_eq!(read.problems, []);
+    let statics = read.value.unwrap();
+    let read = read_dynamic(&[document], "file", Some(&statics), &allow);
+    assert_eq!(read.problems, []);
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    let question = Question {
+        entry_point: entry_point.to_owned(),
+        tls: false,
+        path: path.to_owned(),
+        query: None,
+        method: Method::GET,
+        headers,
+        client: [10, 1, 1, 1].into(),
+    };
+    explain(&statics, &read.value.unwrap(), &question).unwrap()
+}
+
+fn winner_of(entry_point: &str, lines: &[(&'static str, &'static str)]) -> String {
+    ask(entry_point, "/", lines).winner.map_or_else(|| "none".to_owned(), |winner| winner.name)
+}
+
+#[test]
+fn shares_are_of_the_whole_stream_and_idle_versions_are_marked() {
+    let winner = ask("web", "/", &[("host", "split.test")]).winner.unwrap();
+    let mut seen = Vec::new();
+    let mut rest = vec![&winner.service];
+    while let Some(branch) = rest.pop() {
+        let share = (branch.share * 1e6).round() / 1e6;
+        seen.push((branch.name.trim_end_matches("@file"), share, branch.weight, branch.unavailable));
+        rest.extend(branch.children.iter().rev());
+    }
+    let expected = [
+        ("split", 1.0, None, false),
+        ("a", 0.6, Some(60.0), false),
+        ("nested", 0.4, Some(40.0), false),
+        ("b", 0.1, Some(0.5), false),
+        ("a", 0.3, Some(1.5), false),
+        ("idle", 0.0, Some(0.0), false),
+        ("none", 0.0, Some(100.0), true),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_service_without_a_server_is_marked_where_a_router_leads_to_it() {
+    let winner = ask("web", "/", &[("host", "empty.test")]).winner.unwrap();
+    assert!(winner.service.unavailable);
+}
+
+#[test]
+fn the_entry_points_middlewares_come_first_and_chains_are_flattened() {
+    let winner = ask("web", "/", &[("host", "split.test")]).winner.unwrap();
+    assert_eq!(winner.middlewares, ["edge@file", "first@file", "second@file"]);
+}
+
+#[test]
+fn who_leads_to_a_version_passes_its_weighted_services_by() {
+    let passed = |lines: &[_]| ask("web", "/", lines).winner.unwrap().passes_by;
+    assert_eq!(passed(&[("host", "split.test"), ("x-version", "b")]), ["nested@file"]);
+    assert!(passed(&[("host", "split.test")]).is_empty());
+}
+
+#[test]
+fn headers_are_what_a_router_sees_after_the_entry_point() {
+    let host = ("host", "Split.TEST.:8000");
+    let proto = ("x-forwarded-proto", "https");
+    for (entry_point, lines, wins) in [
+        ("strict", &[host][..], "split@file"),
+        ("strict", &[host, ("x-version", "b")], "one@file"),
+        // `Connection` names it away.
+        ("strict", &[host, ("x-version", "b"), ("connection", "X-Version")], "split@file"),
+        // Whoever is not trusted does not say over what it came.
+        ("strict", &[host, proto], "split@file"),
+        ("proxied", &[host, proto], "secure@file"),
+    ] {
+        assert_eq!(winner_of(entry_point, lines), wins, "{entry_point} {lines:?}");
+    }
+}
+
+#[test]
+fn what_a_request_is_refused_for_is_told() {
+    let host = ("host", "split.test");
+    for (path, lines, says) in [
+        ("/%zz", &[host][..], "bad percent-encoding"),
+        ("/", &[host, ("host", "other.test")], "more than one Host"),
+        ("/", &[("host", "a@b")], "invalid Host"),
+        ("/", &[host, ("x_version", "b")], "underscore"),
+    ] {
+        let explanation = ask("strict", path, lines);
+        let told = explanation.target.unwrap_err();
+        assert!(told.contains(says), "{told}");
+        assert_eq!((explanation.winner, explanation.candidates.len(), explanation.own), (None, 0, false));
+    }
+    assert!(ask("web", "/", &[host, ("x_version", "b")]).target.is_ok());
+}
+
+#[test]
+fn what_an_entry_point_answers_itself_is_told() {
+    for (entry_point, path, own) in [
+        ("traefik", "/ping", true),
+        ("traefik", "/live", true),
+        ("traefik", "/x/../ping", true),
+        ("traefik", "/api", false),
+        ("web", "/ping", false),
+    ] {
+        assert_eq!(ask(entry_point, path, &[("host", "split.test")]).own, own, "{entry_point} {path}");
+    }
+}
+
+#[test]
+fn a_host_that_no_router_wants_leaves_no_candidate_but_the_number_of_routers() {
+    let explanation = ask("web", "/", &[("host", "nobody.test")]);
+    assert_eq!((explanation.routers, explanation.candidates.len()), (4, 0));
+    assert_eq!(explanation.target.unwrap().host, "nobody.test");
+}
