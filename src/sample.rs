@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::TcpListener as StdListener, process::ExitCod
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -55,16 +55,20 @@ pub(crate) fn run(arguments: &SampleArgs) -> ExitCode {
     }
 }
 
-/// Serves HTTP/1.1 and HTTP/2 in clear text until dropped.
+/// Serves HTTP/1.1 and HTTP/2 in clear text until dropped. Fails only before it begins.
 pub(crate) async fn serve(name: String, version: String, listener: StdListener) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, or a client that is gone already: neither is the end.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         let (name, version) = (name.clone(), version.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let answer = answer(&name, &version, &request);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = answer(&name, &version, request.method(), request.uri());
                 async move { Ok::<_, Infallible>(answer.delayed().await) }
             });
             // How a client ends its connection is its own business.
@@ -74,6 +78,7 @@ pub(crate) async fn serve(name: String, version: String, listener: StdListener) 
 }
 
 /// What is answered, and after how long.
+#[derive(Debug, PartialEq, Eq)]
 struct Answer {
     status: StatusCode,
     text: String,
@@ -81,16 +86,16 @@ struct Answer {
 }
 
 /// `?status=503` and `?delay=100ms` are obeyed, so that people can see what a bad version does.
-fn answer(name: &str, version: &str, request: &Request<Incoming>) -> Answer {
-    let query = request.uri().query().unwrap_or_default();
+fn answer(name: &str, version: &str, method: &Method, uri: &Uri) -> Answer {
+    let query = uri.query().unwrap_or_default();
     let wish = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
     let status = wish("status").and_then(|status| status.parse().ok()).unwrap_or(StatusCode::OK);
     let delay = wish("delay")
         .and_then(|delay| delay.strip_suffix("ms")?.parse().ok())
         .map_or(Duration::ZERO, Duration::from_millis);
-    let text = match request.uri().path() {
+    let text = match uri.path() {
         "/health" => "OK\n".to_owned(),
-        path => format!("{name} {version}\n{} {path}\n", request.method()),
+        path => format!("{name} {version}\n{method} {path}\n"),
     };
     Answer { status, text, delay: delay.min(LONGEST_DELAY) }
 }
@@ -109,3 +114,38 @@ impl Answer {
 }
 
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// Between two tries to accept, if one failed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(uri: &str) -> Answer {
+        answer("blue", "v2", &Method::PUT, &uri.parse().unwrap())
+    }
+
+    #[test]
+    fn it_says_who_it_is_and_what_it_was_asked() {
+        assert_eq!(asked("/a/b?c").text, "blue v2\nPUT /a/b\n");
+        assert_eq!(asked("/health").text, "OK\n");
+    }
+
+    #[test]
+    fn a_wish_is_obeyed_within_bounds_and_else_ignored() {
+        for (query, status, millis) in [
+            ("", 200, 0),
+            ("status=503", 503, 0),
+            ("delay=100ms", 200, 100),
+            ("delay=20ms&status=404", 404, 20),
+            ("delay=3600000ms", 200, 10_000),
+            ("delay=99999999999999999999ms", 200, 0),
+            ("delay=-1ms&status=99", 200, 0),
+            ("delay=5&status=1000", 200, 0),
+            ("mystatus=503", 200, 0),
+        ] {
+            let answer = asked(&format!("/?{query}"));
+            assert_eq!((answer.status.as_u16(), answer.delay.as_millis()), (status, millis), "{query}");
+        }
+    }
+}
