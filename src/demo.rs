@@ -8,7 +8,7 @@ mod traffic;
 mod view;
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &DemoArgs) -> ExitCode {
     match play(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
-            eprintln!("{what}");
+            // The terminal may be gone.
+            drop(writeln!(io::stderr(), "{what}"));
             ExitCode::FAILURE
         }
     }
@@ -61,14 +62,19 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
                 () = ended(limit) => {}
             }
         };
-        let last = if in_terminal {
-            view::show(&instance, &tries, told).await.map_err(|error| format!("the terminal: {error}"))?
-        } else {
-            lines::show(&instance, &tries, told).await
+        let shown = match in_terminal {
+            true => view::show(&instance, &tries, told).await.map_err(|error| format!("the terminal: {error}")),
+            false => Ok(lines::show(&instance, &tries, told).await),
         };
-        println!("{}", summary(&last));
-        instance.shutdown().await;
-        Ok(())
+        if let Ok(last) = &shown {
+            drop(writeln!(io::stdout(), "{}", summary(last)));
+        }
+        tokio::select! {
+            () = instance.shutdown() => {}
+            // Told twice: at once.
+            () = signals.end() => {}
+        }
+        shown.map(drop)
     })
 }
 

@@ -1,17 +1,19 @@
 //! Without a terminal: the lines to try, then a line each second.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use rollgate_control::Instance;
 
 use super::{Looks, Tries, numbers::Numbers};
 
-/// Prints until told to end; returns the last look.
+/// Prints until told to end, or until nobody reads any more; returns the last look.
 pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<Output = ()>) -> Numbers {
-    println!("Rollgate demo. Try:");
-    for line in &tries.lines {
-        println!("  {line}");
-    }
+    let mut out = io::stdout();
+    let head: String = tries.lines.iter().map(|line| format!("  {line}\n")).collect();
+    let mut read = write!(out, "Rollgate demo. Try:\n{head}").is_ok();
     let mut told = std::pin::pin!(told);
     let mut looks = Looks::new();
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -22,10 +24,10 @@ pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<O
             () = &mut told => true,
         };
         looks.look(instance);
-        if ends {
+        if ends || !read {
             return looks.window.last;
         }
-        println!("{}", line(&looks));
+        read = writeln!(out, "{}", line(&looks)).is_ok();
     }
 }
 

@@ -1,57 +1,97 @@
-//! In a terminal: a picture that is drawn anew twice a second.
+//! In a terminal: a picture that is drawn anew each second.
 
 use std::{io, time::Duration};
 
 use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use ratatui::{
-    Frame,
+    DefaultTerminal, Frame,
     layout::{Constraint, Layout},
     style::{Color, Style, Stylize},
     text::Line,
     widgets::{Block, Cell, Gauge, Paragraph, Row, Sparkline, Table},
 };
 use rollgate_control::Instance;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{Looks, Tries, numbers::Numbers};
 
-/// Draws until told to end, by a signal, the time, `q` or Ctrl-C; returns the last look. The terminal is as it was
-/// afterwards, also after a panic.
+/// Draws until told to end, by a signal, the time, `q`, Ctrl-C or the terminal's end; returns the last look. The terminal
+/// is as it was afterwards, also after a panic.
 pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<Output = ()>) -> io::Result<Numbers> {
-    let mut terminal = ratatui::try_init()?;
-    let mut told = std::pin::pin!(told);
-    let mut looks = Looks::new();
-    let mut tick = tokio::time::interval(TICK);
-    let mut count = 0u64;
-    let shown = loop {
-        let ends = tokio::select! {
-            _ = tick.tick() => false,
-            () = &mut told => true,
-        };
-        if count.is_multiple_of(LOOK) || ends {
-            looks.look(instance);
-        }
-        count += 1;
-        if ends || asks_to_end()? {
-            break Ok(looks.window.last.clone());
-        }
-        if let Err(error) = terminal.draw(|frame| draw(frame, &looks, tries)) {
-            break Err(error);
+    // A terminal that is closed tells so once; drawing and reading may not notice.
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminal = match ratatui::try_init() {
+        Ok(terminal) => terminal,
+        Err(error) => {
+            drop(ratatui::try_restore());
+            return Err(error);
         }
     };
-    ratatui::restore();
+    let shown = draw_until(&mut terminal, instance, tries, async {
+        tokio::select! {
+            () = told => {}
+            _ = hangup.recv() => {}
+        }
+    })
+    .await;
+    // What cannot be restored is not there any more, and cannot be told so either: dropping a terminal whose cursor is
+    // hidden would panic on stderr.
+    if terminal.show_cursor().is_err() {
+        std::mem::forget(terminal);
+    }
+    drop(ratatui::try_restore());
     shown
 }
 
-fn asks_to_end() -> io::Result<bool> {
-    while event::poll(Duration::ZERO)? {
-        if let Event::Key(key) = event::read()? {
-            let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            if interrupts || key.code == KeyCode::Char('q') {
-                return Ok(true);
+async fn draw_until(
+    terminal: &mut DefaultTerminal,
+    instance: &Instance,
+    tries: &Tries,
+    told: impl Future<Output = ()>,
+) -> io::Result<Numbers> {
+    let mut told = std::pin::pin!(told);
+    let mut events = events()?;
+    let mut looks = Looks::new();
+    let mut second = tokio::time::interval(LOOK);
+    loop {
+        let ends = tokio::select! {
+            _ = second.tick() => {
+                looks.look(instance);
+                false
+            }
+            event = events.recv() => event.as_ref().is_none_or(asks_to_end),
+            () = &mut told => true,
+        };
+        if ends {
+            looks.look(instance);
+            return Ok(looks.window.last);
+        }
+        terminal.draw(|frame| draw(frame, &looks, tries))?;
+    }
+}
+
+/// Keys and changes of size. Read on a thread of their own, since reading from a terminal that is gone may never return:
+/// signals must be heard nevertheless. The thread ends with the process.
+fn events() -> io::Result<mpsc::Receiver<Event>> {
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    let read = move || {
+        while let Ok(event) = event::read() {
+            if sender.blocking_send(event).is_err() {
+                return;
             }
         }
-    }
-    Ok(false)
+    };
+    std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
+    Ok(receiver)
+}
+
+fn asks_to_end(event: &Event) -> bool {
+    let Event::Key(key) = event else { return false };
+    let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    interrupts || key.code == KeyCode::Char('q')
 }
 
 fn draw(frame: &mut Frame<'_>, looks: &Looks, tries: &Tries) {
@@ -101,14 +141,67 @@ fn services_table(looks: &Looks) -> Table<'_> {
 /// The canary's share of the split, as it was drawn in the last minute.
 fn canary(looks: &Looks) -> Gauge<'_> {
     let canary = looks.window.last.services.iter().find(|(name, _)| name.ends_with("canary"));
-    let share = canary.and_then(|(_, service)| service.actual).unwrap_or_default();
+    let share = canary.and_then(|(_, service)| service.actual).filter(|share| share.is_finite()).unwrap_or_default();
     Gauge::default()
         .block(Block::bordered().title(" canary's share of pro.coding, last minute "))
         .gauge_style(Style::new().fg(Color::Yellow))
         .ratio(share.clamp(0.0, 1.0))
 }
 
-/// Keys are looked at so often.
-const TICK: Duration = Duration::from_millis(100);
-/// The metrics are looked at every so many ticks.
-const LOOK: u64 = 10;
+/// The metrics are looked at so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// Keys that are not looked at yet.
+const EVENTS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyEvent;
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+
+    const TEXT: &str = "\
+traefik_service_requests_total{code=\"200\",service=\"k8s-flask@file\"} 90
+traefik_service_requests_total{code=\"200\",service=\"k8s-flask-canary@file\"} 9
+traefik_service_requests_total{code=\"503\",service=\"k8s-flask-canary@file\"} 3
+rollgate_version_share{kind=\"target\",service=\"pro@file\",version=\"k8s-flask-canary@file\"} 0.1
+rollgate_version_share{kind=\"actual\",service=\"pro@file\",version=\"k8s-flask-canary@file\"} 0.125
+";
+
+    fn drawn(width: u16, height: u16, text: &str) -> Terminal<TestBackend> {
+        let mut looks = Looks::new();
+        looks.window.push(Numbers::read(text), Duration::from_secs(1));
+        let tries = Tries { web: ([127, 0, 0, 1], 8000).into(), lines: vec!["curl http://127.0.0.1:8000/".to_owned()] };
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, &looks, &tries)).unwrap();
+        terminal
+    }
+
+    #[test]
+    fn the_screen() {
+        insta::assert_snapshot!(drawn(80, 24, TEXT).backend());
+    }
+
+    #[test]
+    fn it_draws_at_every_size_and_before_there_is_a_number() {
+        for (width, height) in [(1, 1), (10, 3), (30, 12), (200, 60)] {
+            for text in ["", TEXT, &TEXT.replace("0.125", "NaN")] {
+                drawn(width, height, text);
+            }
+        }
+    }
+
+    #[test]
+    fn q_and_ctrl_c_end_it_and_nothing_else() {
+        let key = |code, modifiers| Event::Key(KeyEvent::new(code, modifiers));
+        for (event, ends) in [
+            (key(KeyCode::Char('q'), KeyModifiers::NONE), true),
+            (key(KeyCode::Char('c'), KeyModifiers::CONTROL), true),
+            (key(KeyCode::Char('c'), KeyModifiers::NONE), false),
+            (key(KeyCode::Esc, KeyModifiers::NONE), false),
+            (Event::Resize(80, 24), false),
+        ] {
+            assert_eq!(asks_to_end(&event), ends, "{event:?}");
+        }
+    }
+}
