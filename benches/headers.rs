@@ -27,10 +27,29 @@ fn browser() -> HeaderMap {
     headers
 }
 
+fn answer() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        (header::SERVER, "server"),
+        (header::DATE, "Mon, 01 Jan 2024 00:00:00 GMT"),
+        (header::CONTENT_TYPE, "text/html"),
+        (header::CONTENT_LENGTH, "1024"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONNECTION, "keep-alive"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
 fn heads(criterion: &mut Criterion) {
     let (work, headers) = (HeaderWork::default(), browser());
     criterion.bench_function("headers/a browser's request", |bench| {
         bench.iter_batched(|| headers.clone(), |headers| work.request(headers), BatchSize::SmallInput);
+    });
+    let headers = answer();
+    criterion.bench_function("headers/a server's answer", |bench| {
+        bench.iter_batched(|| headers.clone(), |headers| work.response(headers), BatchSize::SmallInput);
     });
     let rules = PathRules { sanitize: true, encoded: EncodedCharacters::default() };
     for target in ["/api/v1/users/42", "/api//v1/../v2/%7Euser"] {
