@@ -70,7 +70,7 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
             drop(writeln!(io::stdout(), "{}", summary(last)));
         }
         tokio::select! {
-            () = instance.shutdown() => {}
+            () = instance.shutdown(false) => {}
             // Told twice: at once.
             () = signals.end() => {}
         }
@@ -87,7 +87,8 @@ fn start(stage: &Stage) -> Result<Instance, String> {
         Failure::Problems(found) => problems(found),
     })?;
     let (statics, sources) = (loaded.statics, loaded.sources);
-    let options = Options { statics, sources, allow: Default::default(), allowed: Vec::new(), workers: 0 };
+    let options =
+        Options { statics, sources, allow: Default::default(), allowed: Vec::new(), workers: 0, inherited: Vec::new() };
     Instance::start(options).map_err(|failure| match failure {
         StartFailure::System(what) => what,
         StartFailure::Problems(found) => problems(found),

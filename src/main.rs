@@ -3,11 +3,13 @@
 mod check;
 mod demo;
 mod explain;
+mod handover;
 mod healthcheck;
 mod logging;
 mod run;
 mod sample;
 mod statics;
+mod supervisor;
 
 use std::process::ExitCode;
 

@@ -5,11 +5,17 @@ use std::{io::Write, process::ExitCode};
 use clap::Args;
 use rollgate_config::problem::Problem;
 use rollgate_control::{Instance, Options, StartFailure};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    signal::unix::{self, SignalKind, signal},
+    task::JoinHandle,
+};
 
 use crate::{
+    handover::{Predecessor, Program, Successor},
     logging,
     statics::{self, Failure, Loaded, Words},
+    supervisor,
 };
 
 /// The command line of `run`.
@@ -43,7 +49,15 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         eprintln!("log: {error}");
         return ExitCode::FAILURE;
     }
-    let options = Options { statics, sources, allow, allowed: warnings, workers: words.workers };
+    let (predecessor, inherited) = match Predecessor::take() {
+        Ok(Some((predecessor, sockets))) => (Some(predecessor), sockets),
+        Ok(None) => (None, Vec::new()),
+        Err(error) => {
+            eprintln!("taking over from the process before: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let options = Options { statics, sources, allow, allowed: warnings, workers: words.workers, inherited };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -51,13 +65,14 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(options))
+    runtime.block_on(serve(options, predecessor))
 }
 
-async fn serve(options: Options) -> ExitCode {
+async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {
     // Before anything listens: a signal that comes early must not kill what has begun to serve.
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
+    let prepared = Signals::new().and_then(|signals| Ok((signals, Program::current()?)));
+    let (mut signals, program) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             eprintln!("signals: {error}");
             return ExitCode::FAILURE;
@@ -72,19 +87,67 @@ async fn serve(options: Options) -> ExitCode {
         }
     };
     announce(&instance);
-    loop {
-        match signals.next().await {
-            Told::Reload => instance.reload(),
-            Told::ReopenLogs => instance.reopen_logs(),
-            Told::End => break,
-        }
+    supervisor::serving();
+    if let Some(predecessor) = predecessor {
+        predecessor.ready();
     }
-    tracing::info!("ending: finishing what is under way");
+    let handed_over = until_the_end(&instance, &mut signals, &program).await;
+    tracing::info!(handed_over, "ending: finishing what is under way");
     tokio::select! {
-        () = instance.shutdown() => ExitCode::SUCCESS,
+        () = instance.shutdown(handed_over) => ExitCode::SUCCESS,
         // Told twice: at once.
         () = signals.end() => ExitCode::FAILURE,
     }
+}
+
+/// Does what signals say until one says to end, or a new process has taken over (`true`).
+async fn until_the_end(instance: &Instance, signals: &mut Signals, program: &Program) -> bool {
+    let mut successor: Option<(u32, JoinHandle<Result<(), String>>)> = None;
+    loop {
+        let told = tokio::select! {
+            told = signals.next() => told,
+            taken_over = finished(&mut successor) => match taken_over {
+                Ok(()) => return true,
+                Err(what) => {
+                    tracing::error!("{what}; this process serves on");
+                    successor = None;
+                    continue;
+                }
+            },
+        };
+        match told {
+            Told::Reload => instance.reload(),
+            Told::ReopenLogs => instance.reopen_logs(),
+            Told::HandOver if successor.is_some() => tracing::warn!("a new process is being started already"),
+            Told::HandOver => match start_successor(instance, program).await {
+                Ok(started) => {
+                    tracing::info!(pid = started.id(), "a new process takes over");
+                    successor = Some((started.id(), tokio::task::spawn_blocking(move || started.wait())));
+                }
+                Err(error) => tracing::error!(%error, "a new process could not be started; this one serves on"),
+            },
+            Told::End => {
+                // Whoever ends this process means the service, not the one of the two that happens to have the name.
+                if let Some(pid) = successor.and_then(|(pid, _)| Pid::from_raw(pid as i32)) {
+                    let _gone_already = kill_process(pid, Signal::TERM);
+                }
+                supervisor::ending();
+                return false;
+            }
+        }
+    }
+}
+
+/// Returns when the new process serves or will not; never if there is none.
+async fn finished(successor: &mut Option<(u32, JoinHandle<Result<(), String>>)>) -> Result<(), String> {
+    match successor {
+        Some((_, waiting)) => waiting.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
+}
+
+async fn start_successor(instance: &Instance, program: &Program) -> std::io::Result<Successor> {
+    program.start(&instance.listening_sockets().await?)
 }
 
 /// One line for each listener; whoever reads them may be gone.
@@ -100,15 +163,17 @@ fn announce(instance: &Instance) {
 enum Told {
     Reload,
     ReopenLogs,
+    HandOver,
     End,
 }
 
 /// The signals that the commands know.
 pub(crate) struct Signals {
-    hangup: Signal,
-    user1: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+    hangup: unix::Signal,
+    user1: unix::Signal,
+    user2: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 impl Signals {
@@ -117,6 +182,7 @@ impl Signals {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -126,6 +192,7 @@ impl Signals {
         tokio::select! {
             _ = self.hangup.recv() => Told::Reload,
             _ = self.user1.recv() => Told::ReopenLogs,
+            _ = self.user2.recv() => Told::HandOver,
             _ = self.terminate.recv() => Told::End,
             _ = self.interrupt.recv() => Told::End,
         }
@@ -157,5 +224,6 @@ rollgate run --entryPoints.web.address=:80 ...   Traefik's flags (or TRAEFIK_* v
   --workers N                   worker threads (default: the CPUs that may be used)
   --allow-unsupported KEY,...   keys that Traefik knows and Rollgate does not warn only
 
-SIGHUP reloads, SIGUSR1 opens log files anew, SIGTERM and SIGINT end after what is under way; a second one at once.
+SIGHUP reloads, SIGUSR1 opens log files anew, SIGUSR2 starts this program's file again and hands it the listening
+sockets, SIGTERM and SIGINT end after what is under way; a second one at once.
 Exit code 1: the configuration or the machine is wrong; 2: wrong usage.";

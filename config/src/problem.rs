@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 /// A place in a source: a file, a flag or an environment variable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     /// The file's name as the operator gave it, or `--flag`, or the variable's name.
     pub source: Arc<str>,
@@ -20,14 +20,22 @@ impl Place {
     }
 }
 
-/// A value and where it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A value and where it was written. Two are equal if their values are: a line that moves changes nothing.
+#[derive(Debug, Clone)]
 pub struct Located<T> {
     /// What was written, typed.
     pub value: T,
     /// Where it was written.
     pub at: Place,
 }
+
+impl<T: PartialEq> PartialEq for Located<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Located<T> {}
 
 /// One thing that is wrong. `Display` is `file:line:column: path: what is wrong (what is allowed)`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub struct Static {
 }
 
 /// One listening address and what holds for every connection on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EntryPoint {
     /// Where it was written; the implicit internal entry point has the source `default`.
     pub at: Place,
@@ -67,6 +67,13 @@ pub struct EntryPoint {
     pub metrics: bool,
 }
 
+impl EntryPoint {
+    /// Whether it is the same one, wherever it is written.
+    pub fn is(&self, other: &Self) -> bool {
+        Self { at: other.at.clone(), ..self.clone() } == *other
+    }
+}
+
 /// `transport.respondingTimeouts`; zero is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RespondingTimeouts {
@@ -96,7 +103,7 @@ pub struct ForwardedHeaders {
 }
 
 /// `entryPoints.<name>.http`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EntryPointHttp {
     /// `redirections.entryPoint`.
     pub redirection: Option<Redirection>,

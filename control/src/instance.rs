@@ -1,9 +1,9 @@
 //! A whole gateway: data plane and control plane, from a static configuration to its end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use rollgate_config::{Allow, problem::Problem, static_config::Static};
-use rollgate_gateway::{Gateway, StartError};
+use rollgate_gateway::{Gateway, ListeningSocket, StartError};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What an instance is made of.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// The static configuration.
     pub statics: Static,
@@ -24,6 +24,8 @@ pub struct Options {
     pub allowed: Vec<Problem>,
     /// Worker threads; 0: as many as CPUs may be used.
     pub workers: usize,
+    /// What the process that this one takes over from listens on.
+    pub inherited: Vec<ListeningSocket>,
 }
 
 /// A running gateway. Needs a tokio runtime for its control plane.
@@ -31,7 +33,6 @@ pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
     look: Arc<Notify>,
-    statics: Static,
 }
 
 /// Why there is no instance.
@@ -46,12 +47,12 @@ pub enum StartFailure {
 impl Instance {
     /// Reads the dynamic configuration, binds, serves, and follows the files from then on.
     pub fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, allow, allowed, workers } = options;
+        let Options { statics, sources, allow, allowed, workers, inherited } = options;
         let texts = sources.read();
         let (read, warnings) = reconciler::read(&texts, &statics, &allow);
         let configuration = read.map_err(StartFailure::Problems)?;
         let workers = if workers == 0 { available_workers() } else { workers };
-        let gateway = Gateway::start(&statics, &configuration, workers).map_err(|error| match error {
+        let gateway = Gateway::start(&statics, &configuration, workers, inherited).map_err(|error| match error {
             StartError::Problems(problems) => StartFailure::Problems(problems),
             other => StartFailure::System(other.to_string()),
         })?;
@@ -60,9 +61,9 @@ impl Instance {
         gateway.reloaded(reconciler::unix_seconds());
         let (gateway, look) = (Arc::new(gateway), Arc::new(Notify::new()));
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
-        let reconciler = Reconciler::new(gateway.clone(), statics.clone(), (allow, allowed), sources, &texts);
+        let reconciler = Reconciler::new(gateway.clone(), statics, (allow, allowed), sources, &texts);
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone()));
-        Ok(Self { gateway, reconciler, look, statics })
+        Ok(Self { gateway, reconciler, look })
     }
 
     /// Where each entry point listens, by name.
@@ -85,17 +86,17 @@ impl Instance {
         self.gateway.metrics_text()
     }
 
+    /// Another descriptor of every socket that is listened on, for a process that is to take them over.
+    pub async fn listening_sockets(&self) -> io::Result<Vec<ListeningSocket>> {
+        self.gateway.listening_sockets().await
+    }
+
     /// Ends as `transport.lifeCycle` says: `/ping` and `/ready` answer 503 while connections are still accepted for
-    /// `requestAcceptGraceTimeout`, then what is under way has `graceTimeOut`. The longest of all entry points counts.
-    pub async fn shutdown(self) {
+    /// `requestAcceptGraceTimeout`, then what is under way has `graceTimeOut`, each entry point by itself. Where another
+    /// process was handed the sockets, nothing more is accepted.
+    pub async fn shutdown(self, handed_over: bool) {
         self.reconciler.abort();
-        let longest = |of: fn(&rollgate_config::static_config::EntryPoint) -> Duration| {
-            self.statics.entry_points.values().map(of).max().unwrap_or_default()
-        };
-        let (accept, grace) = (longest(|e| e.request_accept_grace_timeout), longest(|e| e.grace_timeout));
-        self.gateway.announce_shutdown();
-        tokio::time::sleep(accept).await;
-        self.gateway.shutdown(grace).await;
+        self.gateway.shutdown(handed_over).await;
     }
 }
 

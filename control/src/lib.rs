@@ -13,3 +13,4 @@ pub mod reconciler;
 pub mod instance;
 
 pub use instance::{Instance, Options, StartFailure};
+pub use rollgate_gateway::ListeningSocket;

@@ -31,6 +31,8 @@ pub(crate) struct Compiler {
     pub(crate) targets: Targets,
     pub(crate) workers: usize,
     kept: Kept,
+    /// As many as there ever were entry points.
+    places: usize,
     generation: u64,
 }
 
@@ -54,7 +56,16 @@ impl Compiler {
         workers: usize,
     ) -> Result<Self, String> {
         let kept = Kept::new()?;
-        Ok(Self { statics, entry_points, metrics, targets: Targets::default(), workers, kept, generation: 0 })
+        Ok(Self {
+            statics,
+            entry_points,
+            metrics,
+            targets: Targets::default(),
+            workers,
+            kept,
+            places: 0,
+            generation: 0,
+        })
     }
 
     /// A snapshot of the next generation, or everything that is wrong.
@@ -68,6 +79,7 @@ impl Compiler {
         let chains = chains(configuration)?;
         let (services, index) = services::compile(self, configuration, &transports, &chains);
         let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
+        let entry_points = self.in_place(entry_points);
         self.kept.transports = transports;
         self.generation += 1;
         let mut compiled = Compiled {
@@ -80,6 +92,14 @@ impl Compiler {
         services.iter().for_each(|service| compiled.note(service));
         compiled.snapshot.services = Services::new(services);
         Ok(compiled)
+    }
+
+    /// Each entry point's routes in its place of the snapshot; nothing in the places of those that are gone.
+    fn in_place(&mut self, routes: Vec<Routes>) -> Vec<Routes> {
+        self.places = self.entry_points.iter().map(|entry| entry.index + 1).fold(self.places, usize::max);
+        let mut placed: Vec<Routes> = (0..self.places).map(|_| routes::none()).collect();
+        self.entry_points.iter().zip(routes).for_each(|(entry, routes)| placed[entry.index] = routes);
+        placed
     }
 
     fn live(&self, routes: &[Routes]) -> Live {

@@ -79,7 +79,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, socket: So
         biased;
         opened = open(&worker, &entry, socket, peer) => opened,
         // It has said nothing yet, and the gateway is ending.
-        () = worker.no_longer_patient() => return,
+        () = worker.no_longer_patient(&entry) => return,
     };
     let opened = match opened {
         Ok(Some(opened)) => opened,
@@ -161,12 +161,12 @@ impl Connection {
         bytes.clone()
     }
 
-    /// It has served as many requests, or as long, as its entry point allows.
+    /// It has served as many requests, or as long, as its entry point allows, or another one has taken its place.
     pub(crate) fn is_spent(&self) -> bool {
         let settings = &self.entry.settings;
         let requests = settings.keep_alive_max_requests != 0 && self.requests.get() >= settings.keep_alive_max_requests;
         let time = settings.keep_alive_max_time;
-        requests || (!time.is_zero() && clock::since(self.opened) >= time)
+        requests || self.entry.is_replaced() || (!time.is_zero() && clock::since(self.opened) >= time)
     }
 
     pub(crate) fn wake_by(&self, waker: &Waker) {

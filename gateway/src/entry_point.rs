@@ -1,6 +1,13 @@
-//! An entry point's settings as its workers use them: fixed for the life of the process.
+//! An entry point's settings as its workers use them. They never change: other settings make another entry point of the
+//! same name, and connections of the one before move over as they end.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use rollgate_config::static_config::{EntryPoint as Settings, INTERNAL, Static};
 
@@ -8,12 +15,13 @@ use crate::{
     forwarded::ForwardedPolicy,
     metrics::{EntryPointId, Metrics},
     path::PathRules,
+    snapshot::Snapshot,
 };
 
 /// What every connection of an entry point shares.
 #[derive(Debug)]
 pub(crate) struct EntryPoint {
-    /// Its place in the snapshot's list.
+    /// Its place in each snapshot's list; one for each name, never another name's.
     pub(crate) index: usize,
     pub(crate) name: Arc<str>,
     pub(crate) id: EntryPointId,
@@ -32,6 +40,18 @@ pub(crate) struct EntryPoint {
     /// What is answered here before any router is counted, and logged.
     pub(crate) counts_own: bool,
     pub(crate) logs_own: bool,
+    /// Another one has its name.
+    replaced: AtomicBool,
+    life: Arc<Life>,
+}
+
+/// What an entry point shares with those that it has replaced.
+#[derive(Debug, Default)]
+struct Life {
+    /// No longer listened on; connections end with what they are doing.
+    ending: AtomicBool,
+    /// Set when it is gone from the configuration: what its last connections are routed by.
+    last: OnceLock<Arc<Snapshot>>,
 }
 
 impl EntryPoint {
@@ -66,7 +86,44 @@ impl EntryPoint {
             internal,
             counts_own: statics.metrics_add_internals,
             logs_own: statics.access_log.as_ref().is_some_and(|log| log.add_internals),
+            replaced: AtomicBool::new(false),
+            life: Arc::default(),
         }
+    }
+
+    /// To take the place of another one of the same name: what ends the one ends the other.
+    pub(crate) fn in_place_of(mut self, before: &Self) -> Self {
+        self.life = before.life.clone();
+        self
+    }
+
+    /// Another one has its name from now on: each of its connections is told to close with its next answer.
+    pub(crate) fn replace(&self) {
+        self.replaced.store(true, Relaxed);
+    }
+
+    /// It is no longer listened on.
+    pub(crate) fn end(&self) {
+        self.life.ending.store(true, Relaxed);
+    }
+
+    /// It is gone from the configuration: what is still under way is routed by the last snapshot that knew it.
+    pub(crate) fn retire(&self, last: Arc<Snapshot>) {
+        // Once: a later snapshot does not know it.
+        drop(self.life.last.set(last));
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Relaxed)
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.life.ending.load(Relaxed)
+    }
+
+    /// The snapshot that is left to a retired one.
+    pub(crate) fn last_snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.life.last.get()
     }
 }
 

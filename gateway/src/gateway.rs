@@ -1,12 +1,12 @@
 //! The data plane as the control plane holds it: start, publish, end.
 
-use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use parking_lot::Mutex;
 use rollgate_config::{
     dynamic::Configuration,
-    problem::Problem,
-    static_config::{INTERNAL, Static},
+    problem::{Place, Problem},
+    static_config::Static,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,19 +14,24 @@ use crate::{
     access_log::AccessLog,
     clock,
     compile::{Compiled, Compiler},
-    entry_point::EntryPoint,
-    listener,
+    entry_points::EntryPoints,
+    listener::{Inherited, ListeningSocket},
     metrics::Metrics,
     shared::Shared,
-    worker::{self, Command},
+    worker::{self, Command, Draining, Listening},
 };
 
 /// A running data plane.
 pub struct Gateway {
     shared: Arc<Shared>,
-    compiler: Mutex<Compiler>,
-    entry_points: Vec<Arc<EntryPoint>>,
+    writer: Mutex<Writer>,
     workers: Mutex<Vec<Handle>>,
+}
+
+/// What a publication changes.
+struct Writer {
+    compiler: Compiler,
+    entry_points: EntryPoints,
 }
 
 struct Handle {
@@ -44,12 +49,14 @@ pub enum StartError {
         entry_point: String,
         /// As configured.
         address: String,
+        /// Where it is written.
+        at: Place,
         /// The system's answer.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// The access log's file could not be opened.
     #[error("access log: {0}")]
-    AccessLog(std::io::Error),
+    AccessLog(io::Error),
     /// The first configuration does not compile.
     #[error("the configuration has {} problem(s)", .0.len())]
     Problems(Vec<Problem>),
@@ -59,13 +66,20 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Binds every entry point, compiles the first configuration and starts the workers.
-    pub fn start(statics: &Static, configuration: &Configuration, workers: usize) -> Result<Self, StartError> {
+    /// Binds every entry point (or takes over what was listened on before), compiles the first configuration and starts
+    /// the workers.
+    pub fn start(
+        statics: &Static,
+        configuration: &Configuration,
+        workers: usize,
+        inherited: Vec<ListeningSocket>,
+    ) -> Result<Self, StartError> {
         let metrics = Metrics::new(statics.prometheus.as_ref());
         let metrics = Arc::new(metrics.map_err(|error| StartError::System(error.to_string()))?);
-        let (entry_points, listeners) = bind(statics, &metrics, workers)?;
-        let mut compiler = Compiler::new(statics.clone(), entry_points.clone(), metrics.clone(), workers)
-            .map_err(StartError::System)?;
+        let mut entry_points = EntryPoints::new(workers);
+        let plan = entry_points.plan(statics, &metrics, &mut Inherited::new(inherited))?;
+        let mut compiler =
+            Compiler::new(statics.clone(), plan.entries(), metrics.clone(), workers).map_err(StartError::System)?;
         let compiled = compiler.compile(configuration).map_err(StartError::Problems)?;
         let access_log = match &statics.access_log {
             Some(config) => {
@@ -84,34 +98,86 @@ impl Gateway {
             terminating,
         ));
         let mut handles = Vec::with_capacity(workers);
-        for (index, listeners) in listeners.into_iter().enumerate() {
+        for (index, listening) in entry_points.adopt(plan).into_iter().enumerate() {
             let (commands, inbox) = mpsc::unbounded_channel();
-            let listeners = entry_points.iter().cloned().zip(listeners).collect();
-            let thread = worker::spawn(index, shared.clone(), listeners, inbox)
+            let thread = worker::spawn(index, shared.clone(), inbox)
                 .map_err(|error| StartError::System(format!("a worker could not start: {error}")))?;
+            // Whoever connects from now on waits in the queue of a socket that is listened on.
+            drop(commands.send(Command::Listen(listening, oneshot::channel().0)));
             handles.push(Handle { commands, thread });
         }
-        Ok(Self { shared, compiler: Mutex::new(compiler), entry_points, workers: Mutex::new(handles) })
+        let writer = Mutex::new(Writer { compiler, entry_points });
+        Ok(Self { shared, writer, workers: Mutex::new(handles) })
     }
 
     /// Where each entry point listens, by name.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        self.entry_points.iter().map(|entry| (entry.name.to_string(), entry.address)).collect()
+        self.writer.lock().entry_points.addresses()
     }
 
     /// Compiles a configuration and makes it live: returns its generation when every worker has it. On problems the
     /// one before stays.
     pub async fn publish(&self, configuration: &Configuration) -> Result<u64, Vec<Problem>> {
         let generation = {
-            let mut compiler = self.compiler.lock();
+            let Writer { compiler, .. } = &mut *self.writer.lock();
             let compiled = compiler.compile(configuration)?;
-            record(&self.shared.metrics, &compiled);
-            let generation = compiled.snapshot.generation;
-            self.shared.store(compiled.snapshot);
-            generation
+            self.make_current(compiled)
         };
         self.acknowledged(Command::Take).await;
         Ok(generation)
+    }
+
+    /// Like [`Gateway::publish`], with the entry points of this static configuration (the rest of it is not looked at).
+    /// New ones are listened on, those that are gone end in their `graceTimeOut`, and the others do not notice.
+    pub async fn publish_with_entry_points(
+        &self,
+        statics: &Static,
+        configuration: &Configuration,
+    ) -> Result<u64, Vec<Problem>> {
+        let (generation, listening) = {
+            let Writer { compiler, entry_points } = &mut *self.writer.lock();
+            let plan = entry_points.plan(statics, &self.shared.metrics, &mut Inherited::default());
+            let plan = plan.map_err(|error| vec![error.into_problem()])?;
+            let before = std::mem::replace(&mut compiler.entry_points, plan.entries());
+            let settings = std::mem::replace(&mut compiler.statics.entry_points, statics.entry_points.clone());
+            let compiled = match compiler.compile(configuration) {
+                Ok(compiled) => compiled,
+                Err(problems) => {
+                    (compiler.entry_points, compiler.statics.entry_points) = (before, settings);
+                    return Err(problems);
+                }
+            };
+            let last = self.shared.current.load_full();
+            entry_points.gone(&plan).iter().for_each(|entry| entry.retire(last.clone()));
+            (self.make_current(compiled), entry_points.adopt(plan))
+        };
+        let mut listening = listening.into_iter();
+        let nothing = || Listening { sockets: Vec::new(), gone: Vec::new() };
+        self.acknowledged(|done| Command::Listen(listening.next().unwrap_or_else(nothing), done)).await;
+        Ok(generation)
+    }
+
+    /// Returns its generation.
+    fn make_current(&self, compiled: Compiled) -> u64 {
+        record(&self.shared.metrics, &compiled);
+        let generation = compiled.snapshot.generation;
+        self.shared.store(compiled.snapshot);
+        generation
+    }
+
+    /// Another descriptor of every socket that is listened on, for a process that is to take them over.
+    pub async fn listening_sockets(&self) -> io::Result<Vec<ListeningSocket>> {
+        let mut answers = Vec::new();
+        for worker in self.workers.lock().iter() {
+            let (done, answer) = oneshot::channel();
+            drop(worker.commands.send(Command::Share(done)));
+            answers.push(answer);
+        }
+        let mut sockets = Vec::new();
+        for answer in answers {
+            sockets.extend(answer.await.map_err(|_| io::Error::other("a worker has ended"))??);
+        }
+        Ok(sockets)
     }
 
     /// What `/ready` and `rollgate_config_problems` tell of a provider; an empty list ends it.
@@ -148,10 +214,13 @@ impl Gateway {
         self.shared.terminate();
     }
 
-    /// Stops accepting, finishes what is under way within `grace`, then ends the rest.
-    pub async fn shutdown(&self, grace: Duration) {
+    /// Ends each entry point as its `transport.lifeCycle` says: connections are still accepted for
+    /// `requestAcceptGraceTimeout` (not if another process was handed the sockets), then what is under way has
+    /// `graceTimeOut`, then it is cut off. The internal one goes on accepting as long as any other.
+    pub async fn shutdown(&self, handed_over: bool) {
         self.announce_shutdown();
-        self.acknowledged(|done| Command::Drain(grace, done)).await;
+        let draining = Draining { entries: self.writer.lock().entry_points.entries(), handed_over };
+        self.acknowledged(|done| Command::Drain(draining.clone(), done)).await;
         let workers = std::mem::take(&mut *self.workers.lock());
         for worker in workers {
             drop(worker.commands);
@@ -163,7 +232,7 @@ impl Gateway {
         }
     }
 
-    async fn acknowledged(&self, command: impl Fn(oneshot::Sender<()>) -> Command) {
+    async fn acknowledged(&self, mut command: impl FnMut(oneshot::Sender<()>) -> Command) {
         let mut answers = Vec::new();
         for worker in self.workers.lock().iter() {
             let (done, answer) = oneshot::channel();
@@ -178,35 +247,17 @@ impl Gateway {
     }
 }
 
-type Listeners = Vec<Vec<std::net::TcpListener>>;
-
-/// The entry points, and for each worker one listener for each of them.
-fn bind(statics: &Static, metrics: &Metrics, workers: usize) -> Result<(Vec<Arc<EntryPoint>>, Listeners), StartError> {
-    let host_name = hostname::get().unwrap_or_default().to_string_lossy().into_owned();
-    let mut entry_points = Vec::new();
-    let mut listeners: Listeners = (0..workers).map(|_| Vec::new()).collect();
-    for (name, settings) in &statics.entry_points {
-        let bound = match listener::bind(&settings.address.value, workers) {
-            Ok(bound) => bound,
-            // Nobody asked for the internal entry point by name; the machine's 8080 may be somebody else's.
-            Err(error) if name == INTERNAL && &*settings.at.source == "default" => {
-                tracing::warn!(address = settings.address.value, %error, "no internal entry point");
-                continue;
+impl StartError {
+    /// For an operator who changes what runs.
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Listen { entry_point, at, error, .. } => {
+                let path = format!("entryPoints.{entry_point}.address");
+                Problem::new(&at, path, format!("cannot listen on it: {error}"), "a free address of this machine")
             }
-            Err(error) => {
-                let (entry_point, address) = (name.clone(), settings.address.value.clone());
-                return Err(StartError::Listen { entry_point, address, error });
-            }
-        };
-        let address = bound[0].local_addr().map_err(|error| StartError::System(error.to_string()))?;
-        let id = metrics.entry_point_id(name);
-        let index = entry_points.len();
-        entry_points.push(Arc::new(EntryPoint::new(index, name, id, settings, address, &host_name, statics)));
-        for (worker, listener) in bound.into_iter().enumerate() {
-            listeners[worker].push(listener);
+            other => Problem::new(&Place::default(), "", other.to_string(), ""),
         }
     }
-    Ok((entry_points, listeners))
 }
 
 /// Tells the metrics what a new snapshot is made of.

@@ -12,6 +12,7 @@ mod gateway;
 
 mod worker;
 
+mod entry_points;
 mod listener;
 
 mod connection;
@@ -65,3 +66,4 @@ mod snapshot;
 
 pub use explain::{Branch, Candidate, Explanation, Question, Target, Winner, explain};
 pub use gateway::{Gateway, StartError};
+pub use listener::ListeningSocket;

@@ -1,16 +1,75 @@
 //! Listening sockets: one per worker and entry point, all on the same address.
 
+pub(crate) mod accept;
+mod reserve;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    os::fd::OwnedFd,
     time::Duration,
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
-/// One socket for each worker. `address` is `host:port`; an empty host is every address. With port 0, all get the port
-/// that the first was given.
-pub(crate) fn bind(address: &str, workers: usize) -> io::Result<Vec<TcpListener>> {
+pub(crate) use self::reserve::Reserve;
+
+/// A socket that is listened on, on its way from one process to the next.
+#[derive(Debug)]
+pub struct ListeningSocket {
+    /// The entry point's name.
+    pub entry_point: String,
+    /// The address as it is configured (`:443`), which a port 0 does not tell.
+    pub address: String,
+    /// Bound and listening; what is queued on it stays queued.
+    pub socket: OwnedFd,
+}
+
+/// What a process before this one listened on; each socket is taken once.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited(Vec<ListeningSocket>);
+
+impl Inherited {
+    pub(crate) fn new(sockets: Vec<ListeningSocket>) -> Self {
+        Self(sockets)
+    }
+
+    /// The sockets of this address. Two entry points may both be configured with port 0: then the name decides.
+    fn take(&mut self, entry_point: &str, address: &str) -> io::Result<Vec<TcpListener>> {
+        let named = self.0.iter().any(|socket| socket.address == address && socket.entry_point == entry_point);
+        let (ours, others) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|socket| socket.address == address && (!named || socket.entry_point == entry_point));
+        self.0 = others;
+        let listener = |socket: ListeningSocket| {
+            let listener = TcpListener::from(socket.socket);
+            // Shared with the process before; both want it so.
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        Vec::into_iter(ours).map(listener).collect()
+    }
+}
+
+/// At least one socket for each worker. `address` is `host:port`; an empty host is every address. With port 0, all get
+/// the port that the first was given. Inherited sockets are all used, also where there are more of them than workers:
+/// what is queued on one must find somebody who accepts it.
+pub(crate) fn bind(
+    entry_point: &str,
+    address: &str,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> io::Result<Vec<TcpListener>> {
+    let mut taken = inherited.take(entry_point, address)?;
+    if let Some(first) = taken.first() {
+        let bound = first.local_addr()?;
+        for _ in taken.len()..workers {
+            let more = socket(bound, true)?;
+            socket2::SockRef::from(&more).listen(BACKLOG)?;
+            taken.push(more);
+        }
+        return Ok(taken);
+    }
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for candidate in candidates(address)? {
         match bind_all(candidate, workers) {
@@ -20,7 +79,6 @@ pub(crate) fn bind(address: &str, workers: usize) -> io::Result<Vec<TcpListener>
     }
     Err(last)
 }
-
 fn candidates(address: &str) -> io::Result<Vec<SocketAddr>> {
     match address.strip_prefix(':') {
         // IPv6 with IPv4 in it; plain IPv4 where the machine has no IPv6.

@@ -36,7 +36,7 @@ pub(crate) async fn handle(connection: Rc<Connection>, request: Request<Incoming
     let (parts, incoming) = request.into_parts();
     let mut exchange = Exchange::begin(&connection, parts.method.clone(), now);
     exchange.record = connection.worker.access_record(&connection, &parts).map(Box::new);
-    let snapshot = connection.worker.snapshot();
+    let snapshot = connection.worker.snapshot(&connection.entry);
     let mut passage = Passage::default();
     let answer = answer(&snapshot, parts, incoming, &mut exchange, &mut passage).await;
     finish(answer, exchange, &passage)

@@ -144,11 +144,11 @@ impl Tunnel {
     /// Copies both ways until both sides have ended, in a task of the worker. The exchange ends with it.
     pub(crate) fn start(self, exchange: Box<Exchange>) {
         let worker = exchange.connection.worker.clone();
-        let held = worker.hold();
+        let (held, entry) = (worker.hold(), exchange.connection.entry.clone());
         tokio::task::spawn_local(async move {
             let copied = tokio::select! {
                 copied = self.copy() => copied,
-                () = worker.cut_off() => None,
+                () = worker.cut_off(&entry) => None,
             };
             finish(exchange, copied);
             drop(held);

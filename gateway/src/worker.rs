@@ -2,6 +2,8 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
     net::TcpListener as StdListener,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
@@ -12,7 +14,6 @@ use std::{
 use http::{HeaderMap, HeaderValue, header, request};
 use slab::Slab;
 use tokio::{
-    net::TcpListener,
     runtime::LocalRuntime,
     sync::{Notify, mpsc, oneshot},
 };
@@ -21,13 +22,13 @@ use crate::{
     access_log::{Headers, Record},
     balancer::Rounds,
     clock,
-    connection::{self, Connection},
+    connection::Connection,
     entry_point::EntryPoint,
+    listener::{ListeningSocket, Reserve, accept::Accepting},
     metrics::WorkerMetrics,
     pool::Pools,
     shared::Shared,
     snapshot::Snapshot,
-    stream::socket::Socket,
 };
 
 /// What the requests of one thread share.
@@ -37,14 +38,18 @@ pub(crate) struct Worker {
     pub(crate) pools: Pools,
     pub(crate) rounds: Rounds,
     pub(crate) metrics: WorkerMetrics,
+    /// For the internal entry point, when the process has no descriptors left.
+    pub(crate) reserve: Reserve,
     random: RefCell<fastrand::Rng>,
+    accepting: RefCell<Vec<Rc<Accepting>>>,
     connections: RefCell<Slab<Rc<Connection>>>,
-    /// Connections and tunnels that are under way.
+    /// Accepting, connections and tunnels that are under way.
     held: Cell<usize>,
     released: Notify,
-    accepting: Cell<bool>,
-    stop_accepting: Notify,
-    cut: Notify,
+    /// An entry point has begun to end.
+    ending: Notify,
+    /// By entry point: what is still under way is to be cut off.
+    cuts: RefCell<HashMap<usize, Rc<Notify>>>,
 }
 
 /// The snapshot as one worker's requests hold it: their reference count is seen by no other thread.
@@ -62,8 +67,35 @@ impl std::ops::Deref for Local {
 pub(crate) enum Command {
     /// Take the published snapshot and say so.
     Take(oneshot::Sender<()>),
-    /// Stop accepting, finish what is under way within the time, end the rest, and say so.
-    Drain(Duration, oneshot::Sender<()>),
+    /// Listen on these sockets and no others, and say so.
+    Listen(Listening, oneshot::Sender<()>),
+    /// Give out the sockets that are listened on, to be shared with another process.
+    Share(oneshot::Sender<io::Result<Vec<ListeningSocket>>>),
+    /// Stop accepting, finish what is under way, each entry point in its own time, end the rest, and say so.
+    Drain(Draining, oneshot::Sender<()>),
+}
+
+/// What a worker is to listen on.
+pub(crate) struct Listening {
+    pub(crate) sockets: Vec<Wanted>,
+    /// Entry points that are no longer there.
+    pub(crate) gone: Vec<Arc<EntryPoint>>,
+}
+
+/// A socket and the entry point it is for.
+pub(crate) struct Wanted {
+    pub(crate) socket: u64,
+    pub(crate) entry: Arc<EntryPoint>,
+    /// There the first time only.
+    pub(crate) listener: Option<StdListener>,
+}
+
+/// How to end.
+#[derive(Debug, Clone)]
+pub(crate) struct Draining {
+    pub(crate) entries: Vec<Arc<EntryPoint>>,
+    /// Another process accepts on the same sockets: no need to go on accepting for a while.
+    pub(crate) handed_over: bool,
 }
 
 /// Keeps the worker from ending; see [`Worker::hold`].
@@ -73,9 +105,8 @@ pub(crate) struct Held(Rc<Worker>);
 pub(crate) fn spawn(
     index: usize,
     shared: Arc<Shared>,
-    listeners: Vec<(Arc<EntryPoint>, StdListener)>,
     commands: mpsc::UnboundedReceiver<Command>,
-) -> std::io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime = match LocalRuntime::new() {
             Ok(runtime) => runtime,
@@ -84,22 +115,13 @@ pub(crate) fn spawn(
                 return;
             }
         };
-        runtime.block_on(run(shared, listeners, commands));
+        runtime.block_on(run(shared, commands));
     })
 }
 
-async fn run(
-    shared: Arc<Shared>,
-    listeners: Vec<(Arc<EntryPoint>, StdListener)>,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-) {
+async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let worker = Worker::new(shared);
-    for (entry, listener) in listeners {
-        match TcpListener::from_std(listener) {
-            Ok(listener) => drop(tokio::task::spawn_local(accept(worker.clone(), entry, listener))),
-            Err(error) => tracing::error!(entry_point = %entry.name, %error, "a listener could not start"),
-        }
-    }
+    let drained = Rc::new(Notify::new());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -107,36 +129,26 @@ async fn run(
             command = commands.recv() => match command {
                 Some(Command::Take(done)) => {
                     worker.take_snapshot();
-                    // Whoever asked may have given up waiting.
+                    // Whoever asked may have given up waiting, here and below.
                     let _ = done.send(());
                 }
-                Some(Command::Drain(grace, done)) => {
-                    worker.drain(grace).await;
+                Some(Command::Listen(listening, done)) => {
+                    worker.listen(listening);
                     let _ = done.send(());
-                    return;
+                }
+                Some(Command::Share(answer)) => drop(answer.send(worker.share())),
+                Some(Command::Drain(draining, done)) => {
+                    let (worker, drained) = (worker.clone(), drained.clone());
+                    tokio::task::spawn_local(async move {
+                        worker.drain(draining).await;
+                        let _ = done.send(());
+                        drained.notify_one();
+                    });
                 }
                 None => return,
             },
+            () = drained.notified() => return,
             _ = tick.tick() => worker.tick(),
-        }
-    }
-}
-
-/// Accepts until told to stop. A failed accept (no descriptors left) backs off instead of spinning.
-async fn accept(worker: Rc<Worker>, entry: Arc<EntryPoint>, listener: TcpListener) {
-    while worker.accepting.get() {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = worker.stop_accepting.notified() => break,
-        };
-        match accepted {
-            Ok((tcp, peer)) => {
-                tokio::task::spawn_local(connection::serve(worker.clone(), entry.clone(), Socket::Tcp(tcp), peer));
-            }
-            Err(error) => {
-                tracing::warn!(entry_point = %entry.name, %error, "accepting failed");
-                tokio::time::sleep(ACCEPT_BACK_OFF).await;
-            }
         }
     }
 }
@@ -150,22 +162,28 @@ impl Worker {
             shared,
             pools: Pools::default(),
             rounds: Rounds::default(),
+            reserve: Reserve::new(),
             random: RefCell::new(fastrand::Rng::new()),
+            accepting: RefCell::default(),
             connections: RefCell::default(),
             held: Cell::new(0),
             released: Notify::new(),
-            accepting: Cell::new(true),
-            stop_accepting: Notify::new(),
-            cut: Notify::new(),
+            ending: Notify::new(),
+            cuts: RefCell::default(),
         })
     }
 
-    /// The snapshot that is current: one comparison, and a clone that no other thread sees.
-    pub(crate) fn snapshot(&self) -> Rc<Local> {
+    /// The snapshot that an entry point's requests are to use: the current one (one comparison, and a clone that no
+    /// other thread sees), or the last that knew the entry point.
+    pub(crate) fn snapshot(&self, entry: &EntryPoint) -> Rc<Local> {
         if self.snapshot.borrow().generation != self.shared.generation.load(Ordering::Acquire) {
             self.take_snapshot();
         }
-        self.snapshot.borrow().clone()
+        // Looked at second: a snapshot without the entry point is published after this is set.
+        match entry.last_snapshot() {
+            None => self.snapshot.borrow().clone(),
+            Some(last) => Rc::new(Local(last.clone())),
+        }
     }
 
     fn take_snapshot(&self) {
@@ -185,7 +203,7 @@ impl Worker {
     }
 
     pub(crate) fn register(&self, connection: &Rc<Connection>) -> usize {
-        if !self.accepting.get() {
+        if connection.entry.is_ending() {
             connection.close_gracefully();
         }
         self.connections.borrow_mut().insert(connection.clone())
@@ -246,43 +264,129 @@ impl Worker {
         }
     }
 
-    /// Returns a moment after accepting has stopped: for connections on which nothing has come yet.
-    pub(crate) async fn no_longer_patient(&self) {
-        if self.accepting.get() {
-            self.stop_accepting.notified().await;
+    /// Returns a moment after its entry point has begun to end: for connections on which nothing has come yet.
+    pub(crate) async fn no_longer_patient(&self, entry: &EntryPoint) {
+        loop {
+            let ending = self.ending.notified();
+            if entry.is_ending() {
+                break;
+            }
+            ending.await;
         }
         tokio::time::sleep(PATIENCE).await;
     }
 
-    /// Returns when whatever is still under way is to be cut off.
-    pub(crate) async fn cut_off(&self) {
-        self.cut.notified().await;
+    /// Returns when whatever an entry point still has under way is to be cut off.
+    pub(crate) async fn cut_off(&self, entry: &EntryPoint) {
+        loop {
+            let cut = self.cuts.borrow_mut().entry(entry.index).or_default().clone();
+            cut.notified().await;
+            // It may have been another one, which had the name before.
+            if entry.is_ending() {
+                return;
+            }
+        }
     }
 
     fn tick(&self) {
         clock::renew(Instant::now());
+        self.reserve.refill();
         self.pools.sweep(&self.shared.targets);
         for (_, connection) in self.connections.borrow().iter() {
             connection.check_time();
         }
     }
 
-    async fn drain(self: &Rc<Self>, grace: Duration) {
-        self.accepting.set(false);
-        self.stop_accepting.notify_waiters();
-        self.for_each_connection(Connection::close_gracefully);
-        if tokio::time::timeout(grace, self.all_released()).await.is_err() {
-            self.for_each_connection(Connection::close_now);
-            self.cut.notify_waiters();
-            // What was cut off has nothing left to wait for.
-            drop(tokio::time::timeout(LAST_MOMENT, self.all_released()).await);
+    fn listen(self: &Rc<Self>, listening: Listening) {
+        self.take_snapshot();
+        let mut before = std::mem::take(&mut *self.accepting.borrow_mut());
+        for Wanted { socket, entry, listener } in listening.sockets {
+            if let Some(place) = before.iter().position(|accepting| accepting.socket == socket) {
+                let accepting = before.swap_remove(place);
+                accepting.belongs_to(entry);
+                self.accepting.borrow_mut().push(accepting);
+                continue;
+            }
+            let Some(listener) = listener else { continue };
+            let name = entry.name.clone();
+            match Accepting::start(self, socket, entry, listener) {
+                Ok(accepting) => self.accepting.borrow_mut().push(accepting),
+                Err(error) => tracing::error!(entry_point = %name, %error, "a listener could not start"),
+            }
         }
+        before.iter().for_each(|accepting| accepting.stop());
+        if !listening.gone.is_empty() {
+            let worker = self.clone();
+            let draining = Draining { entries: listening.gone, handed_over: true };
+            tokio::task::spawn_local(async move { worker.end_in_time(&draining).await });
+        }
+    }
+
+    fn share(&self) -> io::Result<Vec<ListeningSocket>> {
+        let accepting = self.accepting.borrow();
+        let shared = accepting.iter().map(|accepting| {
+            let entry = accepting.entry();
+            let (entry_point, address) = (entry.name.to_string(), entry.settings.address.value.clone());
+            Ok(ListeningSocket { entry_point, address, socket: accepting.share()? })
+        });
+        shared.collect()
+    }
+
+    async fn drain(self: &Rc<Self>, draining: Draining) {
+        self.end_in_time(&draining).await;
         self.pools.clear();
     }
 
-    fn for_each_connection(&self, act: impl Fn(&Connection)) {
+    /// Ends entry points, each in its own time. Returns when nothing is under way any more, or all has been cut off.
+    async fn end_in_time(self: &Rc<Self>, draining: &Draining) {
+        let began = tokio::time::Instant::now();
+        let steps = schedule(draining);
+        let last_stop = steps.iter().rposition(|step| step.act == Act::Stop);
+        for (place, step) in steps.iter().enumerate() {
+            let at = began + step.after;
+            if last_stop.is_some_and(|last| place > last) {
+                if tokio::time::timeout_at(at, self.all_released()).await.is_ok() {
+                    return;
+                }
+            } else {
+                tokio::time::sleep_until(at).await;
+            }
+            match step.act {
+                Act::Stop => self.stop(&step.entry),
+                Act::Cut => self.cut(&step.entry),
+            }
+        }
+        // What was cut off has nothing left to wait for.
+        drop(tokio::time::timeout(LAST_MOMENT, self.all_released()).await);
+    }
+
+    /// Accepts what is queued and no more; connections end with what is under way on them.
+    fn stop(&self, entry: &Arc<EntryPoint>) {
+        entry.end();
+        self.accepting.borrow_mut().retain(|accepting| {
+            let stays = accepting.entry().index != entry.index;
+            if !stays {
+                accepting.stop();
+            }
+            stays
+        });
+        self.ending.notify_waiters();
+        self.for_each_connection(entry, Connection::close_gracefully);
+    }
+
+    fn cut(&self, entry: &EntryPoint) {
+        self.for_each_connection(entry, Connection::close_now);
+        if let Some(cut) = self.cuts.borrow_mut().remove(&entry.index) {
+            cut.notify_waiters();
+        }
+    }
+
+    /// Of an entry point that ends, and of those that it has replaced.
+    fn for_each_connection(&self, entry: &EntryPoint, act: impl Fn(&Connection)) {
         for (_, connection) in self.connections.borrow().iter() {
-            act(connection);
+            if connection.entry.index == entry.index && connection.entry.is_ending() {
+                act(connection);
+            }
         }
     }
 
@@ -302,10 +406,42 @@ impl Drop for Held {
     }
 }
 
+/// What happens to an entry point that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Stop,
+    Cut,
+}
+
+#[derive(Debug)]
+struct Step {
+    after: Duration,
+    act: Act,
+    entry: Arc<EntryPoint>,
+}
+
+/// Each entry point stops after its `requestAcceptGraceTimeout` and is cut off after its `graceTimeOut` more; the
+/// internal one stops with the last, so that whoever asks `/ready` is answered until then.
+fn schedule(draining: &Draining) -> Vec<Step> {
+    let accepting = |entry: &EntryPoint| {
+        if draining.handed_over { Duration::ZERO } else { entry.settings.request_accept_grace_timeout }
+    };
+    let longest = draining.entries.iter().map(|entry| accepting(entry)).max().unwrap_or_default();
+    let mut steps = Vec::with_capacity(2 * draining.entries.len());
+    for entry in &draining.entries {
+        let stop = if entry.internal { longest } else { accepting(entry) }.min(FOREVER);
+        let cut = stop + entry.settings.grace_timeout.min(FOREVER);
+        steps.push(Step { after: stop, act: Act::Stop, entry: entry.clone() });
+        steps.push(Step { after: cut, act: Act::Cut, entry: entry.clone() });
+    }
+    steps.sort_by_key(|step| (step.after, step.act));
+    steps
+}
+
+/// As far as the clock can be asked for: a year.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often timeouts are looked at: none is shorter than seconds.
 const TICK: Duration = Duration::from_millis(500);
-/// Long enough for a descriptor to come free, short enough that nobody notices.
-const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
 /// A request that was sent before the end was announced has come by then.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// For tasks that were cut off to unwind.

@@ -38,6 +38,7 @@ log: {level: INFO}
 pub struct Launch {
     directory: TempDir,
     config_name: String,
+    program: PathBuf,
     arguments: Option<Vec<String>>,
     more: Vec<String>,
     variables: Vec<(String, String)>,
@@ -55,6 +56,7 @@ impl Launch {
         Self {
             directory: TempDir::with_prefix("rollgate-test-").expect("a directory can be made"),
             config_name: "rollgate.yml".into(),
+            program: command::binary(),
             arguments: None,
             more: Vec::new(),
             variables: Vec::new(),
@@ -87,6 +89,12 @@ impl Launch {
         self
     }
 
+    /// Another file than the binary that was built; relative to the directory.
+    pub fn program(mut self, name: &str) -> Self {
+        self.program = self.directory.path().join(name);
+        self
+    }
+
     /// One argument more.
     pub fn argument(mut self, argument: &str) -> Self {
         self.more.push(self.placed(argument));
@@ -107,7 +115,7 @@ impl Launch {
     /// Starts it; returns once it serves somewhere. Panics with what it wrote if it ends instead.
     pub fn start(self) -> Gateway {
         let config_path = self.directory.path().join(&self.config_name);
-        let mut command = Command::new(command::binary());
+        let mut command = Command::new(&self.program);
         match &self.arguments {
             Some(arguments) => command.args(arguments),
             None => command.args(["run", "--config"]).arg(&config_path),
@@ -248,6 +256,16 @@ impl Gateway {
         })
     }
 
+    /// The process that takes over from it; waits until the log names one.
+    pub fn successor(&self) -> Successor {
+        let id = wait::eventually_blocking("a new process takes over", wait::PATIENCE, || {
+            let written = self.written();
+            let line = written.stderr.lines().find(|line| line.contains("a new process takes over"))?;
+            line.split("pid=").nth(1)?.split_whitespace().next()?.parse().ok()
+        });
+        Successor(id)
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
@@ -280,6 +298,37 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             eprintln!("--- the gateway wrote:\n{}", self.stderr());
         }
+    }
+}
+
+/// A process that took over from a gateway; killed, by its id, when dropped.
+#[derive(Debug)]
+pub struct Successor(i32);
+
+impl Successor {
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the new process is alive");
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&self) {
+        wait::eventually_blocking("the new process ends", wait::PATIENCE, || {
+            // A zombie, until somebody has read its status.
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+            (status.is_empty() || status.contains("State:\tZ")).then_some(())
+        });
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.0).expect("a process id is positive")
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone_already = kill_process(self.pid(), Signal::KILL);
     }
 }
 

@@ -21,5 +21,5 @@ pub mod wait;
 pub use backend::{Backend, Seen};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
-pub use gateway::{Gateway, Launch, configuration};
+pub use gateway::{Gateway, Launch, Successor, configuration};
 pub use raw::{RawConnection, RawReply};

@@ -52,6 +52,11 @@ pub(crate) fn compile(
     building.into_iter().map(Building::finish).collect()
 }
 
+/// Those of an entry point that is not there.
+pub(crate) fn none() -> Routes {
+    Building::default().finish()
+}
+
 /// An entry point's routes before they are a table.
 #[derive(Default)]
 struct Building {

@@ -107,7 +107,7 @@ fn speaks(bytes: &[u8]) -> Option<Speaks> {
 
 async fn shake_hands(worker: &Rc<Worker>, entry: &EntryPoint, raw: Raw) -> io::Result<(Kind, TlsSession, bool)> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), raw).await?;
-    let snapshot = worker.snapshot();
+    let snapshot = worker.snapshot(entry);
     let options = {
         let hello = start.client_hello();
         let name = hello.server_name().map(authority::canonical_host);

@@ -13,10 +13,10 @@ use prometheus::{
 use super::{
     Families, Shared, TlsLabels,
     families::{
-        ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS, FAMILIES, KINDS, Kind,
-        LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, SERVER_UP, SERVICE_RETRIES, SINGLES,
-        UNSUPPORTED, UPSTREAM_CONNECTS, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels,
-        pair,
+        ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
+        FAMILIES, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, SERVER_UP,
+        SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, VERSION_REQUESTS, VERSION_SHARE, counter, family,
+        gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -213,10 +213,11 @@ fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {
 }
 
 fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
-    let mut panics = 0;
+    let (mut panics, mut accept_failures) = (0, 0);
     let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     for worker in shared.workers.lock().iter() {
         panics += worker.panics.load(Relaxed);
+        accept_failures += worker.accept_failures.load(Relaxed);
         for (reason, cell) in worker.refused.lock().iter() {
             *refused.entry(reason).or_default() += cell.load(Relaxed);
         }
@@ -224,6 +225,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     let refused = refused.into_iter().map(|(reason, count)| counter(vec![pair("reason", reason)], count));
     all.push(REFUSED.family(refused.collect()));
     all.push(PANICS.family(vec![counter(Vec::new(), panics)]));
+    all.push(ACCEPT_FAILURES.family(vec![counter(Vec::new(), accept_failures)]));
     all.push(ACCESS_LOG_DROPPED.family(vec![counter(Vec::new(), shared.access_log_dropped.load(Relaxed))]));
     all.push(BUILD_INFO.family(vec![gauge(vec![pair("version", env!("CARGO_PKG_VERSION"))], 1.0)]));
 

@@ -51,6 +51,11 @@ pub(super) const VERSION_REQUESTS: Single = Single::counter(
 pub(super) const REFUSED: Single =
     Single::counter("rollgate_refused_total", "Requests and connections that the gateway itself refused.", &["reason"]);
 pub(super) const PANICS: Single = Single::counter("rollgate_panics_total", "Requests that were ended by a panic.", &[]);
+pub(super) const ACCEPT_FAILURES: Single = Single::counter(
+    "rollgate_accept_failures_total",
+    "Times that a connection could not be accepted for want of descriptors or memory.",
+    &[],
+);
 pub(super) const ACCESS_LOG_DROPPED: Single =
     Single::counter("rollgate_access_log_dropped_total", "Access log lines that were lost.", &[]);
 pub(super) const BUILD_INFO: Single =
@@ -74,7 +79,7 @@ pub(super) const CONFIG_PROBLEMS: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 16] = [
+pub(super) const SINGLES: [&Single; 17] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
@@ -83,6 +88,7 @@ pub(super) const SINGLES: [&Single; 16] = [
     &VERSION_REQUESTS,
     &REFUSED,
     &PANICS,
+    &ACCEPT_FAILURES,
     &ACCESS_LOG_DROPPED,
     &BUILD_INFO,
     &RELOADS,

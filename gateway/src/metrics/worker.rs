@@ -165,6 +165,11 @@ impl WorkerMetrics {
         add(&self.cells.panics, 1);
     }
 
+    /// Accepting failed for want of descriptors or memory.
+    pub fn accept_failed(&self) {
+        add(&self.cells.accept_failures, 1);
+    }
+
     /// A connection to a server of a service was tried.
     pub fn upstream_connect(&self, service: ServiceId, ok: bool) {
         let cell = if ok { CONNECT_OK } else { CONNECT_ERROR };
@@ -228,6 +233,7 @@ impl WorkerMetrics {
 #[derive(Default)]
 pub(super) struct WorkerCells {
     pub(super) panics: AtomicU64,
+    pub(super) accept_failures: AtomicU64,
     pub(super) refused: Mutex<Vec<Refused>>,
 }
 
