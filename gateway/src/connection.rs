@@ -6,11 +6,14 @@ pub(crate) mod phase;
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::Waker,
+    task::{Context, Waker},
     time::Duration,
 };
+
+use tokio::time::Sleep;
 
 use self::{
     detect::{Opened, open},
@@ -24,7 +27,7 @@ use crate::{
     metrics::{EntryPointId, TlsLabels},
     stream::{Stream, socket::Socket},
     tls::OptionsId,
-    worker::Worker,
+    worker::{Held, Worker},
 };
 
 /// What its requests share.
@@ -71,17 +74,12 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Serves a socket that was just accepted, to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, entry: Arc<EntryPoint>, socket: Socket, peer: SocketAddr) {
-    let _held = worker.hold();
-    let _open = Open::new(&worker, &entry);
-    let opened = tokio::select! {
-        biased;
-        opened = open(&worker, &entry, socket, peer) => opened,
-        // It has said nothing yet, and the gateway is ending.
-        () = worker.no_longer_patient(&entry) => return,
-    };
-    let opened = match opened {
+/// Serves a socket that was just accepted, to its end. The worker is held from the moment of accepting: it does not end
+/// between that and the first look at the socket.
+pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, peer: SocketAddr) {
+    let worker = held.worker();
+    let _open = Open::new(worker, &entry);
+    let opened = match open(worker, &entry, socket, peer).await {
         Ok(Some(opened)) => opened,
         // Nothing came.
         Ok(None) => return,
@@ -161,12 +159,14 @@ impl Connection {
         bytes.clone()
     }
 
-    /// It has served as many requests, or as long, as its entry point allows, or another one has taken its place.
+    /// It is ending; or it has served as many requests, or as long, as its entry point allows, or another entry point
+    /// has taken the place of its own.
     pub(crate) fn is_spent(&self) -> bool {
         let settings = &self.entry.settings;
         let requests = settings.keep_alive_max_requests != 0 && self.requests.get() >= settings.keep_alive_max_requests;
         let time = settings.keep_alive_max_time;
-        requests || self.entry.is_replaced() || (!time.is_zero() && clock::since(self.opened) >= time)
+        let ending = self.ending.get() != Ending::Open;
+        ending || requests || self.entry.is_replaced() || (!time.is_zero() && clock::since(self.opened) >= time)
     }
 
     pub(crate) fn wake_by(&self, waker: &Waker) {
@@ -178,6 +178,17 @@ impl Connection {
 
     pub(crate) fn ending(&self) -> Ending {
         self.ending.get()
+    }
+
+    /// Whether one that is to end gracefully has come to the point where nothing is lost by it: HTTP/1 is told to close
+    /// with an answer, HTTP/2 by GOAWAY once it has begun. Who sends nothing for [`PATIENCE`] is closed without being
+    /// told; a request whose head has begun to arrive is waited for.
+    pub(crate) fn may_close(&self, patience: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
+        if self.in_flight.get() > 0 || (self.http2 && self.requests.get() > 0) {
+            return true;
+        }
+        let patience = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        patience.as_mut().poll(cx).is_ready() && self.phase.state() != State::Head
     }
 
     /// Ends after what is under way.
@@ -226,5 +237,7 @@ impl Connection {
     }
 }
 
+/// A request that was sent before the end was announced has come by then.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a connection whose time is up may take to say so.
 const EXPIRED: Duration = Duration::from_secs(5);

@@ -93,15 +93,17 @@ async fn drive(
 ) {
     let mut serving = std::pin::pin!(serving);
     let mut closing = false;
+    let mut patience = None;
     let ended = std::future::poll_fn(|cx| {
         connection.wake_by(cx.waker());
         match connection.ending() {
             Ending::Open => {}
             Ending::Now => return Poll::Ready(Ok(())),
-            Ending::Graceful if closing => {}
             Ending::Graceful => {
-                closing = true;
-                serving.as_mut().graceful_shutdown();
+                if !closing && connection.may_close(&mut patience, cx) {
+                    closing = true;
+                    serving.as_mut().graceful_shutdown();
+                }
             }
         }
         let ended = serving.as_mut().poll(cx);

@@ -50,7 +50,7 @@ impl InMemory {
         runtime.block_on(async {
             let worker = Worker::new(Arc::new(shared));
             let peer = (IpAddr::from([192, 0, 2, 7]), 40_000).into();
-            tokio::task::spawn_local(connection::serve(worker, entry, Socket::Memory(server), peer));
+            tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Memory(server), peer));
         });
         Ok(Self { runtime, client, answer: vec![0; PIPE] })
     }

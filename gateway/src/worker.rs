@@ -22,7 +22,7 @@ use crate::{
     access_log::{Headers, Record},
     balancer::Rounds,
     clock,
-    connection::Connection,
+    connection::{Connection, PATIENCE},
     entry_point::EntryPoint,
     listener::{ListeningSocket, Reserve, accept::Accepting},
     metrics::WorkerMetrics,
@@ -397,11 +397,17 @@ impl Worker {
     }
 }
 
+impl Held {
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.0
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.held.set(self.0.held.get() - 1);
         if self.0.held.get() == 0 {
-            self.0.released.notify_one();
+            self.0.released.notify_waiters();
         }
     }
 }
@@ -442,7 +448,5 @@ fn schedule(draining: &Draining) -> Vec<Step> {
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often timeouts are looked at: none is shorter than seconds.
 const TICK: Duration = Duration::from_millis(500);
-/// A request that was sent before the end was announced has come by then.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// For tasks that were cut off to unwind.
 const LAST_MOMENT: Duration = Duration::from_secs(1);

@@ -32,8 +32,13 @@ pub(crate) async fn open(
     socket: Socket,
     peer: SocketAddr,
 ) -> io::Result<Option<Opened>> {
-    let reading = first_bytes(entry, socket, peer);
-    let read = limited(entry.settings.timeouts.header, reading).await.transpose()?.flatten();
+    let reading = limited(entry.settings.timeouts.header, first_bytes(entry, socket, peer));
+    let read = tokio::select! {
+        biased;
+        read = reading => read.transpose()?.flatten(),
+        // It has said nothing yet, and its entry point is ending.
+        () = worker.no_longer_patient(entry) => None,
+    };
     let Some(First { raw, client, speaks }) = read else { return Ok(None) };
     match speaks {
         Speaks::Http1 => Ok(Some(Opened { kind: Kind::Plain(raw), client, tls: None, http2: false })),

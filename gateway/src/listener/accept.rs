@@ -123,7 +123,7 @@ impl Accepting {
     }
 
     fn serve(&self, worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr) {
-        let serving = connection::serve(worker.clone(), self.entry(), Socket::Tcp(tcp), peer);
+        let serving = connection::serve(worker.hold(), self.entry(), Socket::Tcp(tcp), peer);
         tokio::task::spawn_local(serving);
     }
 }
