@@ -119,6 +119,11 @@ async fn until_the_end(instance: &Instance, signals: &mut Signals, program: &Pro
             Told::Reload => instance.reload(),
             Told::ReopenLogs => instance.reopen_logs(),
             Told::HandOver if successor.is_some() => tracing::warn!("a new process is being started already"),
+            Told::HandOver if std::process::id() == INIT => {
+                tracing::error!(
+                    "a container ends with its first process, and the new one with it; it cannot hand over"
+                );
+            }
             Told::HandOver => match start_successor(instance, program).await {
                 Ok(started) => {
                     tracing::info!(pid = started.id(), "a new process takes over");
@@ -216,6 +221,9 @@ fn usage(what: &str) -> ExitCode {
     eprintln!("{what}\n\n{HELP}");
     ExitCode::from(2)
 }
+
+/// The first process of a machine or of a container.
+const INIT: u32 = 1;
 
 const HELP: &str = "\
 rollgate run --config FILE            static and dynamic configuration, or a file that names it

@@ -21,7 +21,7 @@ use rollgate_testkit::{
 use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixDatagram},
     sync::Semaphore,
 };
 
@@ -229,6 +229,54 @@ async fn a_new_binary_takes_over_without_a_failed_connection() {
     successor.wait();
 }
 
+/// A client that keeps its connection for as long as it is let, and asks all the time; the answers that were 200.
+fn keeps_alive(
+    address: std::net::SocketAddr,
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+) -> tokio::task::JoinHandle<u32> {
+    tokio::spawn(async move {
+        let mut connections = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let mut client = RawConnection::open(address).await;
+            connections += 1;
+            while !stop.load(Ordering::Relaxed) {
+                let reply = client.exchange(GET).await;
+                assert_eq!(reply.status(), 200, "{reply:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+                if reply.header("connection") == Some("close") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        connections
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_connections_move_to_the_new_binary_with_an_answer() {
+    let backend = Backend::canned("s", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let mut gateway = Gateway::start(&config(&backend, ""));
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let clients: Vec<_> = (0..16).map(|_| keeps_alive(gateway.web(), stop.clone(), answered.clone())).collect();
+    let more = async |count: u64| {
+        let target = answered.load(Ordering::Relaxed) + count;
+        eventually("requests are answered", async || (answered.load(Ordering::Relaxed) >= target).then_some(())).await;
+    };
+    more(100).await;
+    gateway.signal(Signal::USR2);
+    let successor = gateway.successor();
+    assert_eq!(gateway.wait().code(), Some(0), "the old process ends well");
+    more(100).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert_eq!(client.await.expect("no request failed"), 2, "one connection to each process");
+    }
+    successor.signal(Signal::TERM);
+    successor.wait();
+}
+
 #[tokio::test]
 async fn what_the_old_process_has_begun_it_finishes() {
     let (backend, permits) = held();
@@ -275,4 +323,41 @@ async fn a_new_binary_that_cannot_serve_costs_nothing() {
     .await;
     assert_eq!(gateway.get("http://h/").await.status, 200);
     assert!(gateway.is_alive());
+}
+
+#[tokio::test]
+async fn the_supervisor_is_told_which_process_is_the_main_one() {
+    let backend = Backend::echo("s");
+    let launch = Launch::new(&config(&backend, "")).variable("NOTIFY_SOCKET", "@DIR@/notify");
+    let notified = UnixDatagram::bind(launch.directory().join("notify")).unwrap();
+    let told = async || {
+        let mut text = [0; 256];
+        let length = within("a notification", notified.recv(&mut text)).await.unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let mut gateway = launch.start();
+    assert_eq!(told().await, format!("READY=1\nMAINPID={}", gateway.id()));
+    gateway.signal(Signal::USR2);
+    let successor = gateway.successor();
+    assert_eq!(told().await, format!("READY=1\nMAINPID={}", successor.id()));
+    assert_eq!(gateway.wait().code(), Some(0));
+    successor.signal(Signal::TERM);
+    assert_eq!(told().await, "STOPPING=1", "the old one has not said so: the service goes on");
+    successor.wait();
+}
+
+#[tokio::test]
+async fn the_first_process_of_a_container_refuses_to_hand_over() {
+    let backend = Backend::echo("s");
+    // The first process that the shell starts is the first of the new process namespace.
+    let wrapper =
+        format!("#!/bin/sh\nexec unshare --pid sh -c '{} \"$@\"; true' sh \"$@\"\n", command::binary().display());
+    let launch = Launch::new(&config(&backend, "")).file("wrapper", &wrapper).program("wrapper");
+    let path = launch.directory().join("wrapper");
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let gateway = launch.start();
+    let first = gateway.child();
+    first.signal(Signal::USR2);
+    eventually("it says so", async || gateway.stderr().contains("cannot hand over").then_some(())).await;
+    assert_eq!(gateway.get("http://h/").await.status, 200);
 }

@@ -266,6 +266,13 @@ impl Gateway {
         Successor(id)
     }
 
+    /// The process that the program which was launched runs in turn: of a wrapper, the gateway itself.
+    pub fn child(&self) -> Successor {
+        let id = self.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("it is alive");
+        Successor(children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("it has a child"))
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
@@ -301,11 +308,16 @@ impl Drop for Gateway {
     }
 }
 
-/// A process that took over from a gateway; killed, by its id, when dropped.
+/// A process that a gateway, or its wrapper, has started; killed, by its id, when dropped.
 #[derive(Debug)]
 pub struct Successor(i32);
 
 impl Successor {
+    /// Its process id.
+    pub fn id(&self) -> i32 {
+        self.0
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the new process is alive");
