@@ -258,9 +258,14 @@ impl Gateway {
 
     /// The process that takes over from it; waits until the log names one.
     pub fn successor(&self) -> Successor {
+        self.successor_number(0)
+    }
+
+    /// The process that takes over from so many before it, which all write to the same log.
+    pub fn successor_number(&self, before: usize) -> Successor {
         let id = wait::eventually_blocking("a new process takes over", wait::PATIENCE, || {
             let written = self.written();
-            let line = written.stderr.lines().find(|line| line.contains("a new process takes over"))?;
+            let line = written.stderr.lines().filter(|line| line.contains("a new process takes over")).nth(before)?;
             line.split("pid=").nth(1)?.split_whitespace().next()?.parse().ok()
         });
         Successor(id)

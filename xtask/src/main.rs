@@ -6,6 +6,7 @@
 //! cargo xtask setup   install what the tests need and the machine has not
 //! cargo xtask house   the rules that no other tool checks
 //! cargo xtask image   build the container image without a container engine, and start it
+//! cargo xtask soak    the long runs: docs/soak.md
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
@@ -13,6 +14,7 @@
 mod house;
 mod image;
 mod setup;
+mod soak;
 mod steps;
 mod workspace;
 
@@ -24,8 +26,9 @@ use crate::{steps::Steps, workspace::Workspace};
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    match dispatch(&command) {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match dispatch(&command, &arguments.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("\nxtask: {why}");
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &str) -> Outcome {
+fn dispatch(command: &str, arguments: &[String]) -> Outcome {
     let workspace = Workspace::find()?;
     let mut steps = Steps::begin();
     match command {
@@ -46,8 +49,9 @@ fn dispatch(command: &str) -> Outcome {
             install(&workspace, &mut steps)?;
             pack(&workspace, &mut steps)?;
         }
+        "soak" => soak::run(&workspace, &mut steps, arguments)?,
         _ => {
-            return Err(format!("unknown command `{command}` (test, check, setup, house, image)"));
+            return Err(format!("unknown command `{command}` (test, check, setup, house, image, soak)"));
         }
     }
     steps.end();

@@ -22,6 +22,32 @@ pub fn install(workspace: &Workspace) -> Outcome {
     install_cargo_deny(workspace)
 }
 
+/// The conformance suites that `cargo xtask soak` runs. Nothing else needs them.
+pub fn install_suites(workspace: &Workspace) -> Outcome {
+    let programs = workspace.tools.join("bin");
+    if !programs.join("h2spec").is_file() {
+        let mut install = Command::new("go");
+        pass(install.env("GOBIN", &programs).args(["install", H2SPEC]))?;
+    }
+    if !programs.join("httpwg").is_file() {
+        let build = workspace.tools.join("build");
+        let mut install = workspace.cargo();
+        install.args(["install", "--locked", "--debug", "--root"]).arg(&workspace.tools);
+        pass(install.arg("--target-dir").arg(&build).arg(HTTPWG))?;
+        fs::remove_dir_all(&build).map_err(|why| format!("{}: {why}", build.display()))?;
+    }
+    Ok(())
+}
+
+/// The slow clients that `cargo xtask soak` has.
+pub fn install_slow_clients() -> Outcome {
+    if is_on_path("slowhttptest") {
+        return Ok(());
+    }
+    pass(apt_get().arg("update"))?;
+    pass(apt_get().args(["install", "--yes", "--no-install-recommends", "slowhttptest"]))
+}
+
 /// The `cargo-deny` to start: the one on the path if it is the pinned version, else ours.
 pub fn cargo_deny(workspace: &Workspace) -> PathBuf {
     let shared = PathBuf::from("cargo-deny");
@@ -103,3 +129,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 ];
 
 const CARGO_DENY: &str = "0.20.2";
+
+const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
+
+const HTTPWG: &str = "httpwg-cli@0.2.5";
