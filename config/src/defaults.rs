@@ -201,6 +201,8 @@ impl ServersTransport {
             idle_conn_timeout: Duration::from_secs(4),
             read_idle_timeout: Duration::ZERO,
             ping_timeout: Duration::from_secs(15),
+            tcp_keep_alive: Duration::from_secs(15),
+            tcp_user_timeout: Duration::from_secs(30),
         }
     }
 }

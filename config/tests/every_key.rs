@@ -105,11 +105,18 @@ fn what_is_ours_is_told_apart() {
             "entryPoints.web.http.maxHeaderFields",
             "serversTransport.forwardingTimeouts.readIdleTimeout",
             "serversTransport.forwardingTimeouts.pingTimeout",
+            "serversTransport.forwardingTimeouts.tcpKeepAlive",
+            "serversTransport.forwardingTimeouts.tcpUserTimeout",
         ]
     );
     assert_eq!(
         of(read_dynamic(&[document(DYNAMIC[0])], "file", None, &Allow::default()).extensions),
-        ["http.services.split.weighted.services[0].weight", "http.services.split.weighted.services[1].weight"]
+        [
+            "http.services.split.weighted.services[0].weight",
+            "http.services.split.weighted.services[1].weight",
+            "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
+            "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
+        ]
     );
 }
 

@@ -148,7 +148,8 @@ impl HttpBody for Body {
                 if let Some(exchange) = &mut self.exchange {
                     exchange.passed(frame, data_length(frame));
                 }
-                if self.is_end_stream() {
+                // Trailers are the last frame, after which hyper asks for no other.
+                if frame.is_trailers() || self.is_end_stream() {
                     self.complete();
                 }
             }

@@ -29,6 +29,12 @@ pub(crate) enum Error {
     /// The server's answer broke off or was not HTTP.
     #[error("the server's answer: {0}")]
     Upstream(#[source] hyper::Error),
+    /// The server's answer is framed so that two hops could read it differently.
+    #[error("the server's answer: {0}")]
+    BadAnswer(&'static str),
+    /// The server's machine acknowledges nothing any more (`tcpUserTimeout`, `tcpKeepAlive`).
+    #[error("the server vanished: {0}")]
+    Vanished(#[source] hyper::Error),
     /// No response head within `responseHeaderTimeout`.
     #[error("the server took too long to answer")]
     ResponseTimeout,
@@ -76,8 +82,8 @@ impl Error {
             Self::Refused(refusal) => refusal.status,
             Self::NoRouter => StatusCode::NOT_FOUND,
             Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout | Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::ClientGone => client_closed_request(),
             Self::UpstreamTls(_) | Self::Unforwardable(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -91,8 +97,8 @@ impl Error {
                 Self::Refused(refusal) => return Bytes::from(refusal.says.clone().into_owned()),
                 Self::NoRouter => "404 page not found\n",
                 Self::NoServer => "no available server\n",
-                Self::Connect(_) | Self::Upstream(_) | Self::UnaskedUpgrade => "Bad Gateway",
-                Self::ConnectTimeout | Self::ResponseTimeout => "Gateway Timeout",
+                Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => "Bad Gateway",
+                Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => "Gateway Timeout",
                 Self::SlowBody => "Request Timeout",
                 Self::ClientGone => "Client Closed Request",
                 Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",

@@ -6,16 +6,14 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body::Frame;
-use hyper::client::conn::http1::SendRequest;
 use smallvec::SmallVec;
 
 use crate::{
     access_log::{Origin, Record},
     balancer::InFlight,
-    body::RequestBody,
     connection::Connection,
     metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
-    pool::{Shared, Target},
+    pool::{Http1, Shared, Target},
 };
 
 /// Everything that is known of a request while it is under way.
@@ -46,7 +44,7 @@ pub(crate) struct Exchange {
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) connection: Http1,
     pub(crate) target: Arc<Target>,
 }
 
@@ -95,7 +93,7 @@ impl Exchange {
     /// The answer has gone out whole; the connection to the server can serve another.
     pub(crate) fn complete(mut self: Box<Self>) {
         if let Some(lease) = self.lease.take() {
-            self.connection.worker.pools.checkin(&lease.target, lease.sender);
+            self.connection.worker.pools.checkin(&lease.target, lease.connection);
         }
         self.outcome.get_or_insert(if self.status >= 500 { Outcome::Error } else { Outcome::Ok });
     }

@@ -2,15 +2,24 @@
 //!
 //! HTTP/1 connections are handed out last in, first out, so that a burst's surplus grows old and is closed by the
 //! worker's tick before the server closes it. HTTP/2 connections are shared by all requests of the worker.
+//!
+//! What makes an HTTP/1 connection fit for another request is that its task has come to rest after the last one: the
+//! answer read to its end, the request written to its end, and not a byte more received. hyper says so by `is_ready`,
+//! and looks at the socket once more before it takes a request up, so bytes that the kernel reported by then end the
+//! connection and give the request back. What arrives later than that cannot be told from an answer in HTTP/1.
 
 pub(crate) mod connect;
+mod interim;
+pub(crate) mod replay;
 pub(crate) mod target;
+pub(crate) mod watch;
 
 use std::{cell::RefCell, rc::Rc};
 
 use hyper::client::conn::{http1, http2};
 
 pub(crate) use self::target::{Target, Targets};
+use self::watch::Watch;
 use crate::{body::RequestBody, clock};
 
 /// A worker's connections, by the target's slot.
@@ -29,8 +38,15 @@ struct Slot {
 }
 
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    connection: Http1,
     since: u32,
+}
+
+/// An HTTP/1 connection for one exchange at a time.
+#[derive(Debug)]
+pub(crate) struct Http1 {
+    pub(crate) sender: http1::SendRequest<RequestBody>,
+    pub(crate) watch: Rc<Watch>,
 }
 
 /// An HTTP/2 connection that all requests of this worker share.
@@ -44,8 +60,8 @@ pub(crate) struct Shared {
 
 /// A connection for one exchange.
 pub(crate) enum Checked {
-    /// One that waited in the pool.
-    Http1(http1::SendRequest<RequestBody>),
+    /// Nobody else's.
+    Http1(Http1),
     /// A clone of the shared one.
     Http2(Shared),
 }
@@ -67,22 +83,23 @@ impl Pools {
         }
         while let Some(idle) = slot.idle.pop() {
             // Not ready means that it ended, or that an unfinished request still blocks it: never used again.
-            if idle.sender.is_ready() {
-                return Some(Checked::Http1(idle.sender));
+            if idle.connection.sender.is_ready() {
+                return Some(Checked::Http1(idle.connection));
             }
         }
         None
     }
 
-    /// Keeps a connection whose exchange is over.
-    pub(crate) fn checkin(&self, target: &Target, sender: http1::SendRequest<RequestBody>) {
-        if sender.is_closed() {
+    /// Keeps a connection whose exchange is over. One that is not at rest by then (bytes behind the answer, a request
+    /// that is still being written) never is fit again.
+    pub(crate) fn checkin(&self, target: &Target, connection: Http1) {
+        if !connection.sender.is_ready() {
             return;
         }
         let mut slots = self.slots.borrow_mut();
         let slot = slot_of(&mut slots, target);
         if slot.idle.len() < target.max_idle {
-            slot.idle.push(Idle { sender, since: clock::coarse() });
+            slot.idle.push(Idle { connection, since: clock::coarse() });
         }
     }
 
@@ -103,7 +120,7 @@ impl Pools {
                 *slot = Slot::default();
                 continue;
             };
-            slot.idle.retain(|idle| clock::since(idle.since) < allowed && !idle.sender.is_closed());
+            slot.idle.retain(|idle| clock::since(idle.since) < allowed && !idle.connection.sender.is_closed());
             if slot.idle.is_empty() {
                 slot.idle.shrink_to_fit();
             }

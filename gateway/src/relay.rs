@@ -1,12 +1,12 @@
 //! To a server and back.
 
-use std::sync::Arc;
+pub(crate) mod answer;
+mod http2;
 
-use http::{HeaderValue, Request, Response, Uri, header, request, uri::PathAndQuery};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1::SendRequest},
-};
+use std::{io, rc::Rc, sync::Arc};
+
+use http::{HeaderValue, Request, Response, header, request, uri::PathAndQuery};
+use hyper::{body::Incoming, client::conn::TrySendError};
 
 use crate::{
     balancer::InFlight,
@@ -15,8 +15,13 @@ use crate::{
     exchange::{Exchange, Lease},
     forwarded,
     middleware::WithoutForwardedFor,
-    pool::{Checked, Shared, Target, connect, target::Scheme},
+    pool::{
+        Checked, Http1, Target, connect,
+        replay::{self, may_repeat},
+        watch::Watch,
+    },
     snapshot::{LoadBalancer, Server},
+    worker::Worker,
 };
 
 /// Sends a request to one of the servers and waits for the head of its answer.
@@ -30,30 +35,75 @@ pub(crate) async fn forward(
     prepare(exchange, balancer, server, &mut parts)?;
     let mut request = Request::from_parts(parts, body);
     let worker = exchange.connection.worker.clone();
-    // A connection that died in the pool gives the request back unsent; each one is tried once.
+    let mut attempt = Attempt::First;
     loop {
-        let (connection, fresh) = match worker.pools.checkout(&server.target) {
-            Some(pooled) => (pooled, false),
+        let pooled = if attempt == Attempt::Fresh { None } else { worker.pools.checkout(&server.target) };
+        let fresh = pooled.is_none();
+        let connection = match pooled {
+            Some(connection) => connection,
             // Boxed: a new connection is rare, and its state would make every request's ten times as large.
-            None => (Box::pin(connect::connect(&worker, &server.target)).await?, true),
+            None => Box::pin(connected(&worker, balancer, server)).await?,
         };
         let sent = match connection {
-            Checked::Http1(sender) => over_http1(exchange, &server.target, sender, request).await,
-            Checked::Http2(shared) => Box::pin(over_http2(exchange, &server.target, shared, request)).await,
+            Checked::Http1(connection) => over_http1(exchange, &server.target, connection, request, fresh).await,
+            Checked::Http2(shared) => Box::pin(http2::send(exchange, &server.target, shared, request, fresh)).await,
         };
-        match sent {
-            Ok(response) => return answered(response),
-            Err(Failed::Unsent(again, _)) if !fresh => request = *again,
-            Err(Failed::Unsent(_, error) | Failed::Broken(error)) => return Err(error),
+        let (again, next) = match sent {
+            Ok(response) => return answered(exchange, response),
+            // A connection that died in the pool gives the request back unsent; each one is tried once.
+            Err(Failed::Unsent(again, _)) if !fresh => (again, attempt),
+            Err(Failed::Refused(again, _)) if attempt == Attempt::First => (again, Attempt::Second),
+            Err(Failed::Unanswered(again, _)) if attempt == Attempt::First => (again, Attempt::Fresh),
+            Err(failed) => return Err(failed.into_error()),
+        };
+        if next != attempt {
+            worker.metrics.repeated(balancer.id);
         }
+        (request, attempt) = (*again, next);
     }
+}
+
+/// How often a request has left for a server, and how it may leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    /// Once more, on any connection.
+    Second,
+    /// Once more, on a new connection: what else is in the pool has probably died with the first.
+    Fresh,
 }
 
 /// Why there is no answer.
 enum Failed {
     /// The request never left; here it is again.
     Unsent(Box<Request<RequestBody>>, Error),
+    /// The server said that it did nothing with it, and goes on serving others.
+    Refused(Box<Request<RequestBody>>, Error),
+    /// The connection died without a byte of an answer; here is the request, since it may be sent again.
+    Unanswered(Box<Request<RequestBody>>, Error),
     Broken(Error),
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Unsent(_, error) | Self::Refused(_, error) | Self::Unanswered(_, error) | Self::Broken(error) => {
+                error
+            }
+        }
+    }
+}
+
+/// A new connection, counted.
+async fn connected(worker: &Rc<Worker>, balancer: &LoadBalancer, server: &Server) -> Result<Checked, Error> {
+    let connected = connect::connect(worker, &server.target).await;
+    worker.metrics.upstream_connect(balancer.id, connected.is_ok());
+    connected
+}
+
+/// An answer that is not passed on ends its connection.
+fn answered(exchange: &mut Exchange, response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
+    answer::check(response).inspect_err(|_| exchange.lease = None)
 }
 
 /// Picks a server and counts the request as its own.
@@ -103,42 +153,18 @@ pub(crate) fn prepare(
 async fn over_http1(
     exchange: &mut Exchange,
     target: &Arc<Target>,
-    mut sender: SendRequest<RequestBody>,
+    mut connection: Http1,
     request: Request<RequestBody>,
+    fresh: bool,
 ) -> Result<Response<Incoming>, Failed> {
-    let sending = sender.try_send_request(request);
-    let response = within(target, sending).await?.map_err(unsent)?;
-    exchange.lease = Some(Lease { sender, target: target.clone() });
-    Ok(response)
-}
-
-async fn over_http2(
-    exchange: &mut Exchange,
-    target: &Arc<Target>,
-    mut shared: Shared,
-    mut request: Request<RequestBody>,
-) -> Result<Response<Incoming>, Failed> {
-    let origin = request.uri().clone();
-    let host = request.headers_mut().remove(header::HOST);
-    *request.uri_mut() = absolute(target, &origin, host.as_ref()).map_err(Failed::Broken)?;
-    *request.version_mut() = http::Version::HTTP_2;
-    let sending = shared.sender.try_send_request(request);
+    connection.watch.begin(!fresh && may_repeat(request.method(), request.body()));
+    let sending = connection.sender.try_send_request(request);
     match within(target, sending).await? {
         Ok(response) => {
-            exchange.shared = Some(shared);
+            exchange.lease = Some(Lease { connection, target: target.clone() });
             Ok(response)
         }
-        Err(error) => Err(match unsent(error) {
-            Failed::Unsent(mut request, error) => {
-                *request.uri_mut() = origin;
-                *request.version_mut() = http::Version::HTTP_11;
-                if let Some(host) = host {
-                    request.headers_mut().insert(header::HOST, host);
-                }
-                Failed::Unsent(request, error)
-            }
-            broken @ Failed::Broken(_) => broken,
-        }),
+        Err(error) => Err(unanswered(error, &connection.watch)),
     }
 }
 
@@ -151,11 +177,14 @@ async fn within<T>(target: &Target, sending: impl Future<Output = T>) -> Result<
     tokio::time::timeout(limit, sending).await.map_err(|_| Failed::Broken(Error::ResponseTimeout))
 }
 
-fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Failed {
+fn unanswered(mut error: TrySendError<Request<RequestBody>>, watch: &Watch) -> Failed {
     let message = error.take_message();
     let error = blame(error.into_error());
-    match message {
-        Some(request) => Failed::Unsent(Box::new(request), error),
+    if let Some(request) = message {
+        return Failed::Unsent(Box::new(request), error);
+    }
+    match watch.unanswered().and_then(|head| replay::request(&head)) {
+        Some(request) => Failed::Unanswered(Box::new(request), error),
         None => Failed::Broken(error),
     }
 }
@@ -164,26 +193,18 @@ fn unsent(mut error: TrySendError<Request<RequestBody>>) -> Failed {
 pub(crate) fn blame(error: hyper::Error) -> Error {
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
-        match cause.downcast_ref::<BodyError>() {
-            Some(BodyError::ReadTimeout) => return Error::SlowBody,
-            Some(BodyError::Http(_) | BodyError::WriteTimeout) => return Error::ClientGone,
-            None => source = cause.source(),
+        if let Some(cause) = cause.downcast_ref::<BodyError>() {
+            return match cause {
+                BodyError::ReadTimeout => Error::SlowBody,
+                BodyError::Http(_) | BodyError::WriteTimeout => Error::ClientGone,
+            };
         }
+        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+            return Error::Vanished(error);
+        }
+        source = cause.source();
     }
     Error::Upstream(error)
-}
-
-/// `:scheme` and `:authority` for HTTP/2.
-fn absolute(target: &Target, origin: &Uri, host: Option<&HeaderValue>) -> Result<Uri, Error> {
-    let scheme = if target.scheme == Scheme::Https { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
-    let authority = host.unwrap_or(&target.authority);
-    let path = origin.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::builder()
-        .scheme(scheme)
-        .authority(authority.as_bytes())
-        .path_and_query(path)
-        .build()
-        .map_err(|_| Error::Unforwardable("its host"))
 }
 
 /// HTTP/2 clients may split their cookies over several lines; towards HTTP/1.1 they are one again (RFC 9113 section
@@ -197,12 +218,4 @@ fn join_cookies(parts: &mut request::Parts) {
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         parts.headers.insert(header::COOKIE, joined);
     }
-}
-
-fn answered(response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
-    // Nobody asked for another protocol on this way.
-    if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::UnaskedUpgrade);
-    }
-    Ok(response)
 }

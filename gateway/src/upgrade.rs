@@ -102,7 +102,7 @@ pub(crate) async fn forward(
     let sent = sender.send_request(Request::from_parts(parts, body)).await;
     let mut response = sent.map_err(relay::blame)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Forwarded::Declined(response));
+        return relay::answer::check(response).map(Forwarded::Declined);
     }
     let tunnel = Tunnel { client: wanted.client, server: hyper::upgrade::on(&mut response) };
     let (mut parts, _) = response.into_parts();

@@ -1,7 +1,7 @@
 //! The tools of the end-to-end tests: the real binary, servers behind it and clients before it.
 //!
 //! ```text
-//! client / raw / load  ->  gateway (the real binary)  ->  backend
+//! client / raw / load  ->  gateway (the real binary)  ->  backend / hostile_backend
 //!                tls: certificates for both sides      wait: conditions with a deadline
 //! ```
 //!
@@ -12,6 +12,7 @@ pub mod backend;
 pub mod client;
 pub mod command;
 pub mod gateway;
+pub mod hostile_backend;
 pub mod load;
 pub mod metrics;
 pub mod raw;
@@ -22,4 +23,5 @@ pub use backend::{Backend, Seen};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
 pub use gateway::{Gateway, Launch, Successor, configuration};
+pub use hostile_backend::{HostileBackend, Peer, Route};
 pub use raw::{RawConnection, RawReply};

@@ -112,6 +112,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawConnection<S> {
         reply
     }
 
+    /// A head, up to and with its empty line; `None` if the peer closed or broke off before.
+    pub async fn read_head(&mut self) -> Option<String> {
+        let head = self.read_until(b"\r\n\r\n").await?;
+        Some(String::from_utf8_lossy(&head).into_owned())
+    }
+
+    /// Says that nothing more will be sent; goes on reading.
+    pub async fn half_close(&mut self) {
+        within("the stream is closed on one side", self.stream.shutdown()).await.expect("it is open");
+    }
+
     /// Exactly so many bytes; fewer if the peer closed before.
     pub async fn read_exactly(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length && self.read_more().await {}

@@ -43,4 +43,10 @@ pub struct ServersTransport {
     pub read_idle_timeout: Duration,
     /// `forwardingTimeouts.pingTimeout`, 15 s.
     pub ping_timeout: Duration,
+    /// `forwardingTimeouts.tcpKeepAlive` (ours), 15 s: TCP probes after this much silence, and then as often; the kernel
+    /// counts in seconds, one at least. Zero: none.
+    pub tcp_keep_alive: Duration,
+    /// `forwardingTimeouts.tcpUserTimeout` (ours), 30 s: a connection fails whose data or probes are not acknowledged for
+    /// so long (RFC 5482). Zero is the kernel's own, a quarter of an hour.
+    pub tcp_user_timeout: Duration,
 }

@@ -1,5 +1,7 @@
 //! `http.serversTransports` and the static `serversTransport`.
 
+use std::time::Duration;
+
 use super::tls::{certificate, cipher_suites, located_pem, versions};
 use crate::{
     dynamic::transport::ServersTransport,
@@ -52,12 +54,29 @@ fn forwarding_timeouts(fields: &mut Fields<'_>, transport: &mut ServersTransport
     fields.set("dialTimeout", &mut transport.dial_timeout, duration);
     fields.set("responseHeaderTimeout", &mut transport.response_header_timeout, duration);
     fields.set("idleConnTimeout", &mut transport.idle_conn_timeout, duration);
+    fields.set("tcpKeepAlive", &mut transport.tcp_keep_alive, at_most_hours);
+    fields.ours("tcpKeepAlive");
+    fields.set("tcpUserTimeout", &mut transport.tcp_user_timeout, at_most_hours);
+    fields.ours("tcpUserTimeout");
 }
 
 fn http2_timeouts(fields: &mut Fields<'_>, transport: &mut ServersTransport) {
     fields.set("readIdleTimeout", &mut transport.read_idle_timeout, duration);
     fields.set("pingTimeout", &mut transport.ping_timeout, duration);
 }
+
+/// What the kernel takes: keep-alive times end at 32,767 s.
+fn at_most_hours(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
+    let (at, path) = (value.node.at.clone(), value.path.to_owned());
+    let read = duration(value, out)?;
+    if read > MOST {
+        out.problem(&at, path, "is too long", "at most 9h");
+        return None;
+    }
+    Some(read)
+}
+
+const MOST: Duration = Duration::from_secs(9 * 3600);
 
 /// 0 is the default, and a negative number none at all.
 fn max_idle(value: Value<'_>, out: &mut Sink) -> Option<usize> {

@@ -15,12 +15,13 @@ use super::{
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
         FAMILIES, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, SERVER_UP,
-        SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, VERSION_REQUESTS, VERSION_SHARE, counter, family,
-        gauge, histogram, key_labels, pair,
+        SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE,
+        counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
-        BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REQUEST_BYTES, RESPONSE_BYTES, RETRIES, Values,
+        BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REPEATED, REQUEST_BYTES, RESPONSE_BYTES,
+        RETRIES, Values,
     },
     share,
 };
@@ -168,12 +169,16 @@ fn connections(entry_points: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
 }
 
 fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
-    let (mut retries, mut connects) = (Vec::new(), Vec::new());
+    let (mut retries, mut repeated, mut connects) = (Vec::new(), Vec::new(), Vec::new());
     for owner in services {
         let service = pair("service", &owner.first);
         let retried = plain(owner, RETRIES);
         if retried > 0 {
             retries.push(counter(vec![service.clone()], retried));
+        }
+        let again = plain(owner, REPEATED);
+        if again > 0 {
+            repeated.push(counter(vec![service.clone()], again));
         }
         for (outcome, cell) in [("ok", CONNECT_OK), ("error", CONNECT_ERROR)] {
             let tried = plain(owner, cell);
@@ -184,6 +189,7 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
     }
     all.push(SERVICE_RETRIES.family(retries));
     all.push(UPSTREAM_CONNECTS.family(connects));
+    all.push(UPSTREAM_REPEATED.family(repeated));
 }
 
 fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {

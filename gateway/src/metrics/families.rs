@@ -38,6 +38,11 @@ pub(super) const UPSTREAM_CONNECTS: Single = Single::counter(
     "Connections to servers that were tried.",
     &["outcome", "service"],
 );
+pub(super) const UPSTREAM_REPEATED: Single = Single::counter(
+    "rollgate_upstream_repeated_total",
+    "Requests that were sent once more because nothing had come of the first time.",
+    &["service"],
+);
 pub(super) const VERSION_SHARE: Single = Single::gauge(
     "rollgate_version_share",
     "Share of a weighted service's requests: target by weight, actual by the draws of the last minute.",
@@ -79,11 +84,12 @@ pub(super) const CONFIG_PROBLEMS: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 17] = [
+pub(super) const SINGLES: [&Single; 18] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
     &UPSTREAM_CONNECTS,
+    &UPSTREAM_REPEATED,
     &VERSION_SHARE,
     &VERSION_REQUESTS,
     &REFUSED,

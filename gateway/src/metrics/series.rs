@@ -121,7 +121,8 @@ pub(super) const ENTRY_POINT_CELLS: usize = 2;
 pub(super) const RETRIES: usize = 0;
 pub(super) const CONNECT_OK: usize = 1;
 pub(super) const CONNECT_ERROR: usize = 2;
-pub(super) const SERVICE_CELLS: usize = 3;
+pub(super) const REPEATED: usize = 3;
+pub(super) const SERVICE_CELLS: usize = 4;
 
 /// Plain cells of a version: one for each outcome, then the ring of its draws.
 pub(super) const DRAWS: usize = 3;

@@ -14,8 +14,8 @@ use super::{
     EntryPointId, Families, RouterId, ServiceId, Shared, TlsLabels, VersionId,
     local::{Count, Local, Locals},
     series::{
-        CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, RETRIES, SERVICE_CELLS,
-        VERSION_CELLS, Values, add,
+        CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, REPEATED, RETRIES,
+        SERVICE_CELLS, VERSION_CELLS, Values, add,
     },
     share,
 };
@@ -179,6 +179,12 @@ impl WorkerMetrics {
     /// A request to a service was tried once more.
     pub fn retried(&self, service: ServiceId) {
         self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[RETRIES], 1));
+    }
+
+    /// A request to a service was sent once more by the gateway's own decision, since its connection had died
+    /// unanswered or the server had refused it untouched.
+    pub fn repeated(&self, service: ServiceId) {
+        self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[REPEATED], 1));
     }
 
     /// Gives back the memory of owners that are forgotten. To be called when the worker takes a new snapshot; it looks at

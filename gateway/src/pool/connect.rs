@@ -5,10 +5,15 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Checked, Target, target::Scheme};
+use super::{
+    Checked, Http1, Target,
+    target::Scheme,
+    watch::{Counted, Watched},
+};
 use crate::{
     body::RequestBody, error::Error, http::LocalExecutor, stream::socket::Socket, tls::client::Handshakes,
     worker::Worker,
@@ -56,9 +61,24 @@ async fn dial(target: &Target) -> Result<Socket, Error> {
         io::ErrorKind::TimedOut => Error::ConnectTimeout,
         _ => Error::Connect(error),
     })?;
-    // Requests and answers are written whole; waiting for more to send would only delay them.
-    tcp.set_nodelay(true).map_err(Error::Connect)?;
+    prepare(&tcp, target).map_err(Error::Connect)?;
     Ok(Socket::Tcp(tcp))
+}
+
+fn prepare(tcp: &TcpStream, target: &Target) -> io::Result<()> {
+    // Requests and answers are written whole; waiting for more to send would only delay them.
+    tcp.set_nodelay(true)?;
+    let (alive, unacknowledged) = (target.transport.config.tcp_keep_alive, target.transport.config.tcp_user_timeout);
+    let socket = SockRef::from(tcp);
+    if !alive.is_zero() {
+        // The kernel counts in seconds.
+        let alive = Duration::from_secs(alive.as_secs().max(1));
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(alive).with_interval(alive))?;
+    }
+    if !unacknowledged.is_zero() {
+        socket.set_tcp_user_timeout(Some(unacknowledged))?;
+    }
+    Ok(())
 }
 
 /// The first address that answers, in the resolver's order.
@@ -98,17 +118,19 @@ async fn http1_over<S>(stream: S) -> Result<Checked, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
+    let (stream, watch) = Watched::new(stream);
     let (sender, connection) = http1_builder().handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
     // How it ended reaches the exchange that was on it; nobody else wants to know.
     tokio::task::spawn_local(async move { drop(connection.await) });
-    Ok(Checked::Http1(sender))
+    Ok(Checked::Http1(Http1 { sender, watch }))
 }
 
 async fn upgradeable_over<S>(stream: S) -> Result<http1::SendRequest<RequestBody>, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1_builder().handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
+    let stream = TokioIo::new(Counted::new(stream));
+    let (sender, connection) = http1_builder().handshake(stream).await.map_err(Error::Upstream)?;
     tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
     Ok(sender)
 }
