@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use crate::{error::BodyError, exchange::Exchange};
+use crate::{error::BodyError, exchange::Exchange, forwarded};
 
 /// What goes to a server.
 #[derive(Debug)]
@@ -77,8 +77,10 @@ impl HttpBody for RequestBody {
             }
             Poll::Pending => return Poll::Pending,
         };
-        if let Some(Ok(frame)) = &frame {
+        let mut frame = frame;
+        if let Some(Ok(frame)) = &mut frame {
             body.bytes.set(body.bytes.get() + data_length(frame));
+            sanitise_trailers(frame);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)))
     }
@@ -140,7 +142,11 @@ impl HttpBody for Body {
             Kind::Whole(bytes) if bytes.is_empty() => None,
             Kind::Whole(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Kind::Upstream(incoming) => {
-                ready!(Pin::new(incoming).poll_frame(cx)).map(|frame| frame.map_err(BodyError::Http))
+                let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
+                if let Some(Ok(frame)) = &mut frame {
+                    sanitise_trailers(frame);
+                }
+                frame.map(|frame| frame.map_err(BodyError::Http))
             }
         };
         match &frame {
@@ -192,6 +198,13 @@ fn expired(deadline: Option<&mut Deadline>, cx: &mut Context<'_>) -> bool {
     let at = deadline.at;
     let sleep = deadline.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
     sleep.as_mut().poll(cx).is_ready()
+}
+
+/// Trailers are what their section may hold, both ways.
+fn sanitise_trailers(frame: &mut Frame<Bytes>) {
+    if let Some(trailers) = frame.trailers_mut() {
+        forwarded::sanitise_trailers(trailers);
+    }
 }
 
 fn data_length(frame: &Frame<Bytes>) -> u64 {

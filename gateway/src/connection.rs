@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use self::{
     detect::{Opened, open},
-    phase::{Phase, State},
+    phase::{Ambiguity, Phase, State},
 };
 use crate::{
     clock,
@@ -91,7 +91,7 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
     let Opened { kind, client, tls, http2 } = opened;
     let phase = Arc::new(Phase::default());
     phase.enter(State::Idle);
-    let stream = Stream { kind, phase: phase.clone(), heads: !http2 };
+    let stream = Stream::new(kind, phase.clone(), http2);
     let peer = Peer::new(client, tls.is_some(), &entry.settings.forwarded_headers.trust);
     let connection = Rc::new(Connection {
         worker: worker.clone(),
@@ -110,6 +110,8 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
     });
     let place = worker.register(&connection);
     if http2 {
+        // Whatever ends it, but its own time: GOAWAY is to be read.
+        connection.linger();
         // Boxed: it is twice as large as HTTP/1's, and seldom.
         Box::pin(serve_http2(stream, connection)).await;
     } else {
@@ -159,6 +161,21 @@ impl Connection {
         bytes.clone()
     }
 
+    /// What its handshake agreed on, as it is counted and logged.
+    pub(crate) fn tls_labels(&self) -> Option<TlsLabels> {
+        self.tls.as_ref().map(|tls| tls.labels)
+    }
+
+    /// What a head had that hyper does not show.
+    pub(crate) fn ambiguity(&self) -> Option<Ambiguity> {
+        self.phase.ambiguity()
+    }
+
+    /// It closes with the answer that is about to be given, while the client may still be sending.
+    pub(crate) fn linger(&self) {
+        self.phase.linger(true);
+    }
+
     /// It is ending; or it has served as many requests, or as long, as its entry point allows, or another entry point
     /// has taken the place of its own.
     pub(crate) fn is_spent(&self) -> bool {
@@ -205,6 +222,9 @@ impl Connection {
 
     fn end(&self, ending: Ending) {
         self.ending.set(ending);
+        if ending != Ending::Open {
+            self.phase.linger(false);
+        }
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }

@@ -55,7 +55,7 @@ pub(crate) enum Error {
 /// Why a client's request is refused. The label counts in `rollgate_refused_total{reason}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// 400, 421, 431, 501.
+    /// 400, 417, 421, 431, 501.
     pub(crate) status: StatusCode,
     /// One word or two, joined by `_`.
     pub(crate) reason: &'static str,
@@ -107,6 +107,26 @@ impl Error {
         )
     }
 
+    /// Whether an HTTP/1 connection closes with the answer: where the next request on it would begin cannot be trusted.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.status != StatusCode::MISDIRECTED_REQUEST,
+            Self::SlowBody => true,
+            Self::NoRouter
+            | Self::NoServer
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::UpstreamTls(_)
+            | Self::Upstream(_)
+            | Self::ResponseTimeout
+            | Self::UnaskedUpgrade
+            | Self::BadAnswer(_)
+            | Self::Vanished(_)
+            | Self::ClientGone
+            | Self::Unforwardable(_) => false,
+        }
+    }
+
     /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.
     pub(crate) fn plain_text(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::NoRouter | Self::NoServer)
@@ -130,4 +150,13 @@ pub(crate) enum BodyError {
     /// The response did not go out within `writeTimeout`.
     #[error("the response took too long")]
     WriteTimeout,
+}
+
+impl BodyError {
+    /// Chunks or trailers that cannot be read, or that are over a bound; not a peer that went away.
+    pub(crate) fn is_malformed(&self) -> bool {
+        let Self::Http(error) = self else { return false };
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+        cause.is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
+    }
 }

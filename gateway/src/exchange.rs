@@ -117,7 +117,7 @@ impl Exchange {
                 method: &self.method,
                 protocol: self.protocol,
                 code: self.grpc_status.unwrap_or(status),
-                tls: self.connection.tls.as_ref().map(|tls| tls.labels),
+                tls: self.connection.tls_labels(),
                 duration,
                 request_bytes: self.request_bytes.get(),
                 response_bytes: self.response_bytes,

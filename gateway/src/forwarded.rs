@@ -14,6 +14,7 @@
 //! a backend may take one for the other; `Connection` cannot name `Host` or `Content-Length` away.
 
 mod names;
+mod trailers;
 
 use std::net::SocketAddr;
 
@@ -31,6 +32,8 @@ use names::{
     FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, FORWARDED_SCHEME, FORWARDED_SERVER,
     HOP_BY_HOP, Kind, REAL_IP, SCHEME, Seen,
 };
+
+pub use trailers::sanitise_trailers;
 
 /// Who sent a request: made once per connection.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The one seam to hyper's servers: how a connection is spoken to, and with which limits.
 
+mod refusal;
+
 use std::{
     convert::Infallible,
     future::Future,
@@ -115,6 +117,9 @@ async fn drive(
     })
     .await;
     if let Err(error) = ended {
+        if let Some(refusal) = refusal::of(&error) {
+            connection.worker.refused_head(connection, refusal.reason, refusal.status);
+        }
         tracing::debug!(client = %connection.client, error = %chain(&error), "connection ended");
     }
 }

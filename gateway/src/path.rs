@@ -93,6 +93,12 @@ pub fn routing_path(path: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
+/// Whether a path that a middleware put together is in the normal form that the entry point's paths have: what a router
+/// agreed to is then what is forwarded.
+pub(crate) fn is_normal_form(path: &str) -> bool {
+    is_clean(path) && is_normal(&EVERYTHING, path.as_bytes())
+}
+
 /// Whether a path has no `.` or `..` segment, plain or encoded, and no empty segment but the last.
 pub(crate) fn is_clean(path: &str) -> bool {
     let segments = path.strip_prefix('/').unwrap_or(path);
@@ -253,6 +259,20 @@ const fn is_reserved(byte: u8) -> bool {
 const fn is_sub_delimiter(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
+
+/// The strictest form with every character allowed: which ones are not was settled when the request came.
+const EVERYTHING: PathRules = PathRules {
+    sanitize: true,
+    encoded: EncodedCharacters {
+        slash: true,
+        back_slash: true,
+        null_character: true,
+        semicolon: true,
+        percent: true,
+        question_mark: true,
+        hash: true,
+    },
+};
 
 #[derive(Clone, Copy)]
 enum Class {

@@ -173,6 +173,10 @@ fn finish(answer: Result<Answered, Error>, mut exchange: Box<Exchange>, passage:
             let (mut parts, bytes) = refuse(&error, &mut exchange).into_parts();
             passage.leave(&mut parts);
             conclude(&connection, &mut parts, &mut exchange);
+            if error.ends_connection() && !connection.http2 {
+                parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+                connection.linger();
+            }
             Response::from_parts(parts, Body::whole(bytes, Some(exchange)))
         }
     }

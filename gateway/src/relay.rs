@@ -138,7 +138,8 @@ pub(crate) fn prepare(
     }
     // The client's side has answered `100-continue` itself, as soon as the body is asked for.
     parts.headers.remove(header::EXPECT);
-    if !balancer.pass_host_header {
+    // HTTP/1.0 needs no host, HTTP/1.1 does.
+    if !balancer.pass_host_header || !parts.headers.contains_key(header::HOST) {
         parts.headers.insert(header::HOST, server.target.authority.clone());
     }
     if let Some(prefix) = &server.path_prefix {
@@ -196,6 +197,9 @@ pub(crate) fn blame(error: hyper::Error) -> Error {
         if let Some(cause) = cause.downcast_ref::<BodyError>() {
             return match cause {
                 BodyError::ReadTimeout => Error::SlowBody,
+                malformed if malformed.is_malformed() => {
+                    Error::bad_request("body", "the body is not framed as it says\n")
+                }
                 BodyError::Http(_) | BodyError::WriteTimeout => Error::ClientGone,
             };
         }

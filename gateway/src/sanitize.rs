@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header, request, uri::PathAndQu
 
 use crate::{
     authority,
-    connection::Connection,
+    connection::{Connection, phase::Ambiguity},
     error::{Error, Refusal},
     forwarded, path,
     upgrade::Wanted,
@@ -27,7 +27,8 @@ pub(crate) fn request(
     wanted: Option<&Wanted>,
 ) -> Result<(), Error> {
     fields(connection, parts)?;
-    framing(parts)?;
+    framing(connection, parts)?;
+    expectation(parts)?;
     method(parts, wanted)?;
     host(parts)?;
     target(connection, parts)?;
@@ -50,7 +51,29 @@ fn fields(connection: &Connection, parts: &request::Parts) -> Result<(), Error> 
     }))
 }
 
-fn framing(parts: &request::Parts) -> Result<(), Error> {
+/// One framing, said once.
+fn framing(connection: &Connection, parts: &request::Parts) -> Result<(), Error> {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    if length.is_some_and(|length| matches!(length.as_bytes(), [b'0', _, ..])) {
+        // Octal to some.
+        return Err(Error::bad_request("content_length", "Content-Length has leading zeros\n"));
+    }
+    let coded = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    if coded && connection.http2 {
+        return Err(Error::bad_request("transfer_encoding", "HTTP/2 has no Transfer-Encoding\n"));
+    }
+    if coded || length.is_some() {
+        match connection.ambiguity() {
+            None => {}
+            Some(Ambiguity::TwoFramings) => {
+                let says = "both Transfer-Encoding and Content-Length\n";
+                return Err(Error::bad_request("transfer_encoding_and_content_length", says));
+            }
+            Some(Ambiguity::TwoLengths) => {
+                return Err(Error::bad_request("content_length", "more than one Content-Length\n"));
+            }
+        }
+    }
     // hyper reads "chunked" as the last word of anything; a server behind us may not.
     let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -58,6 +81,19 @@ fn framing(parts: &request::Parts) -> Result<(), Error> {
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => Err(Error::bad_request("transfer_encoding", "the only transfer coding is chunked, once\n")),
     }
+}
+
+/// RFC 9110 section 10.1.1; Go's server, and so Traefik, knows no other expectation either.
+fn expectation(parts: &request::Parts) -> Result<(), Error> {
+    let mut lines = parts.headers.get_all(header::EXPECT).iter();
+    if lines.all(|line| line.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Ok(());
+    }
+    Err(Error::Refused(Refusal {
+        status: StatusCode::EXPECTATION_FAILED,
+        reason: "expect",
+        says: Cow::Borrowed("the only expectation is 100-continue\n"),
+    }))
 }
 
 fn method(parts: &request::Parts, wanted: Option<&Wanted>) -> Result<(), Error> {
@@ -82,8 +118,8 @@ fn host(parts: &mut request::Parts) -> Result<(), Error> {
         None => None,
         Some(line) => {
             let text = line.to_str().map_err(|_| Error::bad_request("host", "invalid Host\n"))?;
-            // An empty Host is what HTTP asks for where the target has no authority; no router can match it.
-            if !text.is_empty() && authority::parse(text).is_err() {
+            // Empty is no host either: URIs of http and https have one (RFC 9110 section 4.2.1).
+            if authority::parse(text).is_err() {
                 return Err(Error::bad_request("host", "invalid Host\n"));
             }
             Some(text)
@@ -115,6 +151,9 @@ fn target(connection: &Connection, parts: &mut request::Parts) -> Result<(), Err
         // Authority form belongs to CONNECT (RFC 9112 section 3.2.3), which was refused before.
         return Err(Error::bad_request("target", "the target has no path\n"));
     };
+    if parts.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https" | "ws" | "wss")) {
+        return Err(Error::bad_request("target", "the target's scheme is not http\n"));
+    }
     let raw = path_and_query.path();
     if !raw.starts_with('/') {
         // `OPTIONS *` is answered before this; nothing else may look so.

@@ -1,6 +1,8 @@
 //! A client's byte stream: plain or TLS, with the bytes that were read to find out which.
 
 pub(crate) mod gather;
+mod head;
+mod linger;
 pub(crate) mod socket;
 
 use std::{
@@ -14,7 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use self::socket::Socket;
+use self::{head::HeadWatch, linger::Linger, socket::Socket};
 use crate::connection::phase::{Phase, State};
 
 /// A socket and what was already read from it.
@@ -30,7 +32,8 @@ pub(crate) struct Stream {
     pub(crate) kind: Kind,
     pub(crate) phase: Arc<Phase>,
     /// HTTP/2 frames between requests are not a request's head, so its connections have no such phase.
-    pub(crate) heads: bool,
+    heads: Option<HeadWatch>,
+    linger: Option<Box<Linger>>,
 }
 
 /// With or without TLS.
@@ -90,6 +93,19 @@ impl AsyncWrite for Raw {
 // === impl Stream ===
 
 impl Stream {
+    pub(crate) fn new(kind: Kind, phase: Arc<Phase>, http2: bool) -> Self {
+        Self { kind, phase, heads: (!http2).then(HeadWatch::default), linger: None }
+    }
+
+    /// Ends the writing side, reads what the client still sends until it has ended too, and lets go of it.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let linger = self.linger.get_or_insert_default();
+        match &mut self.kind {
+            Kind::Plain(raw) => linger.poll(Pin::new(raw), cx),
+            Kind::Tls(tls) => linger.poll(Pin::new(tls.as_mut()), cx),
+        }
+    }
+
     /// The request head never came whole: says so and ends the stream.
     fn refuse_slow_head(&mut self, cx: &mut Context<'_>) -> io::Error {
         let sent = Pin::new(&mut *self).poll_write(cx, REQUEST_TIMEOUT);
@@ -105,12 +121,17 @@ impl AsyncRead for Stream {
         if self.phase.state() == State::Expired {
             return Poll::Ready(Err(self.refuse_slow_head(cx)));
         }
-        ready!(match &mut self.kind {
+        let before = buf.filled().len();
+        let Self { kind, phase, heads, .. } = &mut *self;
+        ready!(match kind {
             Kind::Plain(raw) => Pin::new(raw).poll_read(cx, buf),
             Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
         })?;
-        if self.heads {
-            self.phase.read();
+        if let Some(watch) = heads {
+            if phase.read() {
+                watch.idle(phase);
+            }
+            watch.read(&buf.filled()[before..], phase);
         }
         Poll::Ready(Ok(()))
     }
@@ -147,6 +168,11 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper answers a head that it cannot read before the service hears of it: the state is still that of a head.
+        let refused = self.heads.is_some() && self.phase.state() == State::Head;
+        if refused || self.phase.lingers() {
+            return self.poll_linger(cx);
+        }
         let in_use = self.phase.state() == State::Busy;
         match &mut self.kind {
             // Only a tunnel is ever closed on one side alone. All else is closed at once after this, which says the

@@ -55,7 +55,8 @@ pub(crate) fn wanted(parts: &mut request::Parts) -> Option<Wanted> {
         return None;
     }
     let protocol = parts.headers.get(header::UPGRADE)?;
-    if protocol.as_bytes().eq_ignore_ascii_case(b"h2c") || !names_upgrade(&parts.headers) {
+    let mut protocols = protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if protocols.any(|protocol| protocol.eq_ignore_ascii_case(b"h2c")) || !names_upgrade(&parts.headers) {
         return None;
     }
     let protocol = protocol.clone();

@@ -8,10 +8,10 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, header, request};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use slab::Slab;
 use tokio::{
     runtime::LocalRuntime,
@@ -220,16 +220,7 @@ impl Worker {
             return None;
         }
         Some(Record {
-            start: SystemTime::now(),
-            duration: Duration::ZERO,
-            entry_point: connection.entry.name.clone(),
-            router: None,
-            service: None,
-            server_url: None,
-            server_address: None,
-            client: connection.client,
             forwarded_for: parts.headers.get("x-forwarded-for").cloned(),
-            username: None,
             host: parts.headers.get(header::HOST).cloned().or_else(|| {
                 let authority = parts.uri.authority()?;
                 HeaderValue::from_str(authority.as_str()).ok()
@@ -237,17 +228,18 @@ impl Worker {
             method: Some(parts.method.clone()),
             path: parts.uri.path_and_query().cloned(),
             version: Some(parts.version),
-            tls: connection.tls.as_ref().map(|tls| tls.labels),
-            tls_subject: None,
-            retries: 0,
-            request_bytes: 0,
-            origin: None,
-            status: 0,
-            bytes: 0,
             request_headers: log.request_headers(&parts.headers),
-            origin_headers: Vec::new(),
-            downstream_headers: Vec::new(),
+            ..Record::began(connection.entry.name.clone(), connection.client, connection.tls_labels())
         })
+    }
+
+    /// Counts and logs what was refused before it was a request.
+    pub(crate) fn refused_head(&self, connection: &Connection, reason: &'static str, status: StatusCode) {
+        self.metrics.refused(reason);
+        if connection.entry.settings.access_logs {
+            let began = Record::began(connection.entry.name.clone(), connection.client, connection.tls_labels());
+            self.log_access(Box::new(Record { status: status.as_u16(), ..began }));
+        }
     }
 
     /// What the access log keeps of a response's headers.

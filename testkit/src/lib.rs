@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! client / raw / load  ->  gateway (the real binary)  ->  backend / hostile_backend
+//! hostile_client       ->                             ->  recorder
 //!                tls: certificates for both sides      wait: conditions with a deadline
 //! ```
 //!
@@ -13,9 +14,11 @@ pub mod client;
 pub mod command;
 pub mod gateway;
 pub mod hostile_backend;
+pub mod hostile_client;
 pub mod load;
 pub mod metrics;
 pub mod raw;
+pub mod recorder;
 pub mod tls;
 pub mod wait;
 
@@ -24,4 +27,6 @@ pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
 pub use gateway::{Gateway, Launch, Successor, configuration};
 pub use hostile_backend::{HostileBackend, Peer, Route};
+pub use hostile_client::{Ended, Heard, Script};
 pub use raw::{RawConnection, RawReply};
+pub use recorder::Recorder;

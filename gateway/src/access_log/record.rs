@@ -69,6 +69,38 @@ pub struct Record {
     pub downstream_headers: Headers,
 }
 
+impl Record {
+    /// Of a request of which is known where it came from, and when: now.
+    pub fn began(entry_point: Arc<str>, client: SocketAddr, tls: Option<TlsLabels>) -> Self {
+        Self {
+            start: SystemTime::now(),
+            duration: Duration::ZERO,
+            entry_point,
+            router: None,
+            service: None,
+            server_url: None,
+            server_address: None,
+            client,
+            forwarded_for: None,
+            username: None,
+            host: None,
+            method: None,
+            path: None,
+            version: None,
+            tls,
+            tls_subject: None,
+            retries: 0,
+            request_bytes: 0,
+            origin: None,
+            status: 0,
+            bytes: 0,
+            request_headers: Headers::new(),
+            origin_headers: Headers::new(),
+            downstream_headers: Headers::new(),
+        }
+    }
+}
+
 /// A server's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {

@@ -1,7 +1,7 @@
 //! What a client's connection is doing, and since when. Written by its stream and its requests, read by the worker's
 //! tick, which ends what takes too long: no timer is armed per request.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use crate::clock;
 
@@ -10,6 +10,18 @@ use crate::clock;
 pub(crate) struct Phase {
     state: AtomicU8,
     since: AtomicU32,
+    ambiguity: AtomicU8,
+    lingers: AtomicBool,
+}
+
+/// What a head had that hyper does not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ambiguity {
+    /// `Content-Length` and `Transfer-Encoding`.
+    TwoFramings = 1,
+    /// `Content-Length` twice, with the same value.
+    TwoLengths = 2,
 }
 
 /// The states that a timeout belongs to.
@@ -46,10 +58,39 @@ impl Phase {
         self.since.store(clock::coarse(), Relaxed);
     }
 
-    /// Bytes came from the client.
-    pub(crate) fn read(&self) {
-        if self.state.load(Relaxed) == State::Idle as u8 {
+    /// Bytes came from the client; says whether they are the first of a head.
+    pub(crate) fn read(&self) -> bool {
+        let first = self.state.load(Relaxed) == State::Idle as u8;
+        if first {
             self.enter(State::Head);
         }
+        first
+    }
+
+    /// A head has come that can be read in two ways.
+    pub(crate) fn found(&self, ambiguity: Ambiguity) {
+        self.ambiguity.store(ambiguity as u8, Relaxed);
+    }
+
+    /// What was found since the connection was last idle.
+    pub(crate) fn ambiguity(&self) -> Option<Ambiguity> {
+        match self.ambiguity.load(Relaxed) {
+            0 => None,
+            1 => Some(Ambiguity::TwoFramings),
+            _ => Some(Ambiguity::TwoLengths),
+        }
+    }
+
+    pub(crate) fn clear_ambiguity(&self) {
+        self.ambiguity.store(0, Relaxed);
+    }
+
+    /// The client may still be sending when the stream is shut down, and is to read what it was told.
+    pub(crate) fn linger(&self, lingers: bool) {
+        self.lingers.store(lingers, Relaxed);
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        self.lingers.load(Relaxed)
     }
 }

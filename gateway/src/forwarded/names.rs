@@ -104,6 +104,11 @@ pub(super) fn is_alias(name: &str) -> bool {
     name.starts_with('x') && name.contains('_') && forwarded(name).is_some()
 }
 
+/// Whether a name says where a request came from, also with `_` for `-`, or what is meant for one hop alone.
+pub(super) fn is_of_this_hop(name: &HeaderName) -> bool {
+    classify(name) != 0
+}
+
 /// The bit of a name, 0 if it is nothing special. The first byte rules most out.
 fn classify(name: &HeaderName) -> u32 {
     let name = name.as_str();

@@ -12,7 +12,8 @@ pub struct AddPrefix(Box<str>);
 
 impl AddPrefix {
     pub(super) fn new(prefix: &str) -> Self {
-        Self(prefix.into())
+        // Every path begins with a slash: one at the prefix's end would be doubled.
+        Self(prefix.trim_end_matches('/').into())
     }
 
     pub(super) fn request(&self, parts: &mut request::Parts) -> ControlFlow<Answer> {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, request, uri::PathAndQuery};
 use regex::Regex;
 
 use super::{Answer, CompileError, rewrite};
-use crate::path::is_clean;
+use crate::path::is_normal_form;
 
 /// Replaces the whole path.
 #[derive(Debug, Clone)]
@@ -55,11 +55,13 @@ impl ReplacePathRegex {
         if !rewrite::has_path(parts) {
             return ControlFlow::Continue(());
         }
-        if !is_clean(&replaced) {
+        let slashed: Cow<'_, str> =
+            if replaced.starts_with('/') { replaced.into() } else { format!("/{replaced}").into() };
+        if rewrite::encoded(&slashed).is_some_and(|path| !is_normal_form(&path)) {
             return ControlFlow::Break(Answer::bad_request());
         }
         tell(parts);
-        rewrite::set_path(parts, &replaced)
+        rewrite::set_path(parts, &slashed)
     }
 }
 

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use regex::Regex;
 
 use super::{Answer, CompileError, rewrite};
-use crate::path::is_clean;
+use crate::path::is_normal_form;
 
 /// Removes the first of some prefixes that the path has.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ fn strip(parts: &mut request::Parts, rest: &str, prefix: HeaderValue) -> Control
     let slashed = if rest.starts_with('/') { Cow::Borrowed(rest) } else { Cow::Owned(format!("/{rest}")) };
     // A slash put before an encoded one would be two to a backend that decodes it.
     let doubled = rest.get(..3).is_some_and(|first| first.eq_ignore_ascii_case("%2F"));
-    if doubled || !is_clean(&slashed) {
+    if doubled || !is_normal_form(&slashed) {
         return ControlFlow::Break(Answer::bad_request());
     }
     parts.headers.append(X_FORWARDED_PREFIX, prefix);

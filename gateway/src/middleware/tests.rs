@@ -72,7 +72,7 @@ fn add_prefix_comes_before_the_path() {
         ],
     );
     expect_rewrites(MiddlewareKind::AddPrefix("/f\u{f6} o?".to_owned()), "x", [("/b", Ok(("/f%C3%B6%20o%3F/b", "")))]);
-    expect_rewrites(MiddlewareKind::AddPrefix("a/".to_owned()), "x", [("/b", Ok(("/a//b", "")))]);
+    expect_rewrites(MiddlewareKind::AddPrefix("a/".to_owned()), "x", [("/b", Ok(("/a/b", "")))]);
     let long = format!("/{}", "x".repeat(65_533));
     expect_rewrites(
         MiddlewareKind::AddPrefix("/0123456789/0123456789/0123456789".to_owned()),
@@ -195,6 +195,17 @@ fn replace_path_regex_rewrites_what_matches() {
             ("/who/7/..", Err(400)),
             ("/who/7//x", Err(400)),
         ],
+    );
+    // Pieces of the client's put together: an encoding that was none, dots that were none.
+    expect_rewrites(
+        replace_regex("^/(.*)-(.*)$", "/%$1$2/${1}${2}/x"),
+        "x-none",
+        [("/2-e", Err(400)), ("/6-1", Err(400)), ("/2-f", Err(400)), ("/2-F", Ok(("/%2F/2F/x", "")))],
+    );
+    expect_rewrites(
+        replace_regex("^/(.*)-(.*)$", "/$1$2/x"),
+        "x-none",
+        [("/.-.", Err(400)), ("/a-", Ok(("/a/x", "")))],
     );
     expect_rewrites(replace_regex("^.*$", ""), "x-replaced-path", [("/a?q", Ok(("/?q", "/a")))]);
     expect_rewrites(replace_regex("^/a", "b ?#"), "x-none", [("/a", Ok(("/b%20%3F%23", "")))]);

@@ -56,6 +56,12 @@ pub(crate) fn server_config(
     };
     let mut config = builder.with_cert_resolver(resolver);
     finish(&mut config, &options.alpn, options.disable_session_tickets, sessions);
+    if options.client_auth != ClientAuth::None && !options.disable_session_tickets {
+        // A session that is resumed shows no certificate again: one from before client certificates were asked for, or
+        // from other authorities, must not be taken for one that had it.
+        config.ticketer =
+            aws_lc_rs::Ticketer::new().map_err(|error| pem::wrong(&options.at, &path, error.to_string()))?;
+    }
     Ok(Arc::new(config))
 }
 
