@@ -46,9 +46,8 @@ impl Watch {
     pub(crate) fn begin(&self, keep: bool) {
         self.heads.set(Heads::START);
         self.keeping.set(keep);
-        if keep {
-            self.head.borrow_mut().clear();
-        }
+        // Also where nothing is kept: what is here is another request's.
+        self.head.borrow_mut().clear();
     }
 
     /// The head of the last request, if it was to be kept, was written, and no byte of an answer has come.
