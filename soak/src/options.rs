@@ -15,6 +15,8 @@ pub struct Options {
     pub seconds: Option<u64>,
     /// Connections of attackers and slow clients; the scenario's own number if not said.
     pub connections: Option<usize>,
+    /// Changes of the configuration, where a scenario makes a number of them; its own number if not said.
+    pub changes: Option<u32>,
     /// New connections or requests in a second, where the scenario has a fixed rate; its own if not said.
     pub rate: Option<f64>,
     /// What was said but for scenarios and tools, to be said again.
@@ -24,8 +26,8 @@ pub struct Options {
 }
 
 /// What the options are, for somebody who got them wrong.
-pub const USAGE: &str =
-    "rollgate-soak [SCENARIO...] --binary PATH [--seconds N] [--connections N] [--rate N] [--tools FOLDER] [--short]";
+pub const USAGE: &str = "rollgate-soak [SCENARIO...] --binary PATH [--seconds N] [--connections N] [--changes N] [--rate N] \
+                         [--tools FOLDER] [--short]";
 
 impl Options {
     /// Reads the arguments after the program's name.
@@ -39,6 +41,7 @@ impl Options {
             tools: None,
             seconds: None,
             connections: None,
+            changes: None,
             rate: None,
             said: String::new(),
             short: false,
@@ -60,6 +63,7 @@ impl Options {
                 "--tools" => options.tools = Some(value.clone().into()),
                 "--seconds" => options.seconds = Some(positive(&argument, &value)?),
                 "--connections" => options.connections = Some(positive(&argument, &value)?),
+                "--changes" => options.changes = Some(positive(&argument, &value)?),
                 "--rate" => options.rate = Some(positive(&argument, &value)?),
                 unknown => return Err(format!("unknown option {unknown}")),
             }

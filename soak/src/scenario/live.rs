@@ -35,8 +35,9 @@ pub async fn run(options: Options) -> Figures {
 }
 
 async fn measure(options: &Options, figures: &mut Figures, routers: usize, files: usize) -> Gateway {
-    let changes = options.either(150, 8);
+    let changes = options.changes.unwrap_or_else(|| options.either(150, 8));
     let name = match files {
+        1 if routers == 1 => "1 router".to_owned(),
         1 => format!("{routers} routers in a file"),
         _ => format!("{routers} routers in {files} files"),
     };

@@ -18,7 +18,7 @@ use crate::{
 /// Runs it.
 pub async fn run(options: Options) -> Figures {
     let seconds = options.seconds(60, 8);
-    let changes = options.either(200, 26);
+    let changes = options.changes.unwrap_or_else(|| options.either(200, 26));
     let connections = options.connections.unwrap_or(32);
     let mut site = Site::start(&options);
     let plan = Plan { address: site.gateway.web(), shots: vec![Site::shot()], connections, rate: None };

@@ -183,10 +183,12 @@ impl Site {
         eventually("the entry point that is gone still listens", async || !listens(address).await).await
     }
 
-    /// First the certificate, then its key: between the two they do not match.
+    /// First the certificate, then its key: between the two they do not match, and the old pair has to serve on.
     async fn replace_certificate(&mut self) -> Result<(), String> {
         let identity = self.authority.issue(&[SECURE_HOST]);
         self.gateway.rewrite("certs/site.crt", &identity.cert_pem);
+        // Longer than the gateway waits for a file to be whole.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         self.gateway.rewrite("certs/site.key", &identity.key_pem);
         self.certificate = identity.certificate.to_vec();
         eventually("the new certificate is not shown", async || self.shown_certificate().await == self.certificate)
