@@ -53,6 +53,21 @@ impl Kind {
         }
     }
 
+    /// What the gateway may hold for one connection of it, in KiB: a window and the longest header list, or for each
+    /// stalled stream what has been read of an answer that nobody takes.
+    pub fn bound(self) -> u64 {
+        match self {
+            Self::ZeroWindow => u64::from(STALLED) * 64,
+            Self::RapidReset
+            | Self::Continuation
+            | Self::MadeYouReset
+            | Self::HpackBomb
+            | Self::Pings
+            | Self::Settings
+            | Self::EmptyData => 1024,
+        }
+    }
+
     /// One connection's part in it.
     pub fn fighter(self) -> Fighter {
         Fighter { kind: self, stream: 1, turns: 0 }
@@ -119,7 +134,7 @@ impl Fighter {
             Kind::Settings => (0..500).for_each(|_| bytes.extend(frame(SETTINGS, 0, 0, &[]))),
             Kind::EmptyData => (0..500).for_each(|_| bytes.extend(frame(DATA, 0, self.stream, &[]))),
             Kind::ZeroWindow if self.turns > 1 => return None,
-            Kind::ZeroWindow => self.streams(&mut bytes, 100, |bytes, stream| {
+            Kind::ZeroWindow => self.streams(&mut bytes, STALLED, |bytes, stream| {
                 bytes.extend(request(stream, END_HEADERS | END_STREAM, LARGE, &[]));
             }),
         }
@@ -139,6 +154,9 @@ impl Fighter {
         stream
     }
 }
+
+/// Streams of a connection that takes nothing.
+const STALLED: u32 = 100;
 
 /// The host whose answers are small.
 pub const SMALL: &str = "small.test";

@@ -20,7 +20,6 @@ pub async fn run(options: Options) -> Figures {
     let mut figures = Figures::default();
     let connections = options.connections.unwrap_or_else(|| options.either(32, 4));
     figures.tell("attacking connections", connections);
-    figures.tell("memory, bound", format!("{} + 1 MiB a connection", mebibytes(BOUND)));
     let mut conclusion = Conclusion::default();
     for kind in Kind::ALL {
         one(&options, &mut figures, &mut conclusion, kind, connections).await;
@@ -33,7 +32,9 @@ async fn one(options: &Options, figures: &mut Figures, conclusion: &mut Conclusi
     let (small, large) = (letter('s'), large());
     let gateway = Launch::new(&configuration(&routes(&small, &large)));
     let gateway = gateway.program(options.binary.to_str().expect("the binary's path is text")).start();
-    let (seconds, quiet) = (Duration::from_secs(options.seconds(25, 1)), Duration::from_secs(options.either(8, 1)));
+    // A stalled connection has 30 s before it has to be closed.
+    let seconds = Duration::from_secs(options.seconds(if kind == Kind::ZeroWindow { 45 } else { 25 }, 1));
+    let quiet = Duration::from_secs(options.either(8, 1));
     let plan =
         Plan { address: gateway.web(), shots: vec![Shot::get(HOST, "/", 200)], connections: 8, rate: Some(RATE) };
     let load = Load::kept(plan);
@@ -59,7 +60,7 @@ async fn one(options: &Options, figures: &mut Figures, conclusion: &mut Conclusi
     );
     figures
         .tell(format!("{name}: memory before, after"), [before, after].map(|held| mebibytes(held.resident)).join(", "));
-    let bound = BOUND + 1024 * connections as u64;
+    let bound = BOUND + kind.bound() * connections as u64;
     let grown = most.saturating_sub(before.resident);
     figures.ask(
         format!("{name}: memory's growth"),
@@ -122,8 +123,7 @@ const RATE: f64 = 200.0;
 /// The size of a large answer.
 const LARGE: usize = 1_048_576;
 
-/// What the gateway may grow by under attack, in KiB, besides 1 MiB for each attacking connection (the size of its
-/// HTTP/2 window and its longest header list).
+/// What the gateway may grow by under attack, in KiB, besides what [`Kind::bound`] says for each connection.
 const BOUND: u64 = 65_536;
 
 /// What a second client may wait at the 99th percentile, in microseconds, with the attacker on one of two cores.

@@ -116,6 +116,7 @@ async fn connections_left(site: &Site) -> u64 {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let metrics = site.gateway.metrics().await;
+        assert!(metrics.has("traefik_open_connections", &[("entrypoint", "web")]), "the gateway counts connections");
         let open = ["web", "websecure"]
             .map(|name| metrics.sum("traefik_open_connections", &[("entrypoint", name)]) as u64)
             .iter()
