@@ -51,7 +51,7 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
     let runtime = runtime.map_err(|error| format!("the control plane cannot start: {error}"))?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(|error| format!("signals: {error}"))?;
-        let instance = start(&stage)?;
+        let instance = start(&stage).await?;
         let tries = Tries::new(&instance)?;
         traffic::start(tries.web).map_err(|error| format!("the traffic cannot start: {error}"))?;
         let in_terminal = io::stdout().is_terminal();
@@ -78,7 +78,7 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
     })
 }
 
-fn start(stage: &Stage) -> Result<Instance, String> {
+async fn start(stage: &Stage) -> Result<Instance, String> {
     let problems = |problems: Vec<rollgate_config::problem::Problem>| {
         problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
     };
@@ -86,10 +86,17 @@ fn start(stage: &Stage) -> Result<Instance, String> {
         Failure::Usage(what) => what,
         Failure::Problems(found) => problems(found),
     })?;
-    let (statics, sources) = (loaded.statics, loaded.sources);
-    let options =
-        Options { statics, sources, allow: Default::default(), allowed: Vec::new(), workers: 0, inherited: Vec::new() };
-    Instance::start(options).map_err(|failure| match failure {
+    let options = Options {
+        statics: loaded.statics,
+        sources: loaded.sources,
+        internal_address: loaded.internal_address,
+        state_dir: None,
+        allow: Default::default(),
+        allowed: Vec::new(),
+        workers: 0,
+        inherited: Vec::new(),
+    };
+    Instance::start(options).await.map_err(|failure| match failure {
         StartFailure::System(what) => what,
         StartFailure::Problems(found) => problems(found),
     })

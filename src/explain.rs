@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap::Args;
-use rollgate_control::reconciler;
+use rollgate_control::{
+    file::{Texts, reader::Reader},
+    reconciler,
+};
 
 use crate::statics::{self, Failure};
 
@@ -72,7 +75,8 @@ struct Told {
 fn tell(arguments: &ExplainArgs) -> Result<Told, Failure> {
     let allow = rollgate_config::Allow::parse(&arguments.allow_unsupported);
     let loaded = statics::load(Some(&arguments.config), &[], &allow)?;
-    let (read, _) = reconciler::read(&loaded.sources.read(), &loaded.statics, &allow);
+    let texts = loaded.sources.look(&mut Reader::default(), &Texts::new()).texts;
+    let (read, _) = reconciler::read(&texts, &loaded.statics, &allow);
     let configuration = read.map_err(Failure::Problems)?;
     let asked = ask::question(arguments, &loaded.statics, &configuration).map_err(Failure::Usage)?;
     let explanation = rollgate_gateway::explain(&loaded.statics, &configuration, &asked.question);

@@ -24,6 +24,7 @@ use crate::{
 pub(crate) struct RunArgs {
     /// --config FILE (also --configFile=FILE), or Traefik's flags (--entryPoints.web.address=:80).
     /// --workers N: threads (default: the CPUs that may be used). --allow-unsupported KEY,...: these keys warn only.
+    /// --state-dir DIR: where a copy of the last good configuration is kept for a start at which the files are not good.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     words: Vec<String>,
 }
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         Err(Failure::Usage(what)) => return usage(&what),
         Err(Failure::Problems(problems)) => return refuse(&problems),
     };
-    let Loaded { statics, sources, warnings } = loaded;
+    let Loaded { statics, sources, internal_address, warnings } = loaded;
     if let Err(error) = logging::install(&statics.log) {
         eprintln!("log: {error}");
         return ExitCode::FAILURE;
@@ -57,7 +58,16 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let options = Options { statics, sources, allow, allowed: warnings, workers: words.workers, inherited };
+    let options = Options {
+        statics,
+        sources,
+        internal_address,
+        state_dir: words.state_dir.or_else(statics::state_dir_of_environment),
+        allow,
+        allowed: warnings,
+        workers: words.workers,
+        inherited,
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -78,7 +88,7 @@ async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let instance = match Instance::start(options) {
+    let instance = match Instance::start(options).await {
         Ok(instance) => instance,
         Err(StartFailure::Problems(problems)) => return refuse(&problems),
         Err(StartFailure::System(what)) => {
@@ -231,6 +241,8 @@ rollgate run --entryPoints.web.address=:80 ...   Traefik's flags (or TRAEFIK_* v
 
   --workers N                   worker threads (default: the CPUs that may be used)
   --allow-unsupported KEY,...   keys that Traefik knows and Rollgate does not warn only
+  --state-dir DIR               keeps a copy of the last good files, for a start at which they are not good
+                                (also ROLLGATE_STATE_DIR)
 
 SIGHUP reloads, SIGUSR1 opens log files anew, SIGUSR2 starts this program's file again and hands it the listening
 sockets, SIGTERM and SIGINT end after what is under way; a second one at once.

@@ -11,6 +11,8 @@ use rollgate_control::file::Sources;
 pub(crate) struct Loaded {
     pub(crate) statics: Static,
     pub(crate) sources: Sources,
+    /// Where the internal entry point listens if the configuration does not say.
+    pub(crate) internal_address: Option<String>,
     /// Unsupported keys that were let through.
     pub(crate) warnings: Vec<Problem>,
 }
@@ -41,13 +43,17 @@ pub(crate) fn load(file: Option<&Path>, flags: &[String], allow: &Allow) -> Resu
     };
     let Read { value, problems, warnings, .. } = rollgate_config::read_static(&document, allow);
     let Some(mut statics) = value else { return Err(Failure::Problems(problems)) };
-    if let Ok(address) = std::env::var(INTERNAL_ADDRESS) {
-        statics.set_internal_default(&address);
+    let internal_address = std::env::var(INTERNAL_ADDRESS).ok();
+    if let Some(address) = &internal_address {
+        statics.set_internal_default(address);
     }
     let target = statics.file_provider.as_ref().map(|provider| provider.target.clone());
-    // Without dynamic configuration in it, the file is not followed.
-    let main = main.filter(|_| document.has_dynamic());
-    Ok(Loaded { statics, sources: Sources { main, target }, warnings })
+    Ok(Loaded { statics, sources: Sources { main, target }, internal_address, warnings })
+}
+
+/// Where copies are kept if the command line does not say.
+pub(crate) fn state_dir_of_environment() -> Option<PathBuf> {
+    std::env::var_os(STATE_DIR).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 fn from_file(file: &Path) -> Result<Document, Failure> {
@@ -64,12 +70,13 @@ pub(crate) struct Words {
     pub(crate) config: Option<PathBuf>,
     pub(crate) allow: Vec<String>,
     pub(crate) workers: usize,
+    pub(crate) state_dir: Option<PathBuf>,
     pub(crate) flags: Vec<String>,
 }
 
 impl Words {
-    /// Understands `--config F`, `--config=F`, `--configFile=F`, `--allow-unsupported K,...`, `--workers N`; all else is
-    /// Traefik's.
+    /// Understands `--config F`, `--config=F`, `--configFile=F`, `--allow-unsupported K,...`, `--workers N`, `--state-dir D`;
+    /// all else is Traefik's.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let mut parsed = Self::default();
         let mut words = words.iter();
@@ -82,6 +89,7 @@ impl Words {
                 || value.clone().or_else(|| words.next().cloned()).ok_or_else(|| format!("{name} needs a value"));
             match name.to_ascii_lowercase().as_str() {
                 "--config" | "-c" | "--configfile" => parsed.config = Some(needed()?.into()),
+                "--state-dir" => parsed.state_dir = Some(needed()?.into()),
                 "--allow-unsupported" => parsed.allow.push(needed()?),
                 "--workers" => {
                     let value = needed()?;
@@ -101,6 +109,7 @@ impl Words {
 
 /// Where the internal entry point listens if the configuration does not say; the container image sets it.
 const INTERNAL_ADDRESS: &str = "ROLLGATE_INTERNAL_ADDRESS";
+const STATE_DIR: &str = "ROLLGATE_STATE_DIR";
 
 #[cfg(test)]
 mod tests {
@@ -112,8 +121,10 @@ mod tests {
 
     #[test]
     fn our_options_are_told_from_traefiks_flags() {
-        let parsed = words("--configFile=a.yml --workers 3 --allow-unsupported tcp --allow-unsupported=udp").unwrap();
-        assert_eq!(parsed.config, Some("a.yml".into()));
+        let parsed =
+            words("--configFile=a.yml --workers 3 --state-dir state --allow-unsupported tcp --allow-unsupported=udp")
+                .unwrap();
+        assert_eq!((parsed.config, parsed.state_dir), (Some("a.yml".into()), Some("state".into())));
         assert_eq!((parsed.workers, parsed.allow.join(",")), (3, "tcp,udp".to_owned()));
         let parsed = words("--entryPoints.web.address=:80 --ping").unwrap();
         assert_eq!(parsed.flags, ["--entryPoints.web.address=:80", "--ping"]);

@@ -14,6 +14,8 @@ mod transport;
 
 pub(crate) use self::merge::Merged;
 
+use std::borrow::Borrow;
+
 use crate::{
     Allow, Document,
     document::{DYNAMIC_ROOTS, STATIC_ROOTS},
@@ -51,7 +53,7 @@ pub fn read_static(document: &Document, allow: &Allow) -> Read<Static> {
 /// Reads the dynamic configuration that documents hold together, with references qualified by `provider` (`x` is
 /// `x@file`) and checked; entry points only if `statics` is given. Static root keys are left to `read_static`.
 pub fn read_dynamic(
-    documents: &[Document],
+    documents: &[impl Borrow<Document>],
     provider: &str,
     statics: Option<&Static>,
     allow: &Allow,
@@ -59,7 +61,7 @@ pub fn read_dynamic(
     let mut out = Sink::new(allow, provider);
     let mut merged = Merged::default();
     for document in documents {
-        roots(document, &mut out, |fields| {
+        roots(document.borrow(), &mut out, |fields| {
             fields.inert(&STATIC_ROOTS);
             merged.read(fields);
         });

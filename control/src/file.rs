@@ -1,19 +1,26 @@
-//! The file provider: one file, or every file of a folder, and the main configuration file where it holds dynamic
-//! configuration too.
+//! The file provider: one file, or every file of a folder, and the main configuration file, whose static part may change
+//! too.
 
+pub mod last_good;
+pub mod reader;
 pub mod watch;
 
 use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{Hash, Hasher},
-    io,
+    collections::{BTreeMap, HashSet},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rollgate_config::{
     Document, Format,
     problem::{Place, Problem},
     static_config::FileTarget,
+};
+
+use self::{
+    last_good::Name,
+    reader::{Content, Kind, Reader},
 };
 
 /// What to read. Nothing is fine: then there is no dynamic configuration.
@@ -25,145 +32,172 @@ pub struct Sources {
     pub target: Option<FileTarget>,
 }
 
-/// What was read: its text is all there is to know whether something has changed.
+/// The texts of files, by name.
+pub type Texts = BTreeMap<Name, Arc<Text>>;
+
+/// A file that was read and parsed. Two are equal if what they hold is.
 #[derive(Debug)]
-pub struct Texts {
-    files: Vec<(PathBuf, Result<String, String>)>,
-    main: Option<PathBuf>,
+pub struct Text {
+    /// What the file holds.
+    pub content: Content,
+    /// Its tree, or all that keeps it from being one.
+    pub document: Result<Document, Vec<Problem>>,
+    /// It is the one that may hold static configuration.
+    pub is_main: bool,
+}
+
+/// What there was to see at one time.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Every file. A folder that cannot be read is one of them, with a text that says so.
+    pub texts: Texts,
+    /// Every folder that was read, or that could not be.
+    pub folders: Vec<PathBuf>,
+    /// Folders that could not be read, and why: nothing is known of what is in them.
+    pub unreadable: Vec<(PathBuf, String)>,
 }
 
 impl Sources {
-    /// Reads every file. A file that cannot be read is a problem of its own later, not the end.
-    pub fn read(&self) -> Texts {
+    /// Looks at every file. A file that cannot be read is a text with a problem, not the end. Texts that are as in `before` are
+    /// not parsed again.
+    pub fn look(&self, reader: &mut Reader, before: &Texts) -> Seen {
+        let mut seen = Seen::default();
         let mut paths: Vec<PathBuf> = self.main.iter().cloned().collect();
         match &self.target {
             None => {}
             Some(FileTarget::File(file)) => paths.push(file.clone()),
-            Some(FileTarget::Directory(folder)) => collect(folder, &mut paths, 0),
+            Some(FileTarget::Directory(folder)) => seen.collect(folder, &mut paths, 0),
         }
-        let mut files: Vec<(PathBuf, Result<String, String>)> = Vec::with_capacity(paths.len());
-        let mut seen = Vec::new();
+        let mut identities = HashSet::new();
         for path in paths {
             // The main file may name itself.
-            let identity = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-            if seen.contains(&identity) {
+            let identity = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino()));
+            if identity.is_ok_and(|identity| !identities.insert(identity)) {
                 continue;
             }
-            seen.push(identity);
-            let text = read_bounded(&path).map_err(|error| format!("cannot read it: {error}"));
-            files.push((path, text));
+            let content = reader.read(&path, Kind::Configuration);
+            let name: Name = path.display().to_string().into();
+            let is_main = self.main.as_ref() == Some(&path);
+            let text = match before.get(&name).filter(|text| text.content == content && text.is_main == is_main) {
+                Some(same) => same.clone(),
+                None => Arc::new(Text::parse(&name, content, is_main)),
+            };
+            seen.texts.insert(name, text);
         }
-        Texts { files, main: self.main.clone() }
+        for (folder, why) in &seen.unreadable {
+            let name: Name = folder.display().to_string().into();
+            let text = Text::parse(&name, Err(format!("cannot read this folder: {why}")), false);
+            seen.texts.insert(name, Arc::new(text));
+        }
+        seen
     }
 
-    /// The folders in which something may change, and whether folders below count too.
-    pub fn folders(&self) -> Vec<(PathBuf, bool)> {
-        let parent = |file: &Path| match file.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
+    /// The name that a file has here, by its absolute path; `None` if it would not be read.
+    pub fn name_of(&self, path: &Path) -> Option<Name> {
+        let is = |named: &PathBuf| std::path::absolute(named).is_ok_and(|named| named == path);
+        let named = self.main.iter().find(|main| is(main)).cloned().or_else(|| match self.target.as_ref()? {
+            FileTarget::File(file) => Some(file.clone()).filter(is),
+            FileTarget::Directory(folder) => {
+                let rest = path.strip_prefix(std::path::absolute(folder).ok()?).ok()?;
+                Some(folder.join(rest))
+            }
+        });
+        named.map(|path| path.display().to_string().into())
+    }
+}
+
+impl Seen {
+    /// Files of a folder and those below, in order; hidden ones (`..data`, editors' swap files) are not read.
+    fn collect(&mut self, folder: &Path, paths: &mut Vec<PathBuf>, depth: usize) {
+        self.folders.push(folder.to_owned());
+        let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable.push((folder.to_owned(), error.to_string())),
         };
-        let mut folders: Vec<(PathBuf, bool)> = self.main.iter().map(|file| (parent(file), false)).collect();
-        match &self.target {
-            None => {}
-            Some(FileTarget::File(file)) => folders.push((parent(file), false)),
-            Some(FileTarget::Directory(folder)) => folders.push((folder.clone(), true)),
-        }
-        folders.dedup();
-        folders
-    }
-}
-
-impl Texts {
-    /// Equal hashes: nothing has changed.
-    pub fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.files.hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// The documents that hold dynamic configuration, or all that is wrong with the files as such.
-    pub fn documents(&self) -> Result<Vec<Document>, Vec<Problem>> {
-        let (mut documents, mut problems) = (Vec::new(), Vec::new());
-        for (path, text) in &self.files {
-            let name = path.display().to_string();
-            let is_main = self.main.as_ref() == Some(path);
-            let text = match text {
-                Ok(text) => text,
-                Err(what) => {
-                    problems.push(problem(&name, what.clone()));
-                    continue;
-                }
-            };
-            let Some(format) = Format::of(&name) else {
-                problems.push(problem(&name, "unknown kind of file".to_owned()));
+        let mut entries: Vec<(PathBuf, bool)> =
+            entries.into_iter().map(|entry| (entry.path(), is_folder(&entry))).collect();
+        entries.sort();
+        for (path, is_folder) in entries {
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if hidden {
                 continue;
-            };
-            match Document::parse(&name, text, format) {
-                Ok(document) => {
-                    if !is_main {
-                        problems.extend(document.static_roots().into_iter().map(|(key, at)| misplaced(key, at)));
-                    }
-                    if document.has_dynamic() || !is_main {
-                        documents.push(document);
-                    }
-                }
-                Err(found) => problems.extend(found),
+            }
+            if !is_folder {
+                paths.extend(Some(path).filter(|path| path.to_str().and_then(Format::of).is_some()));
+            } else if depth < MAX_DEPTH {
+                self.collect(&path, paths, depth + 1);
             }
         }
-        if problems.is_empty() { Ok(documents) } else { Err(problems) }
     }
-}
 
-/// Files of a folder and those below, in order; hidden ones (`..data`, editors' swap files) are not read.
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>, depth: usize) {
-    if depth > MAX_DEPTH {
-        return;
-    }
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        // Shows up as a file that cannot be read.
-        paths.push(folder.to_owned());
-        return;
-    };
-    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    for path in entries {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            collect(&path, paths, depth + 1);
-        } else if path.to_str().and_then(Format::of).is_some() {
-            paths.push(path);
+    /// Nothing is known of what is below a folder that cannot be read: it counts as it last was.
+    pub fn assume(&mut self, last_good: &Texts) {
+        for (name, text) in last_good {
+            let unknown = self.unreadable.iter().any(|(folder, _)| Path::new(&**name).starts_with(folder));
+            if unknown && !self.texts.contains_key(name) {
+                self.texts.insert(name.clone(), text.clone());
+            }
         }
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
-    let length = std::fs::metadata(path)?.len();
-    if length > MAX_FILE {
-        let what = format!("{length} bytes; at most {MAX_FILE} are read");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
-    }
-    std::fs::read_to_string(path)
-}
-
-fn problem(source: &str, what: String) -> Problem {
-    let at = Place { source: source.into(), line: 0, column: 0 };
-    Problem { at, path: "file".to_owned(), what, allowed: ".yml, .yaml, .toml, .json".to_owned(), unsupported: None }
-}
-
-fn misplaced(key: String, at: Place) -> Problem {
-    Problem {
-        at,
-        path: key,
-        what: "static configuration has no effect in a dynamic file".to_owned(),
-        allowed: "it belongs in the file that `run` is given".to_owned(),
-        unsupported: None,
+impl Text {
+    /// `name` is the one that problems carry.
+    pub fn parse(name: &str, content: Content, is_main: bool) -> Self {
+        let document = match (&content, Format::of(name)) {
+            (Err(what), _) => Err(vec![whole(name, what.clone())]),
+            (_, None) => Err(vec![whole(name, "unknown kind of file".to_owned())]),
+            (Ok(text), Some(format)) => Document::parse(name, text, format),
+        };
+        let document = document.and_then(|document| {
+            let misplaced = if is_main { Vec::new() } else { document.static_roots() };
+            let problems: Vec<Problem> = misplaced.iter().map(|(key, at)| is_misplaced(key, at)).collect();
+            if problems.is_empty() { Ok(document) } else { Err(problems) }
+        });
+        Self { content, document, is_main }
     }
 }
 
-/// 64 MiB: some hundred thousand routers.
-const MAX_FILE: u64 = 64 << 20;
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.content == other.content && self.is_main == other.is_main
+    }
+}
+
+/// The documents that hold dynamic configuration, the main file's first, or all that is wrong with the files as such.
+pub fn documents(texts: &Texts) -> Result<Vec<&Document>, Vec<Problem>> {
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    let (main, others): (Vec<_>, Vec<_>) = texts.values().partition(|text| text.is_main);
+    for text in main.into_iter().chain(others) {
+        match &text.document {
+            Ok(document) if document.has_dynamic() || !text.is_main => documents.push(document),
+            Ok(_) => {}
+            Err(found) => problems.extend(found.iter().cloned()),
+        }
+    }
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
+}
+
+/// Whether it is a folder, also by a link.
+fn is_folder(entry: &std::fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => entry.path().is_dir(),
+    }
+}
+
+fn whole(source: &str, what: String) -> Problem {
+    Problem::new(&Place::whole(source), "file", what, ".yml, .yaml, .toml, .json")
+}
+
+fn is_misplaced(key: &str, at: &Place) -> Problem {
+    let what = "static configuration has no effect in a dynamic file";
+    Problem::new(at, key, what, "it belongs in the file that `run` is given")
+}
+
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
+
+#[cfg(test)]
+mod tests;

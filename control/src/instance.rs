@@ -1,14 +1,16 @@
 //! A whole gateway: data plane and control plane, from a static configuration to its end.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use rollgate_config::{Allow, problem::Problem, static_config::Static};
-use rollgate_gateway::{Gateway, ListeningSocket, StartError};
+use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
     file::Sources,
-    reconciler::{self, Reconciler},
+    reconciler::Reconciler,
+    state::{Keeper, StateDir},
+    statics::Started,
 };
 
 /// What an instance is made of.
@@ -18,6 +20,10 @@ pub struct Options {
     pub statics: Static,
     /// Where the dynamic configuration is.
     pub sources: Sources,
+    /// Where the internal entry point listens if the configuration does not say.
+    pub internal_address: Option<String>,
+    /// Where a copy of the last good files is kept, for a start at which they are not good.
+    pub state_dir: Option<PathBuf>,
     /// What `--allow-unsupported` names.
     pub allow: Allow,
     /// Unsupported keys of the static configuration that were let through.
@@ -33,6 +39,7 @@ pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
     look: Arc<Notify>,
+    stop: Arc<Notify>,
 }
 
 /// Why there is no instance.
@@ -46,24 +53,30 @@ pub enum StartFailure {
 
 impl Instance {
     /// Reads the dynamic configuration, binds, serves, and follows the files from then on.
-    pub fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, allow, allowed, workers, inherited } = options;
-        let texts = sources.read();
-        let (read, warnings) = reconciler::read(&texts, &statics, &allow);
-        let configuration = read.map_err(StartFailure::Problems)?;
-        let workers = if workers == 0 { available_workers() } else { workers };
-        let gateway = Gateway::start(&statics, &configuration, workers, inherited).map_err(|error| match error {
-            StartError::Problems(problems) => StartFailure::Problems(problems),
-            other => StartFailure::System(other.to_string()),
-        })?;
-        gateway.report_problems("file", &[]);
-        reconciler::report_allowed(&gateway, &allowed, &warnings);
-        gateway.reloaded(reconciler::unix_seconds());
-        let (gateway, look) = (Arc::new(gateway), Arc::new(Notify::new()));
+    ///
+    /// # Errors
+    /// All that is wrong with the configuration, or what the machine does not let us. Files that are not good are no error
+    /// where there is a copy to fall back to.
+    pub async fn start(options: Options) -> Result<Self, StartFailure> {
+        let Options { statics, sources, internal_address, state_dir, allow, allowed, workers, inherited } = options;
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
-        let reconciler = Reconciler::new(gateway.clone(), statics, (allow, allowed), sources, &texts);
-        let reconciler = tokio::spawn(reconciler.follow(watched, look.clone()));
-        Ok(Self { gateway, reconciler, look })
+        let started = Started { statics, internal_address, allow, allowed };
+        let (copy, keeper) = match state_dir.map(StateDir::new) {
+            Some(folder) => {
+                let (copy, problem) = match folder.load() {
+                    Ok(copy) => (copy, None),
+                    Err(problem) => (None, Some(problem)),
+                };
+                (copy, Some(Keeper::new(folder, problem)))
+            }
+            None => (None, None),
+        };
+        let workers = if workers == 0 { available_workers() } else { workers };
+        let mut reconciler = Reconciler::new(started, sources, copy, keeper);
+        let gateway = reconciler.start(workers, inherited).await?;
+        let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
+        Ok(Self { gateway, reconciler, look, stop })
     }
 
     /// Where each entry point listens, by name.
@@ -95,8 +108,10 @@ impl Instance {
     /// `requestAcceptGraceTimeout`, then what is under way has `graceTimeOut`, each entry point by itself. Where another
     /// process was handed the sockets, nothing more is accepted.
     pub async fn shutdown(self, handed_over: bool) {
-        self.reconciler.abort();
+        self.stop.notify_one();
         self.gateway.shutdown(handed_over).await;
+        // It has only its last copy to write, unless it has panicked.
+        drop(self.reconciler.await);
     }
 }
 

@@ -1,14 +1,20 @@
 //! The control plane: where configuration comes from and how it becomes live.
 //!
 //! ```text
-//! provider -> parse -> merge -> validate -> compile -> publish -> acknowledge
+//! file -> reconciler (last_good, statics, certificates) -> Gateway::publish -> report, state
 //! ```
 //!
 //! It runs on a runtime of its own: it may stall or die, and no request notices.
 
 pub mod file;
 
+pub mod certificates;
+pub mod statics;
+
 pub mod reconciler;
+
+pub mod report;
+pub mod state;
 
 pub mod instance;
 

@@ -1,119 +1,285 @@
-//! The one writer: takes what a provider has, and makes it live as a whole or not at all.
+//! The one writer: takes what the files say and makes it live, all of it but for the files that are at fault.
+//!
+//! ```text
+//! look -> settle (which texts) -> prepare (parse, merge, validate, certificates) -> publish -> report -> keep a copy
+//! ```
+
+mod prepare;
+mod settle;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rollgate_config::{Allow, Read, dynamic::Configuration, problem::Problem, static_config::Static};
-use rollgate_gateway::Gateway;
+use rollgate_config::{
+    problem::{Place, Problem},
+    static_config::Static,
+};
+use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::sync::Notify;
 
-use crate::file::{Sources, Texts, watch::Watch};
+pub use self::prepare::{Prepared, read};
+use self::settle::Settled;
+use crate::{
+    certificates::Good,
+    file::{
+        Seen, Sources, Texts,
+        last_good::Name,
+        reader::{Content, Kind, Reader},
+        watch::{Watch, Woken},
+    },
+    instance::StartFailure,
+    report::{Held, Report},
+    state::{Copy, Keeper, KeptText},
+    statics::Started,
+};
 
 /// Keeps the gateway's configuration what the files say.
 pub struct Reconciler {
-    gateway: Arc<Gateway>,
-    statics: Static,
-    allow: Allow,
-    /// What it let through of the static configuration.
-    allowed: Vec<Problem>,
+    started: Started,
     sources: Sources,
-    last: u64,
-    /// The problems that were reported last.
-    reported: Vec<Problem>,
+    reader: Reader,
+    plane: Plane,
+    live: Live,
+    /// What the files said at the last look, whether or not it is live.
+    seen: Texts,
+    folders: Vec<PathBuf>,
+    /// And the files with certificates that were read for it.
+    certificates: BTreeMap<PathBuf, Content>,
+    /// What is wrong with the files, without what is wrong with the folder for copies.
+    found: Report,
+    reported: Report,
+    keeper: Option<Keeper>,
 }
 
-/// Reads and validates the dynamic configuration. The warnings name what `--allow-unsupported` lets through.
-pub fn read(texts: &Texts, statics: &Static, allow: &Allow) -> (Result<Configuration, Vec<Problem>>, Vec<Problem>) {
-    let documents = match texts.documents() {
-        Ok(documents) => documents,
-        Err(problems) => return (Err(problems), Vec::new()),
-    };
-    let Read { value, mut problems, warnings, .. } =
-        rollgate_config::read_dynamic(&documents, "file", Some(statics), allow);
-    let Some(configuration) = value else { return (Err(problems), warnings) };
-    problems.extend(rollgate_config::validate_entry_points(statics, &configuration));
-    if problems.is_empty() { (Ok(configuration), warnings) } else { (Err(problems), warnings) }
+/// The data plane, before and after its start.
+enum Plane {
+    Starting { workers: usize, inherited: Vec<ListeningSocket> },
+    Running(Arc<Gateway>),
+}
+
+/// What is live: texts that are good together.
+#[derive(Debug, Default)]
+struct Live {
+    texts: Texts,
+    /// Since when each of them has been, in seconds since 1970.
+    since: BTreeMap<Name, i64>,
+    certificates: Good,
+    statics: Option<Static>,
+    restart: Vec<Problem>,
+    /// What is wrong with certificates that count as they last were.
+    outdated: Vec<Problem>,
 }
 
 impl Reconciler {
-    /// `first` is what the gateway was started with.
-    pub fn new(
-        gateway: Arc<Gateway>,
-        statics: Static,
-        (allow, allowed): (Allow, Vec<Problem>),
-        sources: Sources,
-        first: &Texts,
-    ) -> Self {
-        Self { gateway, statics, allow, allowed, sources, last: first.hash(), reported: Vec::new() }
-    }
-
-    /// Follows the files until dropped. `now` asks for a look at once (SIGHUP).
-    pub async fn follow(mut self, watched: bool, now: Arc<Notify>) {
-        let mut watch = watched.then(|| Watch::start(&self.sources.folders()));
-        loop {
-            let changed = async {
-                match &mut watch {
-                    Some(watch) => watch.changed().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = changed => {}
-                () = now.notified() => {}
-            }
-            self.look().await;
+    /// `kept`: the copy from before, which is what is fallen back to at the start.
+    pub fn new(started: Started, sources: Sources, kept: Option<Copy>, keeper: Option<Keeper>) -> Self {
+        let live = kept.map(|copy| Live::of_copy(copy, &sources)).unwrap_or_default();
+        Self {
+            started,
+            sources,
+            reader: Reader::default(),
+            plane: Plane::Starting { workers: 0, inherited: Vec::new() },
+            live,
+            seen: Texts::new(),
+            folders: Vec::new(),
+            certificates: BTreeMap::new(),
+            found: Report::default(),
+            reported: Report::default(),
+            keeper,
         }
     }
 
-    /// Applies what the files say, if that is new.
-    async fn look(&mut self) {
-        let texts = self.sources.read();
-        let hash = texts.hash();
-        if hash == self.last {
-            return;
-        }
-        self.last = hash;
-        let (read, warnings) = read(&texts, &self.statics, &self.allow);
-        let applied = match read {
-            Ok(configuration) => self.gateway.publish(&configuration).await,
-            Err(problems) => Err(problems),
+    /// Reads the files and starts the gateway. What is wrong is an error, unless there is a copy to fall back to.
+    pub async fn start(
+        &mut self,
+        workers: usize,
+        inherited: Vec<ListeningSocket>,
+    ) -> Result<Arc<Gateway>, StartFailure> {
+        self.plane = Plane::Starting { workers, inherited };
+        let Seen { texts, folders, .. } = self.see();
+        let settled =
+            if self.live.texts.is_empty() { self.at_once(&texts).await? } else { self.settle(&texts).await? };
+        let Plane::Running(gateway) = &self.plane else {
+            let problems = settled.problems.into_iter().chain(self.problem_with_copies()).collect();
+            return Err(StartFailure::Problems(problems));
         };
-        match applied {
-            Ok(generation) => {
-                self.gateway.reloaded(unix_seconds());
-                tracing::info!(generation, "configuration is live on every worker");
-                report_allowed(&self.gateway, &self.allowed, &warnings);
-                self.report(Vec::new());
+        let gateway = gateway.clone();
+        (self.seen, self.folders) = (texts, folders);
+        self.tell(settled, &BTreeSet::new());
+        self.keep();
+        Ok(gateway)
+    }
+
+    /// Follows the files until told to `stop`. `now` asks for a look at once (SIGHUP).
+    pub async fn follow(mut self, watched: bool, now: Arc<Notify>, stop: Arc<Notify>) {
+        let mut watch = watched.then(Watch::new);
+        // Nothing is watched yet, and something may have changed since the start.
+        let mut look = Some(Look::Noticed).filter(|_| watched);
+        loop {
+            if let Some(look) = look.take() {
+                self.look_and_watch(look, watch.as_mut()).await;
             }
-            Err(problems) => {
-                for problem in &problems {
-                    tracing::error!("{problem}");
-                }
-                tracing::error!(problems = problems.len(), "the change is refused; the last good configuration stays");
-                self.report(problems);
+            tokio::select! {
+                woken = changed(&mut watch) => look = Some(match woken {
+                    Woken::Noticed => Look::Noticed,
+                    Woken::ByClock => Look::IfChanged,
+                }),
+                () = now.notified() => look = Some(Look::InAnyCase),
+                () = kept(&mut self.keeper) => self.report(&BTreeSet::new()),
+                () = stop.notified() => break,
             }
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.finish().await;
         }
     }
 
-    fn report(&mut self, problems: Vec<Problem>) {
-        if problems != self.reported {
-            self.gateway.report_problems("file", &problems);
-            self.reported = problems;
+    /// Looks, and watches what is there then; what changed before it was watched is looked at again.
+    async fn look_and_watch(&mut self, look: Look, mut watch: Option<&mut Watch>) {
+        let mut changed = self.look(look).await;
+        while let Some(watch) = watch.as_mut().filter(|_| changed || look != Look::IfChanged) {
+            let files = self.seen.keys().map(|name| std::path::Path::new(&**name));
+            let files = files.chain(self.certificates.keys().map(PathBuf::as_path));
+            if !watch.renew(files, &self.folders) {
+                break;
+            }
+            changed = self.look(Look::IfChanged).await;
+        }
+    }
+
+    /// Applies what the files say, if that is new: whether it was.
+    async fn look(&mut self, look: Look) -> bool {
+        if look == Look::InAnyCase {
+            self.reader.distrust();
+        }
+        let Seen { texts, folders, .. } = self.see();
+        let reader = &mut self.reader;
+        let certificates_changed =
+            self.certificates.iter().filter(|(path, content)| reader.read(path, Kind::Pem) != **content).count() > 0;
+        let folders_changed = self.folders != folders;
+        self.folders = folders;
+        // Whoever asks for it wants what was refused to be tried again: a port may be free now.
+        let again = look == Look::InAnyCase && !self.found.held_back.is_empty();
+        if texts == self.seen && !certificates_changed && !again {
+            return folders_changed;
+        }
+        let before = std::mem::replace(&mut self.seen, texts);
+        let mut changed: BTreeSet<Name> = self
+            .seen
+            .iter()
+            .filter(|(name, text)| before.get(*name) != Some(text))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if again {
+            changed.extend(self.found.held_back.iter().map(|held| held.name.clone()));
+        }
+        let texts = self.seen.clone();
+        match self.settle(&texts).await {
+            Ok(settled) => self.tell(settled, &changed),
+            // Only a start can fail in any other way than by problems.
+            Err(StartFailure::Problems(problems)) => self.tell(Settled { problems, held_back: Vec::new() }, &changed),
+            Err(StartFailure::System(error)) => tracing::error!("{error}"),
+        }
+        self.keep();
+        true
+    }
+
+    fn see(&mut self) -> Seen {
+        let mut seen = self.sources.look(&mut self.reader, &self.seen);
+        seen.assume(&self.live.texts);
+        let (texts, certificates) = (&seen.texts, &self.certificates);
+        self.reader.retain(|path| certificates.contains_key(path) || texts.contains_key(&*path.to_string_lossy()));
+        seen
+    }
+
+    fn tell(&mut self, settled: Settled, changed: &BTreeSet<Name>) {
+        let problems = settled.problems.into_iter().chain(self.live.outdated.iter().cloned()).collect();
+        let held_back = settled.held_back.into_iter().map(|name| {
+            let since = self.live.texts.contains_key(&name).then(|| self.live.since.get(&name).copied());
+            Held { name, since: since.flatten() }
+        });
+        let held_back = held_back.collect();
+        self.found = Report { problems: Report::in_order(problems), held_back, restart: self.live.restart.clone() };
+        self.report(changed);
+    }
+
+    fn report(&mut self, changed: &BTreeSet<Name>) {
+        let Plane::Running(gateway) = &self.plane else { return };
+        let mut report = self.found.clone();
+        report.problems.extend(self.problem_with_copies());
+        let now = unix_seconds();
+        report.log(&self.reported, changed, now);
+        report.show(gateway);
+        self.reported = report;
+    }
+
+    fn problem_with_copies(&self) -> Option<Problem> {
+        let what = self.keeper.as_ref()?.problem()?;
+        Some(Problem::new(&Place::whole("--state-dir"), "", what, ""))
+    }
+
+    /// Has a copy of what is live written, if it is not what was written before.
+    fn keep(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(self.live.copy());
         }
     }
 }
 
-/// Shows what was let through although it is not supported: in the log at its default level, and as a metric.
-pub(crate) fn report_allowed(gateway: &Gateway, of_statics: &[Problem], of_files: &[Problem]) {
-    let allowed = of_statics.iter().chain(of_files);
-    allowed.clone().for_each(|warning| tracing::error!("let through without effect: {warning}"));
-    let keys: Vec<String> = allowed.filter_map(|warning| warning.unsupported.clone()).collect();
-    gateway.report_allowed(&keys);
+/// How thorough a look is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    IfChanged,
+    /// Something has happened to the files.
+    Noticed,
+    /// Whatever the file system says of them.
+    InAnyCase,
 }
 
-/// For the metrics.
+impl Live {
+    /// What was live before this process, as far as it would be read today.
+    fn of_copy(copy: Copy, sources: &Sources) -> Self {
+        let mut live = Self { certificates: copy.certificates, ..Self::default() };
+        for (path, KeptText { text, since }) in copy.files {
+            if let Some(name) = sources.name_of(&path) {
+                let is_main = sources.main.as_ref().is_some_and(|main| main.display().to_string() == *name);
+                let text = crate::file::Text::parse(&name, Ok(text), is_main);
+                live.texts.insert(name.clone(), Arc::new(text));
+                live.since.insert(name, since);
+            }
+        }
+        live
+    }
+
+    fn copy(&self) -> Copy {
+        let files = self.texts.iter().filter_map(|(name, text)| {
+            let text = text.content.as_ref().ok()?.clone();
+            let since = self.since.get(name).copied().unwrap_or_default();
+            Some((std::path::absolute(&**name).ok()?, KeptText { text, since }))
+        });
+        Copy { saved: unix_seconds(), files: files.collect(), certificates: self.certificates.clone() }
+    }
+}
+
+async fn changed(watch: &mut Option<Watch>) -> Woken {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn kept(keeper: &mut Option<Keeper>) {
+    match keeper {
+        Some(keeper) => keeper.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// For the metrics and the age of texts.
 pub fn unix_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }

@@ -127,7 +127,8 @@ impl Gateway {
         Ok(generation)
     }
 
-    /// Like [`Gateway::publish`], with the entry points of this static configuration (the rest of it is not looked at).
+    /// Like [`Gateway::publish`], with the entry points and the default transport of this static configuration (the rest of it
+    /// is as at the start).
     /// New ones are listened on, those that are gone end in their `graceTimeOut`, and the others do not notice.
     pub async fn publish_with_entry_points(
         &self,
@@ -140,10 +141,13 @@ impl Gateway {
             let plan = plan.map_err(|error| vec![error.into_problem()])?;
             let before = std::mem::replace(&mut compiler.entry_points, plan.entries());
             let settings = std::mem::replace(&mut compiler.statics.entry_points, statics.entry_points.clone());
+            let transport = statics.servers_transport.clone();
+            let transport = std::mem::replace(&mut compiler.statics.servers_transport, transport);
             let compiled = match compiler.compile(configuration) {
                 Ok(compiled) => compiled,
                 Err(problems) => {
                     (compiler.entry_points, compiler.statics.entry_points) = (before, settings);
+                    compiler.statics.servers_transport = transport;
                     return Err(problems);
                 }
             };
@@ -180,11 +184,22 @@ impl Gateway {
         Ok(sockets)
     }
 
-    /// What `/ready` and `rollgate_config_problems` tell of a provider; an empty list ends it.
-    pub fn report_problems(&self, provider: &str, problems: &[Problem]) {
+    /// What `/ready` and `rollgate_config_problems` tell of a provider, and what else `/ready` has to say; empty lists end it.
+    pub fn report_problems(&self, provider: &str, problems: &[Problem], notes: &[String]) {
         self.shared.metrics.set_problems(provider, problems.len());
-        let lines: Vec<String> = problems.iter().map(|problem| format!("{problem}\n")).collect();
+        let problems = problems.iter().map(|problem| format!("{problem}\n"));
+        let lines: Vec<String> = problems.chain(notes.iter().map(|note| format!("{note}\n"))).collect();
         *self.shared.readiness.lock() = lines.concat();
+    }
+
+    /// How many files of a provider are not live with their newest text.
+    pub fn report_held_back(&self, provider: &str, files: usize) {
+        self.shared.metrics.set_held_back(provider, files);
+    }
+
+    /// The keys of the static configuration that were changed and take effect at the next start.
+    pub fn report_restart<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
+        self.shared.metrics.set_restart_needed(keys);
     }
 
     /// Shows unsupported keys that the operator has allowed.

@@ -67,3 +67,7 @@ mod snapshot;
 pub use explain::{Branch, Candidate, Explanation, Question, Target, Winner, explain};
 pub use gateway::{Gateway, StartError};
 pub use listener::ListeningSocket;
+pub use tls::{
+    certificates::check_pair,
+    pem::{PairFault, Part, check_authorities},
+};

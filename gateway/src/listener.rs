@@ -25,6 +25,17 @@ pub struct ListeningSocket {
     pub socket: OwnedFd,
 }
 
+impl ListeningSocket {
+    /// Another descriptor of it.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let (entry_point, address) = (self.entry_point.clone(), self.address.clone());
+        Ok(Self { entry_point, address, socket: self.socket.try_clone()? })
+    }
+}
+
 /// What a process before this one listened on; each socket is taken once.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited(Vec<ListeningSocket>);

@@ -179,6 +179,16 @@ impl Metrics {
         self.shared.rows.problems.set(vec![provider.to_owned()], problems as f64);
     }
 
+    /// How many files of a provider are not live with their newest text.
+    pub fn set_held_back(&self, provider: &str, files: usize) {
+        self.shared.rows.held_back.set(vec![provider.to_owned()], files as f64);
+    }
+
+    /// The keys of the static configuration that take effect at the next start.
+    pub fn set_restart_needed<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
+        self.shared.rows.restart.replace(keys.into_iter().map(|key| (vec![key.to_owned()], 1.0)));
+    }
+
     /// The unsupported keys that the operator allowed and that have no effect.
     pub fn set_unsupported_allowed<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
         let rows = keys.into_iter().map(|key| (vec![key.to_owned()], 1.0));

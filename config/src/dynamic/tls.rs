@@ -15,8 +15,8 @@ pub struct Tls {
     pub default_certificate: Option<Certificate>,
 }
 
-/// A certificate and its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A certificate and its key. Two are equal if what they name is: a line that moves changes nothing.
+#[derive(Debug, Clone)]
 pub struct Certificate {
     /// Where it was written.
     pub at: Place,
@@ -25,6 +25,14 @@ pub struct Certificate {
     /// `keyFile`.
     pub key: PemSource,
 }
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cert == other.cert && self.key == other.key
+    }
+}
+
+impl Eq for Certificate {}
 
 /// Traefik takes a path or the PEM text itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

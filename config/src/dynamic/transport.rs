@@ -50,3 +50,10 @@ pub struct ServersTransport {
     /// so long (RFC 5482). Zero is the kernel's own, a quarter of an hour.
     pub tcp_user_timeout: Duration,
 }
+
+impl ServersTransport {
+    /// Whether it is the same one, wherever it is written.
+    pub fn is(&self, other: &Self) -> bool {
+        Self { at: other.at.clone(), ..self.clone() } == *other
+    }
+}

@@ -14,9 +14,9 @@ use super::{
     Families, Shared, TlsLabels,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
-        FAMILIES, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, SERVER_UP,
-        SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE,
-        counter, family, gauge, histogram, key_labels, pair,
+        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS,
+        RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED,
+        VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -242,5 +242,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(CERTIFICATES.rows(&rows.certificates));
     all.push(SERVER_UP.rows(&rows.servers));
     all.push(CONFIG_PROBLEMS.rows(&rows.problems));
+    all.push(HELD_BACK.rows(&rows.held_back));
+    all.push(RESTART_NEEDED.rows(&rows.restart));
     all.push(UNSUPPORTED.rows(&rows.unsupported));
 }

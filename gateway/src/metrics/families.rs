@@ -81,10 +81,17 @@ pub(super) const SERVER_UP: Single =
     Single::gauge("traefik_service_server_up", "1 if a server is up, 0 if not.", &["service", "url"]);
 pub(super) const CONFIG_PROBLEMS: Single =
     Single::gauge("rollgate_config_problems", "Problems that a provider's last configuration has.", &["provider"]);
+pub(super) const HELD_BACK: Single =
+    Single::gauge("rollgate_config_held_back", "Files that are not live with their newest text.", &["provider"]);
+pub(super) const RESTART_NEEDED: Single = Single::gauge(
+    "rollgate_config_restart_needed",
+    "1 for each static key that was changed and takes effect at the next start.",
+    &["key"],
+);
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 18] = [
+pub(super) const SINGLES: [&Single; 20] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
@@ -102,6 +109,8 @@ pub(super) const SINGLES: [&Single; 18] = [
     &CERTIFICATES,
     &SERVER_UP,
     &CONFIG_PROBLEMS,
+    &HELD_BACK,
+    &RESTART_NEEDED,
     &UNSUPPORTED,
 ];
 

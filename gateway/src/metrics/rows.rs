@@ -35,6 +35,8 @@ pub(super) struct ProcessRows {
     pub(super) certificates: Rows,
     pub(super) servers: Rows,
     pub(super) problems: Rows,
+    pub(super) held_back: Rows,
+    pub(super) restart: Rows,
     pub(super) unsupported: Rows,
 }
 

@@ -118,6 +118,8 @@ fn a_script_of_requests_as_prometheus_sees_it() {
 fn told_by_the_control_plane(metrics: &Metrics) {
     metrics.reloaded(1_700_000_000);
     metrics.set_problems("file", 2);
+    metrics.set_held_back("file", 1);
+    metrics.set_restart_needed(["log"]);
     metrics.set_unsupported_allowed(["entryPoints.web.http3"]);
     metrics.set_servers([("stable@file", "http://10.0.0.1:80", true), ("stable@file", "http://10.0.0.2:80", true)]);
     metrics.set_server_up("stable@file", "http://10.0.0.2:80", false);

@@ -8,13 +8,13 @@ use std::{
 use rollgate_config::{dynamic::tls::Tls, problem::Problem};
 use rustls::{
     crypto::aws_lc_rs,
-    pki_types::CertificateDer,
+    pki_types::{CertificateDer, PrivateKeyDer},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::pem;
+use super::pem::{self, PairFault, Part};
 use crate::metrics::Certificate as Facts;
 
 /// Every certificate of a snapshot, by the names it carries.
@@ -106,7 +106,7 @@ impl Fallback {
 
 fn self_made() -> Result<Arc<CertifiedKey>, String> {
     let made = rcgen::generate_simple_self_signed(vec!["rollgate.default".to_owned()]).map_err(|e| e.to_string())?;
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     let signing = aws_lc_rs::sign::any_supported_type(&key).map_err(|e| e.to_string())?;
     Ok(Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], signing)))
 }
@@ -121,11 +121,28 @@ fn certified(
     path: &str,
 ) -> Result<(Arc<CertifiedKey>, Names), Problem> {
     let (chain, key) = pem::pair(certificate, path)?;
-    let wrong = |what: String| pem::wrong(&certificate.at, path, what);
-    let names = names(&chain[0]).map_err(&wrong)?;
-    let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-        .map_err(|error| wrong(format!("the certificate and the key do not go together: {error}")))?;
+    together(chain, key).map_err(|fault| pem::wrong(&certificate.at, path, fault.what))
+}
+
+fn together(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<(Arc<CertifiedKey>, Names), PairFault> {
+    let names = names(&chain[0]).map_err(|what| PairFault { part: Part::Certificate, what })?;
+    let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| {
+        let what = format!("the certificate and the key do not go together: {error}");
+        PairFault { part: Part::Both, what }
+    })?;
     Ok((Arc::new(key), names))
+}
+
+/// Whether a certificate and its key, in PEM, are whole and go together.
+///
+/// # Errors
+/// What is wrong with them, and which of the two it is.
+pub fn check_pair(certificate: &str, key: &str) -> Result<(), PairFault> {
+    let (chain, key) = pem::parsed(certificate.as_bytes(), key.as_bytes())?;
+    together(chain, key).map(drop)
 }
 
 fn names(certificate: &CertificateDer<'_>) -> Result<Names, String> {

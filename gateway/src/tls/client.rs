@@ -40,7 +40,7 @@ impl Transport {
 
     /// Whether it was made from this configuration, wherever that now stands in its file.
     pub(crate) fn is(&self, config: &ServersTransport) -> bool {
-        self.config == ServersTransport { at: self.config.at.clone(), ..config.clone() }
+        self.config.is(config)
     }
 
     /// The name that a server's certificate must have.

@@ -1,5 +1,7 @@
 //! Certificates and keys from files or from the configuration's own text.
 
+use std::fmt;
+
 use rollgate_config::{
     dynamic::tls::{Certificate, PemSource},
     problem::{Place, Problem},
@@ -16,11 +18,71 @@ pub(crate) fn pair(
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Problem> {
     let cert_text = read(&certificate.cert, &certificate.at, &format!("{path}.certFile"))?;
     let key_text = read(&certificate.key, &certificate.at, &format!("{path}.keyFile"))?;
-    let problem = |field: &str, what: String| wrong(&certificate.at, &format!("{path}.{field}"), what);
-    let chain = chain(&cert_text).map_err(|what| problem("certFile", what))?;
-    let key = PrivateKeyDer::from_pem_slice(&key_text)
-        .map_err(|error| problem("keyFile", format!("no private key: {error}")))?;
+    parsed(&cert_text, &key_text).map_err(|PairFault { part, what }| {
+        let path = part.key().map_or_else(|| path.to_owned(), |key| format!("{path}.{key}"));
+        wrong(&certificate.at, &path, what)
+    })
+}
+
+/// What keeps a certificate and a key from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairFault {
+    /// Which of them is at fault.
+    pub part: Part,
+    /// How.
+    pub what: String,
+}
+
+/// A part of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The certificate.
+    Certificate,
+    /// The private key.
+    Key,
+    /// Each may be good, but they do not go together.
+    Both,
+}
+
+impl Part {
+    /// The key that it is configured by.
+    pub fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Certificate => Some("certFile"),
+            Self::Key => Some("keyFile"),
+            Self::Both => None,
+        }
+    }
+}
+
+impl fmt::Display for PairFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// A chain and its key, parsed.
+pub(super) fn parsed(
+    certificate: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PairFault> {
+    let fault = |part: Part, what: String| PairFault { part, what };
+    let chain = chain(certificate).map_err(|what| fault(Part::Certificate, what))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key).map_err(|error| fault(Part::Key, format!("no private key: {error}")))?;
     Ok((chain, key))
+}
+
+/// Whether certificate authorities can be used, in PEM.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn check_authorities(text: &str) -> Result<(), String> {
+    let mut store = RootCertStore::empty();
+    for certificate in chain(text.as_bytes())? {
+        store.add(certificate).map_err(|error| format!("unusable certificate: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The certificates of several files as a store of roots.

@@ -1,0 +1,140 @@
+use std::cell::RefCell;
+
+use rollgate_config::{Allow, Document, Format, read_dynamic};
+
+use super::*;
+
+/// A certificate and its key, in PEM.
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// Files, and what a configuration that names them makes of them.
+#[derive(Default)]
+struct Files {
+    texts: BTreeMap<PathBuf, String>,
+    good: Good,
+}
+
+impl Files {
+    fn write(&mut self, path: &str, text: impl Into<String>) {
+        self.texts.insert(path.into(), text.into());
+    }
+
+    /// Resolves; what was good stays for the next time.
+    fn resolve(&mut self, yaml: &str) -> (Configuration, Resolved) {
+        let document = Document::parse("a.yml", yaml, Format::Yaml).unwrap();
+        let mut configuration = read_dynamic(&[document], "file", None, &Allow::default()).value.unwrap();
+        let mut transport = ServersTransport::new(Place::default());
+        let read = |path: &Path| {
+            self.texts.get(path).map(|text| text.as_str().into()).ok_or_else(|| "is not there".to_owned())
+        };
+        let resolved = resolve(&mut transport, &mut configuration, read, &self.good);
+        self.good.clone_from(&resolved.good);
+        (configuration, resolved)
+    }
+}
+
+fn lines(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+const PAIR: &str = "tls: {certificates: [{certFile: a.crt, keyFile: a.key}]}";
+
+#[test]
+fn a_pair_is_replaced_when_the_new_one_is_whole_and_matches() {
+    let (old, new) = (pair(), pair());
+    let mut files = Files::default();
+    files.write("a.crt", &old.0);
+    files.write("a.key", &old.1);
+    let text = |configuration: &Configuration| configuration.tls.certificates[0].cert.clone();
+    assert_eq!(text(&files.resolve(PAIR).0), PemSource::Text(old.0.clone()));
+    for (step, told) in [
+        (("a.crt", new.0[..200].to_owned()), "tls.certificates[0].certFile: a.crt: "),
+        (("a.crt", String::new()), "tls.certificates[0].certFile: a.crt: no certificate in it; the pair"),
+        (
+            ("a.crt", new.0.clone()),
+            "tls.certificates[0]: a.crt and a.key: the certificate and the key do not go together",
+        ),
+        (("a.key", new.1[..40].to_owned()), "tls.certificates[0].keyFile: a.key: no private key: "),
+    ] {
+        files.write(step.0, step.1);
+        let (configuration, resolved) = files.resolve(PAIR);
+        assert_eq!(text(&configuration), PemSource::Text(old.0.clone()), "the old one serves on");
+        assert_eq!(lines(&resolved.problems), [""; 0]);
+        let [outdated] = &lines(&resolved.outdated)[..] else { panic!("{:?}", resolved.outdated) };
+        assert!(outdated.contains(told) && outdated.ends_with("; the pair that was good last serves on"), "{outdated}");
+    }
+    files.write("a.key", &new.1);
+    let (configuration, resolved) = files.resolve(PAIR);
+    assert_eq!((text(&configuration), lines(&resolved.outdated)), (PemSource::Text(new.0), Vec::new()));
+}
+
+#[test]
+fn a_pair_that_is_gone_serves_on_and_one_that_never_was_is_a_problem() {
+    let (certificate, key) = pair();
+    let mut files = Files::default();
+    let (_, resolved) = files.resolve(PAIR);
+    assert_eq!(lines(&resolved.problems), ["a.yml:1:22: tls.certificates[0].certFile: a.crt: is not there"]);
+    assert_eq!(resolved.seen.keys().map(|path| path.display().to_string()).collect::<Vec<_>>(), ["a.crt"]);
+    files.write("a.crt", certificate);
+    files.write("a.key", key);
+    assert_eq!(lines(&files.resolve(PAIR).1.problems), [""; 0]);
+    files.texts.clear();
+    let (_, resolved) = files.resolve(PAIR);
+    assert_eq!((resolved.problems.len(), resolved.outdated.len()), (0, 1));
+}
+
+#[test]
+fn authorities_and_the_pairs_of_transports_are_judged_too() {
+    let (certificate, key) = pair();
+    let yaml = "http:
+  serversTransports: {t: {rootCAs: [ca.crt], certificates: [{certFile: t.crt, keyFile: t.key}]}}
+tls:
+  options: {o: {clientAuth: {caFiles: [clients.crt]}}}
+  stores: {default: {defaultCertificate: {certFile: d.crt, keyFile: d.key}}}
+";
+    let mut files = Files::default();
+    for name in ["ca.crt", "t.crt", "clients.crt", "d.crt"] {
+        files.write(name, &certificate);
+    }
+    files.write("t.key", &key);
+    files.write("d.key", &key);
+    assert_eq!(lines(&files.resolve(yaml).1.problems), [""; 0]);
+    for name in ["ca.crt", "clients.crt", "t.key", "d.key"] {
+        files.write(name, "half");
+    }
+    insta::assert_snapshot!(lines(&files.resolve(yaml).1.outdated).join("\n"));
+}
+
+#[test]
+fn the_configurations_own_text_is_left_alone_and_a_file_beside_it_must_match() {
+    let (old, new) = (pair(), pair());
+    let yaml = |key: &str| format!("tls: {{certificates: [{{certFile: a.crt, keyFile: {key:?}}}]}}");
+    let mut files = Files::default();
+    files.write("a.crt", &old.0);
+    let (configuration, resolved) = files.resolve(&yaml(&old.1));
+    assert_eq!(lines(&resolved.problems), [""; 0]);
+    assert_eq!(configuration.tls.certificates[0].key, PemSource::Text(old.1.clone()));
+    // Neither the file as it is nor as it was goes with another key.
+    assert_eq!(files.resolve(&yaml(&new.1)).1.problems.len(), 1);
+    files.write("a.crt", &new.0);
+    assert_eq!(lines(&files.resolve(&yaml(&new.1)).1.problems), [""; 0]);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let (certificate, key) = pair();
+    let reads = RefCell::new(Vec::new());
+    let read = |path: &Path| -> Content {
+        reads.borrow_mut().push(path.display().to_string());
+        Ok(if path == Path::new("a.crt") { certificate.as_str() } else { key.as_str() }.into())
+    };
+    let yaml = "tls: {certificates: [{certFile: a.crt, keyFile: a.key}, {certFile: a.crt, keyFile: a.key}]}";
+    let document = Document::parse("a.yml", yaml, Format::Yaml).unwrap();
+    let mut configuration = read_dynamic(&[document], "file", None, &Allow::default()).value.unwrap();
+    let mut transport = ServersTransport::new(Place::default());
+    resolve(&mut transport, &mut configuration, read, &Good::new());
+    assert_eq!(reads.into_inner(), ["a.crt", "a.key"]);
+}
