@@ -13,8 +13,7 @@ impl Slope {
     /// Of `(time, value)` samples. They are first put together into [`BLOCKS`] blocks, whose medians are taken: samples of
     /// a process that follow each other are alike, and their number would make the error look smaller than it is.
     pub fn of(samples: &[(f64, f64)]) -> Self {
-        let size = samples.len().div_ceil(BLOCKS).max(1);
-        let points: Vec<(f64, f64)> = samples.chunks(size).map(median).collect();
+        let points = medians(samples);
         let n = points.len() as f64;
         if points.len() < 3 {
             return Self { rise: 0.0, error: f64::INFINITY };
@@ -31,6 +30,11 @@ impl Slope {
     pub fn certain(self) -> f64 {
         self.rise - 2.0 * self.error
     }
+}
+
+/// The middles of the blocks, in their order.
+pub fn medians(samples: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    samples.chunks(samples.len().div_ceil(BLOCKS).max(1)).map(median).collect()
 }
 
 /// The middle of a block, in time and in value.

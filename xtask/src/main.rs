@@ -6,7 +6,7 @@
 //! cargo xtask setup   install what the tests need and the machine has not
 //! cargo xtask house   the rules that no other tool checks
 //! cargo xtask image   build the container image without a container engine, and start it
-//! cargo xtask soak    the long runs: docs/soak.md
+//! cargo xtask soak    the long runs (docs/soak.md); `test` has their short form
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
@@ -64,6 +64,7 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Outcome {
     steps.run("tests", "cargo test --workspace", || {
         steps::pass(workspace.cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     })?;
+    soak::run(workspace, steps, &["--short".to_owned()])?;
     pack(workspace, steps)
 }
 

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    figures::{Figures, mebibytes},
+    figures::Figures,
     load::{Load, Plan, Shot},
     options::Options,
     side::{self, Side},
     site::{HOST, Kind, PROBLEMS, Site},
-    slope::Slope,
+    slope::{Slope, medians},
     tally::Tally,
     watch::{self, Held, held},
 };
@@ -90,11 +90,12 @@ fn report(options: &Options, figures: &mut Figures, samples: &[(f64, Held)]) {
     let judged: Vec<_> = samples.iter().filter(|sample| sample.0 >= warm).collect();
     let of = |what: fn(&Held) -> u64| judged.iter().map(|(at, held)| (*at, what(held) as f64)).collect::<Vec<_>>();
     let (memory, descriptors) = (of(|held| held.proportional), of(|held| held.descriptors));
-    let ends = |of: &[(f64, f64)]| (of.first().map_or(0.0, |it| it.1), of.last().map_or(0.0, |it| it.1));
-    let (begin, end) = ends(&memory);
-    figures.tell("memory (Pss) after warming up, at the end", [begin, end].map(|kib| mebibytes(kib as u64)).join(", "));
-    let (begin, end) = ends(&descriptors);
-    figures.tell("descriptors after warming up, at the end", format!("{begin}, {end}"));
+    let course = |of: &[(f64, f64)], unit: f64, digits: usize| {
+        let shown = medians(of).into_iter().map(|(_, value)| format!("{:.digits$}", value / unit));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    figures.tell("memory (Pss, MiB) after warming up, block by block", course(&memory, 1024.0, 1));
+    figures.tell("descriptors after warming up, block by block", course(&descriptors, 1.0, 0));
     slope(options, figures, "memory, KiB a minute", &memory, MEMORY);
     slope(options, figures, "descriptors a minute", &descriptors, DESCRIPTORS);
 }

@@ -26,7 +26,8 @@ pub async fn run(options: Options) -> Figures {
         balancer.is_ready(place).await;
     }
     let load = Load::fresh(plan(balancer.address, rate));
-    let ends = Instant::now() + Duration::from_secs(seconds);
+    let began = Instant::now();
+    let ends = began + Duration::from_secs(seconds);
     let (mut restarts, mut log, mut bad_ends) = (0_usize, String::new(), 0);
     while Instant::now() < ends {
         let place = restarts % 2;
@@ -39,11 +40,12 @@ pub async fn run(options: Options) -> Figures {
         balancer.is_ready(place).await;
         restarts += 1;
     }
+    let lasted = began.elapsed();
     let tallies = load.end();
     let mut figures = Figures::default();
     figures.tell("restarts", restarts);
     figures.none("gateways that did not end with 0", bad_ends);
-    report(&mut figures, &tallies, rate);
+    report(&mut figures, &tallies, rate, lasted);
     let mut conclusion = Conclusion::default();
     conclusion.read(&log, &[]);
     for gateway in &gateways {
