@@ -20,31 +20,35 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, arguments: &[String]) -> Ou
         }
         if all || names("slow") { setup::install_slow_clients() } else { Ok(()) }
     })?;
-    let mut run = Command::new(build(workspace, steps, short)?);
-    run.current_dir(std::env::current_dir().map_err(|why| format!("where am I: {why}"))?);
+    let load = if short { build_as_tests(workspace, steps)? } else { build_load(workspace, steps)? };
+    let mut run = Command::new(load);
     run.args(arguments).arg("--tools").arg(&workspace.tools);
     if !names("--binary") {
-        run.arg("--binary").arg(gateway(workspace, steps, short)?);
+        let gateway = if short { workspace.target.join("debug/rollgate") } else { build_gateway(workspace, steps)? };
+        run.arg("--binary").arg(gateway);
     }
     let again = format!("cargo xtask soak {}", arguments.join(" "));
     steps.run("soak", &again, || pass(&mut run))
 }
 
-/// The load; it has to be faster than the gateway, but for a short run, which asks for little.
-fn build(workspace: &Workspace, steps: &mut Steps, short: bool) -> Result<PathBuf, String> {
-    let (profile, folder) = if short { ("dev", "debug") } else { ("soak", "soak") };
-    steps.run("soak: load", "cargo build --package rollgate-soak --profile soak", || {
-        pass(workspace.cargo().args(["build", "--locked", "--package", "rollgate-soak", "--profile", profile]))
-    })?;
-    Ok(workspace.target.join(folder).join("rollgate-soak"))
+/// Load and gateway as `cargo test --workspace` has built them, so that after it there is nothing left to do but to link.
+fn build_as_tests(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf, String> {
+    let build = "cargo build --locked --workspace --bins --tests";
+    steps.run("soak: build", build, || pass(workspace.cargo().args(build.split(' ').skip(1))))?;
+    Ok(workspace.target.join("debug/rollgate-soak"))
 }
 
-fn gateway(workspace: &Workspace, steps: &mut Steps, short: bool) -> Result<PathBuf, String> {
-    let (profile, folder) = if short { ("dev", "debug") } else { ("release", "release") };
-    steps.run("soak: gateway", "cargo build --package rollgate --release", || {
-        pass(workspace.cargo().args(["build", "--locked", "--package", "rollgate", "--profile", profile]))
-    })?;
-    Ok(workspace.target.join(folder).join("rollgate"))
+/// The load has to be faster than the gateway.
+fn build_load(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf, String> {
+    let build = "cargo build --locked --package rollgate-soak --profile soak";
+    steps.run("soak: load", build, || pass(workspace.cargo().args(build.split(' ').skip(1))))?;
+    Ok(workspace.target.join("soak/rollgate-soak"))
+}
+
+fn build_gateway(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf, String> {
+    let build = "cargo build --locked --package rollgate --release";
+    steps.run("soak: gateway", build, || pass(workspace.cargo().args(build.split(' ').skip(1))))?;
+    Ok(workspace.target.join("release/rollgate"))
 }
 
 /// The names of the scenarios, as `rollgate-soak` has them: a run that names none has all.
