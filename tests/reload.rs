@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use rollgate_testkit::{Backend, Gateway, Launch, RawConnection, wait::eventually};
+use rollgate_testkit::{Backend, Gateway, Launch, RawConnection, tls::Authority, wait::eventually};
 use tokio::task::JoinHandle;
 
 const STATIC: &str = "entryPoints:
@@ -165,6 +165,68 @@ async fn a_broken_file_changes_nothing_and_is_told_of() {
     gateway.rewrite("dynamic.yml", &good);
     becomes(&gateway, "new").await;
     traffic.end().await;
+}
+
+#[tokio::test]
+async fn fifty_changes_for_better_and_worse_cost_no_request() {
+    let (old, new) = (Backend::echo("old"), Backend::echo("new"));
+    let config = format!("{STATIC}providers: {{file: {{directory: '@DIR@/conf'}}}}\n");
+    let gateway = Launch::new(&config).file("conf/dynamic.yml", &weighted(&old, &new, [1, 0])).start();
+    let traffic = Traffic::begin(&gateway);
+    let path = |name: &str| gateway.directory().join("conf").join(name);
+    let beside = |host: &str| format!("http: {{routers: {{{host}: {{rule: 'Host(`{host}`)', service: pro}}}}}}\n");
+    for round in 0..10 {
+        let weights = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        let text = weighted(&old, &new, weights);
+        // What is wrong beside must hold nothing back.
+        std::fs::write(path("broken.yml"), &text[..text.len() - 1 - round]).unwrap();
+        std::fs::write(path("beside.yml"), beside(&format!("host{round}"))).unwrap();
+        gateway.rewrite("conf/dynamic.yml", &text);
+        becomes(&gateway, if round % 2 == 0 { "new" } else { "old" }).await;
+        std::fs::write(path("dynamic.yml"), text.replace("service: pro", "service: nobody")).unwrap();
+        eventually("the problem is counted", async || (problems(&gateway).await > 1.0).then_some(())).await;
+        std::fs::remove_file(path("broken.yml")).unwrap();
+        gateway.rewrite("conf/dynamic.yml", &text);
+        eventually("nothing is wrong", async || (problems(&gateway).await == 0.0).then_some(())).await;
+        let host = format!("http://host{round}/");
+        eventually("the file beside is live", async || (gateway.get(&host).await.status == 200).then_some(())).await;
+    }
+    traffic.flows().await;
+    traffic.end().await;
+}
+
+#[tokio::test]
+async fn lines_that_move_change_nothing_for_the_connections_to_servers() {
+    let authority = Authority::new("ours");
+    let identity = authority.issue(&["127.0.0.1"]);
+    let secure = Backend::tls("secure", identity.server(&["http/1.1"]));
+    let dynamic = format!(
+        "http:
+  routers: {{r: {{rule: 'Host(`pro.coding`)', service: s}}}}
+  services: {{s: {{loadBalancer: {{serversTransport: t, servers: [{{url: '{}'}}]}}}}}}
+  serversTransports:
+    t: {{serverName: 127.0.0.1, rootCAs: ['@DIR@/ca.crt'], certificates: [{{certFile: '@DIR@/c.crt', keyFile: '@DIR@/c.key'}}]}}
+",
+        secure.url_as("https")
+    );
+    let config = format!("{STATIC}providers: {{file: {{filename: '@DIR@/dynamic.yml'}}}}\n");
+    let launch = Launch::new(&config).file("ca.crt", &authority.pem);
+    let launch = launch.file("c.crt", &identity.cert_pem).file("c.key", &identity.key_pem);
+    let gateway = launch.file("dynamic.yml", &dynamic).start();
+    let mut client = RawConnection::open(gateway.web()).await;
+    let ask = "GET / HTTP/1.1\r\nHost: pro.coding\r\n\r\n";
+    assert_eq!(client.exchange(ask).await.status(), 200);
+    let more = "    more: {rule: 'Host(`more.coding`)', service: s}\n  services:";
+    let moved = dynamic.replace("routers: {r:", "routers:\n    r:").replace("service: s}}", "service: s}");
+    gateway.rewrite("dynamic.yml", &format!("# a line more\n\n{}", moved.replace("  services:", more)));
+    eventually("the new router is live", async || {
+        (gateway.get("http://more.coding/").await.status == 200).then_some(())
+    })
+    .await;
+    let connections = secure.connections();
+    assert_eq!(client.exchange(ask).await.status(), 200);
+    assert_eq!(secure.connections(), connections, "the pooled connection outlives the configuration");
+    assert!(connections <= 2, "{connections}: one for each worker that was asked");
 }
 
 #[tokio::test]

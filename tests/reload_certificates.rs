@@ -5,11 +5,12 @@
 use std::{fs, os::unix::fs::symlink, time::Duration, time::Instant};
 
 use rollgate_testkit::{
-    Ask, Backend, Connection, Gateway, Launch,
+    Ask, Backend, Connection, Gateway, Launch, RawConnection,
     client::tls,
     tls::{Authority, Identity, unverified_client},
     wait::eventually,
 };
+use rustls::HandshakeKind;
 
 const STATIC: &str = "entryPoints:
   web: {address: '127.0.0.1:0'}
@@ -67,7 +68,7 @@ async fn ready(gateway: &Gateway) -> String {
 async fn is_told_of(gateway: &Gateway, what: &str) {
     eventually(&format!("/ready tells of {what}"), async || ready(gateway).await.contains(what).then_some(())).await;
     assert!(problems(gateway).await > 0.0);
-    assert!(gateway.stderr().contains(what), "the log tells of {what}");
+    eventually(&format!("the log tells of {what}"), async || gateway.stderr().contains(what).then_some(())).await;
 }
 
 async fn nothing_is_wrong(gateway: &Gateway) {
@@ -115,6 +116,30 @@ async fn a_copied_certificate_is_served_once_its_key_has_come_too() {
     fs::remove_file(certs.join("tls.key")).unwrap();
     is_told_of(&gateway, "cannot read it").await;
     assert_eq!(shown(&gateway).await, newer.certificate.to_vec(), "also when they are gone");
+}
+
+#[tokio::test]
+async fn a_session_ticket_outlives_a_reload_and_a_new_certificate() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (authority, backend) = (Authority::new("ours"), Backend::echo("s"));
+    let [old, new] = [0, 1].map(|_| authority.issue(&["a.test"]));
+    let gateway = start(&backend, PAIR, &[("certs/tls.crt", &old.cert_pem), ("certs/tls.key", &old.key_pem)]);
+    // The sessions that it remembers go with the configuration.
+    let config = authority.client(&["http/1.1"]);
+    let kind = async || {
+        let mut stream = tls(gateway.address("websecure"), "a.test", config.clone()).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+        stream.get_ref().1.handshake_kind()
+    };
+    assert_eq!(kind().await, Some(HandshakeKind::Full));
+    assert_eq!(kind().await, Some(HandshakeKind::Resumed));
+    gateway.rewrite("certs/tls.crt", &new.cert_pem);
+    gateway.rewrite("certs/tls.key", &new.key_pem);
+    comes_to_be_shown(&gateway, &new, "the new pair").await;
+    assert_eq!(kind().await, Some(HandshakeKind::Resumed));
 }
 
 #[tokio::test]
@@ -210,7 +235,9 @@ async fn authorities_of_servers_follow_their_file_and_other_transports_keep_thei
     );
     let launch = Launch::new(&format!("{STATIC}providers: {{file: {{directory: '@DIR@/conf'}}}}\n"));
     let gateway = launch.file("conf/dynamic.yml", &text).file("certs/ca.crt", &first.pem).start();
-    assert_eq!(gateway.get("http://plain.test/").await.status, 200);
+    // On one connection, and so on one worker, which has connections to servers of its own.
+    let (mut client, ask) = (RawConnection::open(gateway.web()).await, "GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n");
+    assert_eq!(client.exchange(ask).await.status(), 200);
     let connections = plain.connections();
     assert_eq!(gateway.get("http://secure.test/").await.status, 500, "its authority is not trusted");
     fs::write(gateway.directory().join("certs/ca.crt"), &second.pem).unwrap();
@@ -218,6 +245,6 @@ async fn authorities_of_servers_follow_their_file_and_other_transports_keep_thei
         (gateway.get("http://secure.test/").await.status == 200).then_some(())
     })
     .await;
-    assert_eq!(gateway.get("http://plain.test/").await.status, 200);
+    assert_eq!(client.exchange(ask).await.status(), 200);
     assert_eq!(plain.connections(), connections, "the pooled connection outlives it");
 }

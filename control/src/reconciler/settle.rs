@@ -83,12 +83,8 @@ impl Reconciler {
             Plane::Running(_) if *texts == self.live.texts && prepared.certificates == self.live.certificates => {}
             Plane::Running(gateway) => {
                 let before = self.live.statics.as_ref();
-                let published = if before.is_some_and(|before| statics::is_same(before, &prepared.statics)) {
-                    gateway.publish(&prepared.configuration).await
-                } else {
-                    gateway.publish_with_entry_points(&prepared.statics, &prepared.configuration).await
-                };
-                match published {
+                let same = before.is_some_and(|before| statics::is_same(before, &prepared.statics));
+                match publish(gateway, &prepared, same).await {
                     Ok(generation) => tracing::info!(generation, "configuration is live on every worker"),
                     Err(problems) => return Ok(Err(problems)),
                 }
@@ -130,6 +126,24 @@ impl Settled {
         let source = |problem: &Problem| problem.at.source.clone();
         self.problems.extend(problems.into_iter().filter(|problem| !selection.is_held(&source(problem))));
     }
+}
+
+/// Makes it live; with its entry points, if those are not the `same`.
+async fn publish(gateway: &Gateway, prepared: &Prepared, same: bool) -> Result<u64, Vec<Problem>> {
+    let Prepared { statics, configuration, .. } = prepared;
+    if same {
+        return gateway.publish(configuration).await;
+    }
+    let before = gateway.addresses();
+    let generation = gateway.publish_with_entry_points(statics, configuration).await?;
+    let now = gateway.addresses();
+    for (name, address) in now.iter().filter(|listens| !before.contains(listens)) {
+        tracing::info!(entrypoint = name, %address, "listening");
+    }
+    for (name, address) in before.iter().filter(|listened| !now.contains(listened)) {
+        tracing::info!(entrypoint = name, %address, "no longer listening");
+    }
+    Ok(generation)
 }
 
 /// Shows what was let through although it is not supported: in the log at its default level, and as a metric.
