@@ -4,8 +4,12 @@
 
 #![cfg(test)]
 
+#[path = "hostile_requests/http2.rs"]
+mod http2;
 #[path = "hostile_requests/lab.rs"]
 mod lab;
+#[path = "hostile_requests/tls.rs"]
+mod tls;
 
 use lab::{Case, Lab};
 use rollgate_testkit::{Script, wait::eventually};

@@ -81,6 +81,7 @@ impl Compiler {
         let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
         let entry_points = self.in_place(entry_points);
         self.kept.transports = transports;
+        self.kept.sessions.retain(&tls.agreed);
         self.generation += 1;
         let mut compiled = Compiled {
             certificates,
@@ -111,23 +112,29 @@ impl Compiler {
         }
     }
 
-    fn tls(&self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Certificate>) {
+    fn tls(&mut self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Certificate>) {
         let certificates = match Certificates::load(&configuration.tls, &self.kept.fallback) {
             Ok(certificates) => Arc::new(certificates),
             Err(found) => {
                 problems.extend(found);
-                return (Tls { configs: Vec::new(), names: Vec::new() }, Vec::new());
+                return (Tls::default(), Vec::new());
             }
         };
         let options = &configuration.tls.options;
         let default: (&str, Option<&TlsOptions>) = (DEFAULT, options.get(DEFAULT));
         let named = options.iter().filter(|(name, _)| *name != DEFAULT).map(|(name, o)| (name.as_str(), Some(o)));
-        let mut tls = Tls { configs: Vec::new(), names: Vec::new() };
+        let mut tls = Tls::default();
         for (name, options) in std::iter::once(default).chain(named) {
-            match options::server_config(name, options, &certificates, &self.kept.sessions) {
-                Ok(config) => {
+            let sessions = self.kept.sessions.of(name, options);
+            let made =
+                sessions.map_err(|error| options::unusable(name, options, error)).and_then(|(agreed, tickets)| {
+                    Ok((agreed, options::server_config(name, options, &certificates, tickets)?))
+                });
+            match made {
+                Ok((agreed, config)) => {
                     tls.configs.push(config);
                     tls.names.push(name.to_owned());
+                    tls.agreed.push(agreed);
                 }
                 Err(problem) => problems.push(problem),
             }

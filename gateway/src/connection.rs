@@ -26,7 +26,7 @@ use crate::{
     http::{serve_http1, serve_http2},
     metrics::{EntryPointId, TlsLabels},
     stream::{Stream, socket::Socket},
-    tls::OptionsId,
+    tls::options::Agreed,
     worker::{Held, Worker},
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSession {
     pub(crate) labels: TlsLabels,
-    pub(crate) options: OptionsId,
+    pub(crate) agreed: Agreed,
 }
 
 /// Whether a connection is to end, and how.

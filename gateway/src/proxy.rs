@@ -26,6 +26,7 @@ use crate::{
     sanitize,
     service::{self, Destination},
     snapshot::{Route, Snapshot},
+    tls::OptionsId,
     upgrade,
 };
 
@@ -104,8 +105,8 @@ fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::P
     let host = host.and_then(|host| authority::parse(host).ok()).map_or("", |authority| authority.host);
     let host = authority::canonical_host(host);
     if let Some(tls) = &connection.tls
-        && !(routes.uniform_options && tls.options == Default::default())
-        && routes.options_of(&host) != tls.options
+        && !(routes.uniform_options && snapshot.tls.wants(OptionsId::default()) == tls.agreed)
+        && snapshot.tls.wants(routes.options_of(&host)) != tls.agreed
     {
         return Err(sanitize::MISDIRECTED);
     }

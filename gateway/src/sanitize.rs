@@ -41,6 +41,15 @@ pub(crate) fn request(
 
 /// hyper counts the lines of HTTP/1 only.
 fn fields(connection: &Connection, parts: &request::Parts) -> Result<(), Error> {
+    // HTTP/1 has cut the whitespace around a value by now; in HTTP/2 it is malformed (RFC 9113 section 8.2.1), and whoever
+    // reads it next in HTTP/1 would cut it.
+    let is_padded = |value: &HeaderValue| {
+        let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        blank(value.as_bytes().first()) || blank(value.as_bytes().last())
+    };
+    if connection.http2 && parts.headers.values().any(is_padded) {
+        return Err(Error::bad_request("header", "whitespace around a field's value\n"));
+    }
     if parts.headers.len() <= connection.entry.settings.http.max_header_fields {
         return Ok(());
     }

@@ -10,13 +10,24 @@ use std::{collections::HashMap, sync::Arc};
 
 use rustls::ServerConfig;
 
+use self::options::Agreed;
+
 /// What a handshake consults: part of the snapshot.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tls {
     /// By options; the first is `default`.
     pub(crate) configs: Vec<Arc<ServerConfig>>,
     /// The names of the options, in the same order.
     pub(crate) names: Vec<String>,
+    /// What they stand for, in the same order.
+    pub(crate) agreed: Vec<Agreed>,
+}
+
+impl Tls {
+    /// What a request to a host with these options wants of its connection.
+    pub(crate) fn wants(&self, options: OptionsId) -> Agreed {
+        self.agreed[usize::from(options.0)]
+    }
 }
 
 /// Which options a host's handshake uses. One per entry point.

@@ -177,7 +177,7 @@ http:
     }
 
     /// Refusals so far, by label.
-    async fn counts(&self) -> BTreeMap<String, u64> {
+    pub async fn counts(&self) -> BTreeMap<String, u64> {
         let text = self.gateway.metrics().await.text;
         let lines = text.lines().filter_map(|line| line.strip_prefix("rollgate_refused_total{reason=\""));
         let count = |line: &str| Some((line.split_once('"')?.0.to_owned(), line.rsplit_once(' ')?.1.parse().ok()?));

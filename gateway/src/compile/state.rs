@@ -10,7 +10,6 @@ use rollgate_config::{
     problem::Problem,
     static_config::Static,
 };
-use rustls::crypto::aws_lc_rs;
 
 use crate::tls::{certificates::Fallback, client::Transport, options::Sessions};
 
@@ -38,10 +37,9 @@ pub(crate) struct Balancer {
 
 impl Kept {
     pub(crate) fn new() -> Result<Self, String> {
-        let tickets = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
         Ok(Self {
             fallback: Arc::default(),
-            sessions: Sessions { tickets },
+            sessions: Sessions::new().map_err(|error| error.to_string())?,
             transports: HashMap::new(),
             balancers: HashMap::new(),
             next_slot: 0,

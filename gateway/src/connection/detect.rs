@@ -127,7 +127,7 @@ async fn shake_hands(worker: &Rc<Worker>, entry: &EntryPoint, raw: Raw) -> io::R
             session.protocol_version(),
             session.negotiated_cipher_suite().map(|suite| suite.suite()),
         ),
-        options,
+        agreed: snapshot.tls.wants(options),
     };
     Ok((Kind::Tls(Box::new(tls)), agreed, http2))
 }

@@ -1,6 +1,6 @@
 //! TLS options as rustls configurations.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rollgate_config::{
     dynamic::tls::{ClientAuth, TlsOptions, TlsVersion},
@@ -21,10 +21,61 @@ use super::{
     pem, verify,
 };
 
-/// What outlives every snapshot: a client that has a ticket keeps it over a reload.
+/// What outlives snapshots: a client that has a ticket keeps it over a reload.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    pub(crate) tickets: Arc<dyn ProducesTickets>,
+    tickets: Arc<dyn ProducesTickets>,
+    /// What the options of the last configuration stand for, each with the tickets of its sessions.
+    known: HashMap<(String, Option<Demand>), Session>,
+    next: u32,
+}
+
+type Session = (Agreed, Arc<dyn ProducesTickets>);
+
+/// Whose certificate options ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Demand {
+    kind: u8,
+    authorities: Vec<u8>,
+}
+
+/// What a handshake has agreed to: options by name, and what they demand of a client, as a number that is the same over
+/// reloads. A connection shows its certificate once; it is good for requests that want the same, and for no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Agreed(u32);
+
+impl Sessions {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
+        Ok(Self { tickets: aws_lc_rs::Ticketer::new()?, known: HashMap::new(), next: 0 })
+    }
+
+    /// What options stand for, and the tickets of their sessions. A session that is resumed shows no certificate again: one
+    /// from before certificates were asked for, or from other authorities, must not pass for one that had it.
+    pub(crate) fn of(&mut self, name: &str, options: Option<&TlsOptions>) -> Result<Session, rustls::Error> {
+        let key = (name.to_owned(), options.and_then(demand));
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let tickets = if key.1.is_some() { aws_lc_rs::Ticketer::new()? } else { self.tickets.clone() };
+        let made = (Agreed(self.next), tickets);
+        self.next += 1;
+        self.known.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// Forgets what is no longer there.
+    pub(crate) fn retain(&mut self, agreed: &[Agreed]) {
+        self.known.retain(|_, (number, _)| agreed.contains(number));
+    }
+}
+
+/// `None` if no certificate is asked for. What cannot be read is a problem of the handshake's configuration.
+fn demand(options: &TlsOptions) -> Option<Demand> {
+    if options.client_auth == ClientAuth::None {
+        return None;
+    }
+    let texts = options.client_ca.iter().map(|ca| pem::read(&ca.value, &ca.at, "").unwrap_or_default());
+    Some(Demand { kind: options.client_auth as u8, authorities: texts.flatten().collect() })
 }
 
 /// One options section as a configuration for handshakes.
@@ -32,7 +83,7 @@ pub(crate) fn server_config(
     name: &str,
     options: Option<&TlsOptions>,
     certificates: &Arc<Certificates>,
-    sessions: &Sessions,
+    tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, Problem> {
     let path = format!("tls.options.{name}");
     let strict = options.is_some_and(|options| options.sni_strict);
@@ -42,7 +93,7 @@ pub(crate) fn server_config(
             .with_safe_default_protocol_versions()
             .map_err(|error| pem::wrong(&nowhere(), &path, error.to_string()))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
-        finish(&mut config, &[], false, sessions);
+        finish(&mut config, &[], false, tickets);
         return Ok(Arc::new(config));
     };
     let provider = Arc::new(provider(&options.cipher_suites, &options.curve_preferences, &path)?);
@@ -55,17 +106,17 @@ pub(crate) fn server_config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(resolver);
-    finish(&mut config, &options.alpn, options.disable_session_tickets, sessions);
-    if options.client_auth != ClientAuth::None && !options.disable_session_tickets {
-        // A session that is resumed shows no certificate again: one from before client certificates were asked for, or
-        // from other authorities, must not be taken for one that had it.
-        config.ticketer =
-            aws_lc_rs::Ticketer::new().map_err(|error| pem::wrong(&options.at, &path, error.to_string()))?;
-    }
+    finish(&mut config, &options.alpn, options.disable_session_tickets, tickets);
     Ok(Arc::new(config))
 }
 
-fn finish(config: &mut ServerConfig, alpn: &[String], no_tickets: bool, sessions: &Sessions) {
+/// A problem with options that the machine causes.
+pub(crate) fn unusable(name: &str, options: Option<&TlsOptions>, error: rustls::Error) -> Problem {
+    let at = options.map_or_else(nowhere, |options| options.at.clone());
+    pem::wrong(&at, &format!("tls.options.{name}"), error.to_string())
+}
+
+fn finish(config: &mut ServerConfig, alpn: &[String], no_tickets: bool, tickets: Arc<dyn ProducesTickets>) {
     config.alpn_protocols = if alpn.is_empty() {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
@@ -75,7 +126,7 @@ fn finish(config: &mut ServerConfig, alpn: &[String], no_tickets: bool, sessions
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
     } else {
-        config.ticketer = sessions.tickets.clone();
+        config.ticketer = tickets;
         // Tickets carry the session; the memory cache serves the few clients that resume TLS 1.2 by id.
         config.session_storage = ServerSessionMemoryCache::new(1024);
     }

@@ -105,7 +105,8 @@ pub(crate) fn wrong(at: &Place, path: &str, what: String) -> Problem {
     Problem { at: at.clone(), path: path.to_owned(), what, allowed: String::new(), unsupported: None }
 }
 
-fn read(source: &PemSource, at: &Place, path: &str) -> Result<Vec<u8>, Problem> {
+/// A file's or the configuration's own text.
+pub(crate) fn read(source: &PemSource, at: &Place, path: &str) -> Result<Vec<u8>, Problem> {
     match source {
         PemSource::Text(text) => Ok(text.clone().into_bytes()),
         PemSource::File(file) => {
