@@ -1,8 +1,9 @@
 //! A gateway with files of its own, and every way that they change.
 //!
-//! `rollgate.yml` has the entry points. Below `conf`: `main.yml` routes the load, `side.yml` is unrelated, `tls.yml` names a
-//! certificate and what else does not change, and `mount` is a mounted volume of Kubernetes'. Each file has a router whose host carries the file's
-//! generation and which the gateway answers itself: asked for it, the gateway tells whether that generation is live.
+//! `rollgate.yml` has the entry points. Below `conf`: `main.yml` routes the load, `side.yml` and `again.yml` are unrelated,
+//! `tls.yml` names a certificate and what else does not change, and `mount` is a mounted volume of Kubernetes'. Each file
+//! that changes has a router whose host carries the file's generation and which the gateway answers itself: asked for it,
+//! the gateway tells whether that generation is live.
 
 mod change;
 
@@ -11,7 +12,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use rollgate_testkit::{Backend, Gateway, Launch, tls::Authority};
 
 pub use self::change::Kind;
-use crate::{client::Client, load::Shot, options::Options};
+use crate::{
+    client::{Client, Failure},
+    load::Shot,
+    options::Options,
+};
 
 /// The gateway, its backends and its files.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub struct Site {
     _websocket: Backend,
     authority: Authority,
     generation: u32,
+    recreated: u32,
     certificate: Vec<u8>,
 }
 
@@ -48,6 +54,7 @@ impl Site {
         let launch = Launch::new(&statics(None))
             .file("conf/main.yml", &main(0, [1, 1], &stable, &canary))
             .file("conf/side.yml", &side(0, 1))
+            .file("conf/again.yml", &marker("again", 0))
             .file("conf/tls.yml", &fixed(&stable, &websocket))
             .file("conf/mount/..0/dynamic.yml", &marker("mount", 0))
             .link("conf/mount/..data", "..0")
@@ -62,6 +69,7 @@ impl Site {
             _websocket: websocket,
             authority,
             generation: 0,
+            recreated: 0,
             certificate: identity.certificate.to_vec(),
         }
     }
@@ -101,21 +109,24 @@ fn marker_router(file: &str, generation: u32) -> String {
     format!("    {file}-marker: {{rule: 'Host(`{host}`)', service: noop@internal, entryPoints: [web]}}\n")
 }
 
-/// Asks for a marker on a connection that is kept until it is live; an error after `patience`.
-pub async fn becomes_live(address: SocketAddr, host: &str, patience: Duration) -> Result<(), String> {
+/// Asks for a marker on a connection that is kept until the answer has this status; an error after `patience`.
+pub async fn becomes(address: SocketAddr, host: &str, status: u16, patience: Duration) -> Result<(), String> {
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    let live = async {
+    let asking = async {
         let mut client = Client::open(address).await?;
-        while client.exchange(request.as_bytes()).await?.status != MARKED {
+        while client.exchange(request.as_bytes()).await?.status != status {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         Ok(())
     };
-    match tokio::time::timeout(patience, live).await {
-        Ok(outcome) => outcome.map_err(|failure: crate::client::Failure| format!("{host}: {failure:?}")),
-        Err(_) => Err(format!("{host} is not live within {patience:?}")),
+    match tokio::time::timeout(patience, asking).await {
+        Ok(outcome) => outcome.map_err(|failure: Failure| format!("{host}: {failure:?}")),
+        Err(_) => Err(format!("{host} does not answer {status} within {patience:?}")),
     }
 }
+
+/// What a host without a router gets.
+pub const NO_ROUTER: u16 = 404;
 
 /// What `noop@internal` answers.
 pub const MARKED: u16 = 418;

@@ -103,7 +103,8 @@ fn report(options: &Options, figures: &mut Figures, samples: &[(f64, Held)]) {
 /// The rise that is certain (two standard errors below what was measured) must not be above `bound`.
 fn slope(options: &Options, figures: &mut Figures, name: &str, samples: &[(f64, f64)], bound: f64) {
     let slope = Slope::of(samples);
-    let measured = format!("{:.2} +- {:.2}", slope.rise, slope.error);
+    let unseen = bound + 2.0 * slope.error;
+    let measured = format!("{:.2} +- {:.2} (below {unseen:.1} goes unseen)", slope.rise, slope.error);
     if options.short {
         figures.tell(format!("slope of {name}"), measured);
     } else {

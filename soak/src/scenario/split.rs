@@ -7,7 +7,7 @@ use crate::{
     client::Client,
     figures::Figures,
     options::Options,
-    site::{becomes_live, letter, marker, marker_host},
+    site::{MARKED, becomes, letter, marker, marker_host},
     watch,
 };
 
@@ -63,7 +63,7 @@ pub async fn run(options: Options) -> Figures {
 async fn rewritten(gateway: &Gateway, generation: u32) -> bool {
     gateway.rewrite("conf/other.yml", &marker("other", generation));
     let host = marker_host("other", generation);
-    becomes_live(gateway.web(), &host, std::time::Duration::from_secs(5))
+    becomes(gateway.web(), &host, MARKED, std::time::Duration::from_secs(5))
         .await
         .inspect_err(|what| println!("{what}"))
         .is_ok()

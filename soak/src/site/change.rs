@@ -11,7 +11,7 @@ use rollgate_testkit::{client, tls::unverified_client};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use super::{SECURE_HOST, Site, becomes_live, marker, marker_host, side, statics};
+use super::{MARKED, NO_ROUTER, SECURE_HOST, Site, becomes, marker, marker_host, side, statics};
 
 /// A way that files change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +52,11 @@ impl Kind {
     /// How many changes one turn of it makes.
     pub fn changes(self) -> u32 {
         match self {
-            Self::HalfWritten | Self::Empty | Self::Invalid | Self::EntryPoint | Self::OneBadFile => 2,
+            Self::HalfWritten | Self::Empty | Self::Invalid | Self::EntryPoint | Self::OneBadFile | Self::Recreated => {
+                2
+            }
             Self::InPlace
             | Self::RenamedOver
-            | Self::Recreated
             | Self::LinkSwapped
             | Self::Hangup
             | Self::Weights
@@ -86,12 +87,7 @@ impl Site {
                 self.gateway.signal(Signal::HUP);
                 self.main_is_live().await
             }
-            Kind::Recreated => {
-                let (path, text) = (self.path("conf/main.yml"), self.main());
-                fs::remove_file(&path).expect("a file can be removed");
-                fs::write(&path, text).expect("a file can be written");
-                self.main_is_live().await
-            }
+            Kind::Recreated => self.recreate().await,
             Kind::LinkSwapped => self.swap_link().await,
             Kind::HalfWritten => {
                 let text = self.main();
@@ -132,7 +128,7 @@ impl Site {
     }
 
     async fn is_live(&self, file: &str) -> Result<(), String> {
-        becomes_live(self.gateway.web(), &marker_host(file, self.generation), PATIENCE).await
+        becomes(self.gateway.web(), &marker_host(file, self.generation), MARKED, PATIENCE).await
     }
 
     /// Writes `main.yml` in place and waits until it has been refused.
@@ -148,6 +144,16 @@ impl Site {
             (count > 0.0) == some
         })
         .await
+    }
+
+    /// A file that the load does not go by: what is gone for longer than the gateway waits for a file to be whole is gone.
+    async fn recreate(&mut self) -> Result<(), String> {
+        let (path, web) = (self.path("conf/again.yml"), self.gateway.web());
+        fs::remove_file(&path).expect("a file can be removed");
+        becomes(web, &marker_host("again", self.recreated), NO_ROUTER, PATIENCE).await?;
+        fs::write(&path, marker("again", self.generation)).expect("a file can be written");
+        self.recreated = self.generation;
+        self.is_live("again").await
     }
 
     /// One file turns bad while another changes: that one has to go live.
