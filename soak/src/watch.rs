@@ -12,8 +12,8 @@ use crate::figures::Figures;
 pub struct Held {
     /// Resident memory in KiB.
     pub resident: u64,
-    /// Resident memory in KiB, what is shared counted by its share.
-    pub proportional: u64,
+    /// Of that, what no file is behind: unlike the program's text it does not depend on who else runs the same binary.
+    pub anonymous: u64,
     /// Open descriptors.
     pub descriptors: u64,
 }
@@ -26,7 +26,7 @@ pub fn held(process: u32) -> Held {
         line.trim_end_matches("kB").trim().parse().unwrap_or_default()
     };
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).map_or(0, |entries| entries.count() as u64);
-    Held { resident: field("Rss:"), proportional: field("Pss:"), descriptors }
+    Held { resident: field("Rss:"), anonymous: field("Anonymous:"), descriptors }
 }
 
 /// Lets this process, and so the gateways that it starts, have as many descriptors as the machine allows.
@@ -107,6 +107,6 @@ mod tests {
     #[test]
     fn this_process_holds_something() {
         let held = held(std::process::id());
-        assert!(held.resident > 100 && held.proportional > 100 && held.descriptors > 2, "{held:?}");
+        assert!(held.resident > 100 && held.anonymous > 10 && held.descriptors > 2, "{held:?}");
     }
 }

@@ -89,12 +89,12 @@ fn report(options: &Options, figures: &mut Figures, samples: &[(f64, Held)]) {
     let warm = samples.last().map_or(0.0, |sample| sample.0) * WARM_UP;
     let judged: Vec<_> = samples.iter().filter(|sample| sample.0 >= warm).collect();
     let of = |what: fn(&Held) -> u64| judged.iter().map(|(at, held)| (*at, what(held) as f64)).collect::<Vec<_>>();
-    let (memory, descriptors) = (of(|held| held.proportional), of(|held| held.descriptors));
+    let (memory, descriptors) = (of(|held| held.anonymous), of(|held| held.descriptors));
     let course = |of: &[(f64, f64)], unit: f64, digits: usize| {
         let shown = medians(of).into_iter().map(|(_, value)| format!("{:.digits$}", value / unit));
         shown.collect::<Vec<_>>().join(" ")
     };
-    figures.tell("memory (Pss, MiB) after warming up, block by block", course(&memory, 1024.0, 1));
+    figures.tell("memory (anonymous, MiB) after warming up, block by block", course(&memory, 1024.0, 1));
     figures.tell("descriptors after warming up, block by block", course(&descriptors, 1.0, 0));
     slope(options, figures, "memory, KiB a minute", &memory, MEMORY);
     slope(options, figures, "descriptors a minute", &descriptors, DESCRIPTORS);
