@@ -119,7 +119,16 @@ fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::P
         client: connection.client.ip(),
     };
     let found = routing.table.find(&facts).ok_or(Error::NoRouter)?;
-    Ok(&routing.routes[found])
+    let route = &routing.routes[found];
+    // The handshake goes by hosts alone: a router without any, or one that disagrees with another about its host, had no
+    // say in it. Where it wants a certificate, it has one here.
+    if let Some(tls) = &connection.tls {
+        let wanted = snapshot.tls.wants(route.options);
+        if wanted.asks && wanted != tls.agreed {
+            return Err(sanitize::MISDIRECTED);
+        }
+    }
+    Ok(route)
 }
 
 /// Notes what is counted and logged about the router.

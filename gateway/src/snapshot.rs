@@ -49,6 +49,8 @@ pub(crate) struct Route {
     /// The entry point's, then the router's, chains flattened.
     pub(crate) middlewares: Arc<[Step]>,
     pub(crate) service: ServiceIndex,
+    /// The TLS options that the router names; without TLS, the default ones.
+    pub(crate) options: OptionsId,
     pub(crate) access_log: bool,
     pub(crate) metrics: bool,
 }

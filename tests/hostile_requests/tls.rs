@@ -35,6 +35,9 @@ fn config(backend: &Backend, options: &str) -> String {
 http:
   routers:
     open: {{entryPoints: [websecure], rule: 'Host(`open.test`)', service: s, tls: {{}}}}
+    nowhere: {{entryPoints: [websecure], rule: 'PathPrefix(`/admin`)', priority: 1000, service: s, tls: {{options: strict}}}}
+    torn: {{entryPoints: [websecure], rule: 'Host(`torn.test`) && Path(`/torn`)', service: s, tls: {{options: strict}}}}
+    loose: {{entryPoints: [websecure], rule: 'Host(`torn.test`)', service: s, tls: {{}}}}
     late: {{entryPoints: [websecure], rule: 'Host(`late.test`)', service: s, tls: {{options: late}}}}
     strict: {{entryPoints: [websecure], rule: 'Host(`strict.test`) || Host(`*.wild.test`)', service: s, tls: {{options: strict}}}}
   services: {{s: {}}}
@@ -119,6 +122,26 @@ async fn the_host_is_looked_at_however_it_is_written() {
     }
     let refused = lab.gateway.metrics().await.sum("rollgate_refused_total", &[("reason", "misdirected")]);
     assert_eq!(refused, 17.0);
+}
+
+#[tokio::test]
+async fn a_router_without_a_host_of_its_own_gets_its_certificate_all_the_same() {
+    let lab = Lab::start();
+    for alpn in ["h2", "http/1.1"] {
+        let mut open = lab.connection("open.test", &[alpn], false).await;
+        for (url, status) in [
+            ("https://open.test/", 200),
+            ("https://open.test/admin", 421),
+            ("https://open.test/x/../admin", 421),
+            ("https://elsewhere.test/admin", 421),
+            ("https://torn.test/", 200),
+            ("https://torn.test/torn", 421),
+        ] {
+            assert_eq!(open.ask(Ask::get(url)).await.status, status, "{url} over {alpn}");
+        }
+        let mut strict = lab.connection("strict.test", &[alpn], true).await;
+        assert_eq!(strict.ask(Ask::get("https://strict.test/admin")).await.status, 200, "over {alpn}");
+    }
 }
 
 #[tokio::test]

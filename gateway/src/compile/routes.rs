@@ -93,19 +93,21 @@ fn add(
     let of_entry = http.middlewares.iter().map(|name| name.value.as_str());
     let of_router = router.middlewares.iter().map(|name| name.value.as_str());
     let service = &router.service.value;
+    let wanted = router.tls.as_ref().or(http.tls.as_ref());
     let route = Route {
         id: compiler.metrics.router_id(&name, service),
         name: name.as_str().into(),
         middlewares: chains.steps(of_entry.chain(of_router)).into(),
         service: index[service],
+        options: wanted.map_or_else(OptionsId::default, |wanted| options_id(tls, wanted)),
         access_log: router.access_logs.unwrap_or(entry.settings.access_logs) && logged(compiler, service),
         metrics: router.metrics.unwrap_or(entry.settings.metrics) && counted(compiler, service),
     };
     let key = router::Route { name, provider_rank: 0, rule: router.rule.value.clone(), priority: router.priority };
-    match router.tls.as_ref().or(http.tls.as_ref()) {
+    match wanted {
         None => building.plain.push((key, route)),
-        Some(wanted) => {
-            let options = options_id(tls, wanted);
+        Some(_) => {
+            let options = route.options;
             for_each_host(&router.rule.value.expression, &mut |host| building.host_options.add(host, options));
             building.tls.push((key, route));
         }
@@ -167,6 +169,7 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint, index: &Index) -> Option
         name: name.as_str().into(),
         middlewares: Arc::new([step]),
         service: index[service],
+        options: OptionsId::default(),
         access_log: entry.settings.access_logs,
         metrics: entry.settings.metrics,
     };

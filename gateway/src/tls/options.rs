@@ -42,7 +42,11 @@ struct Demand {
 /// What a handshake has agreed to: options by name, and what they demand of a client, as a number that is the same over
 /// reloads. A connection shows its certificate once; it is good for requests that want the same, and for no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Agreed(u32);
+pub(crate) struct Agreed {
+    number: u32,
+    /// A certificate was asked for.
+    pub(crate) asks: bool,
+}
 
 impl Sessions {
     pub(crate) fn new() -> Result<Self, rustls::Error> {
@@ -56,8 +60,9 @@ impl Sessions {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let tickets = if key.1.is_some() { aws_lc_rs::Ticketer::new()? } else { self.tickets.clone() };
-        let made = (Agreed(self.next), tickets);
+        let asks = key.1.is_some();
+        let tickets = if asks { aws_lc_rs::Ticketer::new()? } else { self.tickets.clone() };
+        let made = (Agreed { number: self.next, asks }, tickets);
         self.next += 1;
         self.known.insert(key, made.clone());
         Ok(made)
