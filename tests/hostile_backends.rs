@@ -415,6 +415,11 @@ async fn what_a_server_may_have_acted_on_is_not_sent_again() {
     ];
     for (request, answer, why) in cases {
         let (mut client, mut peer) = with_a_pooled_connection(&gateway, &backend).await;
+        // One that could have been sent again, so that its head is what is left lying about.
+        client.write(GET).await;
+        let Route::Kept(_) = backend.next(&mut peer).await else { panic!("{why}: there was a pooled connection") };
+        peer.send(OK).await;
+        assert_eq!(client.read_reply().await.text(), "ok");
         client.write(request).await;
         let Route::Kept(_) = backend.next(&mut peer).await else { panic!("{why}: there was a pooled connection") };
         peer.send(answer).await;

@@ -12,7 +12,7 @@ use crate::{
     scalar::Trust,
     static_config::{
         AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders,
-        INTERNAL, Log, Ping, Prometheus, RespondingTimeouts, Static, UnderscoreHeaders,
+        INTERNAL, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
     },
 };
 
@@ -41,6 +41,7 @@ impl Default for Static {
             log: Log::default(),
             access_log: None,
             servers_transport: ServersTransport::new(Place::of_default()),
+            resolver: Resolver::default(),
             api: false,
         };
         empty.add_implicit_entry_points();
@@ -136,6 +137,19 @@ impl Default for EncodedCharacters {
 impl Default for Log {
     fn default() -> Self {
         Self { level: "error".to_owned(), json: false, file: None }
+    }
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self {
+            resolv_config: "/etc/resolv.conf".into(),
+            hosts: "/etc/hosts".into(),
+            name_servers: Vec::new(),
+            min_ttl: Duration::from_secs(1),
+            max_ttl: Duration::from_secs(300),
+            negative_ttl: Duration::from_secs(5),
+        }
     }
 }
 

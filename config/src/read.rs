@@ -6,6 +6,7 @@ mod headers;
 mod merge;
 mod middleware;
 mod observability;
+mod resolver;
 mod router;
 mod service;
 mod statics;

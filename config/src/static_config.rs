@@ -1,6 +1,6 @@
 //! What is read once, at the start: entry points, providers, observability.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     dynamic::transport::ServersTransport,
@@ -30,6 +30,8 @@ pub struct Static {
     pub access_log: Option<AccessLog>,
     /// `serversTransport`: the default transport.
     pub servers_transport: ServersTransport,
+    /// `resolver` (ours).
+    pub resolver: Resolver,
     /// `api`, read and kept for a later version.
     pub api: bool,
 }
@@ -182,6 +184,23 @@ pub enum FileTarget {
     File(PathBuf),
     /// `directory`, recursively: every `.yml`, `.yaml`, `.toml`, `.json`.
     Directory(PathBuf),
+}
+
+/// `resolver` (ours): how the names of servers are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolver {
+    /// `resolvConfig`, /etc/resolv.conf: name servers, search list and options; read anew when it changes.
+    pub resolv_config: PathBuf,
+    /// `hosts`, /etc/hosts: asked first; read anew when it changes.
+    pub hosts: PathBuf,
+    /// `nameServers`: in place of those of `resolvConfig`; empty: those.
+    pub name_servers: Vec<SocketAddr>,
+    /// `minTTL`, 1 s: a name is asked for again no sooner, 100 ms at least.
+    pub min_ttl: Duration,
+    /// `maxTTL`, 5 min: and no later.
+    pub max_ttl: Duration,
+    /// `negativeTTL`, 5 s: when to ask again after a lookup without addresses.
+    pub negative_ttl: Duration,
 }
 
 /// `ping`.

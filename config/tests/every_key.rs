@@ -107,6 +107,7 @@ fn what_is_ours_is_told_apart() {
             "serversTransport.forwardingTimeouts.pingTimeout",
             "serversTransport.forwardingTimeouts.tcpKeepAlive",
             "serversTransport.forwardingTimeouts.tcpUserTimeout",
+            "resolver",
         ]
     );
     assert_eq!(

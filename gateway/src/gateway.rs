@@ -17,6 +17,8 @@ use crate::{
     entry_points::EntryPoints,
     listener::{Inherited, ListeningSocket},
     metrics::Metrics,
+    pool::Targets,
+    resolver::Names,
     shared::Shared,
     worker::{self, Command, Draining, Listening},
 };
@@ -80,6 +82,7 @@ impl Gateway {
         let plan = entry_points.plan(statics, &metrics, &mut Inherited::new(inherited))?;
         let mut compiler =
             Compiler::new(statics.clone(), plan.entries(), metrics.clone(), workers).map_err(StartError::System)?;
+        compiler.targets = Targets::new(Names::followed(&statics.resolver, metrics.clone()));
         let compiled = compiler.compile(configuration).map_err(StartError::Problems)?;
         let access_log = match &statics.access_log {
             Some(config) => {

@@ -42,6 +42,7 @@ mod split;
 mod balancer;
 
 mod pool;
+mod resolver;
 
 mod body;
 mod relay;

@@ -207,6 +207,22 @@ impl Metrics {
         self.shared.rows.servers.set(vec![service.to_owned(), url.to_owned()], f64::from(up));
     }
 
+    /// A name of a server was looked up: `ok`, `absent` or `error`.
+    pub fn count_lookup(&self, outcome: &'static str) {
+        let mut lookups = self.shared.rows.lookups.lock();
+        *lookups.entry(outcome).or_default() += 1;
+    }
+
+    /// Whether a name's lookups fail now.
+    pub fn set_lookup_failing(&self, host: &str, failing: bool) {
+        let values = vec![host.to_owned()];
+        if failing {
+            self.shared.rows.lookups_failing.set(values, 1.0);
+        } else {
+            self.shared.rows.lookups_failing.remove(&values);
+        }
+    }
+
     /// The count of access log lines that were lost. Not a worker's own cell: it is touched only when a line is lost.
     pub fn access_log_dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.access_log_dropped)

@@ -9,12 +9,13 @@
 //! connection and give the request back. What arrives later than that cannot be told from an answer in HTTP/1.
 
 pub(crate) mod connect;
+mod dial;
 mod interim;
 pub(crate) mod replay;
 pub(crate) mod target;
 pub(crate) mod watch;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, net::IpAddr, rc::Rc};
 
 use hyper::client::conn::{http1, http2};
 
@@ -47,6 +48,8 @@ struct Idle {
 pub(crate) struct Http1 {
     pub(crate) sender: http1::SendRequest<RequestBody>,
     pub(crate) watch: Rc<Watch>,
+    /// Where it leads; `None` in memory.
+    address: Option<IpAddr>,
 }
 
 /// An HTTP/2 connection that all requests of this worker share.
@@ -56,6 +59,7 @@ pub(crate) struct Shared {
     /// The requests that hold it; only the tick's idle check reads it.
     users: Rc<()>,
     since: u32,
+    address: Option<IpAddr>,
 }
 
 /// A connection for one exchange.
@@ -104,29 +108,41 @@ impl Pools {
     }
 
     /// Keeps an HTTP/2 connection for everybody.
-    pub(crate) fn share(&self, target: &Target, sender: http2::SendRequest<RequestBody>) -> Shared {
-        let shared = Shared { sender, users: Rc::new(()), since: clock::coarse() };
+    pub(crate) fn share(
+        &self,
+        target: &Target,
+        sender: http2::SendRequest<RequestBody>,
+        address: Option<IpAddr>,
+    ) -> Shared {
+        let shared = Shared { sender, users: Rc::new(()), since: clock::coarse(), address };
         slot_of(&mut self.slots.borrow_mut(), target).shared = Some(shared.clone());
         shared
     }
 
-    /// Closes what has been idle for longer than its target allows, and what belongs to targets that are gone.
+    /// Closes what has been idle for longer than its target allows, what leads to addresses that are no longer its
+    /// target's, and what belongs to targets that are gone.
     pub(crate) fn sweep(&self, targets: &Targets) {
         for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
             if slot.idle.is_empty() && slot.shared.is_none() {
                 continue;
             }
-            let Some(allowed) = targets.idle_timeout(index as u32, slot.unique) else {
+            let Some(stay) = targets.stay(index as u32, slot.unique) else {
                 *slot = Slot::default();
                 continue;
             };
-            slot.idle.retain(|idle| clock::since(idle.since) < allowed && !idle.connection.sender.is_closed());
+            let leads_there = |address: Option<IpAddr>| address.is_none_or(|address| stay.place.has(address));
+            slot.idle.retain(|idle| {
+                clock::since(idle.since) < stay.idle
+                    && !idle.connection.sender.is_closed()
+                    && leads_there(idle.connection.address)
+            });
             if slot.idle.is_empty() {
                 slot.idle.shrink_to_fit();
             }
+            // Requests that are on it finish there; the next one makes a connection to where the server is now.
             if let Some(shared) = &slot.shared
-                && Rc::strong_count(&shared.users) == 1
-                && clock::since(shared.since) >= allowed
+                && (!leads_there(shared.address)
+                    || (Rc::strong_count(&shared.users) == 1 && clock::since(shared.since) >= stay.idle))
             {
                 slot.shared = None;
             }

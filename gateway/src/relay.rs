@@ -192,6 +192,10 @@ fn unanswered(mut error: TrySendError<Request<RequestBody>>, watch: &Watch) -> F
 
 /// A body that broke off is the client's fault; all else is the server's.
 pub(crate) fn blame(error: hyper::Error) -> Error {
+    // HTTP/2's pings were not answered.
+    if error.is_timeout() {
+        return Error::Vanished(error);
+    }
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<BodyError>() {

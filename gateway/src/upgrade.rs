@@ -99,7 +99,7 @@ pub(crate) async fn forward(
         let limit = exchange.connection.entry.settings.timeouts.read;
         RequestBody::new(incoming, &exchange.request_bytes, exchange.started, limit)
     };
-    let mut sender = connect::connect_for_upgrade(&server.target).await?;
+    let mut sender = connect::connect_for_upgrade(&exchange.connection.worker, &server.target).await?;
     let sent = sender.send_request(Request::from_parts(parts, body)).await;
     let mut response = sent.map_err(relay::blame)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -129,6 +129,13 @@ impl Backend {
         Self::raw(name, move |stream| sockets::canned(stream, Arc::clone(&answer)))
     }
 
+    /// [`Backend::canned`] on another address of the loopback.
+    pub fn canned_at(name: &str, address: SocketAddr, answer: impl Into<Vec<u8>>) -> Self {
+        let answer: Arc<[u8]> = answer.into().into();
+        let handler = move |stream| sockets::canned(stream, Arc::clone(&answer));
+        Self::accept_at(name, address, Arc::new(Counts::default()), handler)
+    }
+
     /// A server that reads one request head, answers these bytes, and ends the connection.
     pub fn once(name: &str, answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
@@ -170,7 +177,15 @@ impl Backend {
         H: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        Self::accept_at(name, ([127, 0, 0, 1], 0).into(), counts, handler)
+    }
+
+    fn accept_at<H, F>(name: &str, address: SocketAddr, counts: Arc<Counts>, handler: H) -> Self
+    where
+        H: Fn(TcpStream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind(address).expect("a loopback port is free");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::clone(&counts);

@@ -36,6 +36,14 @@ impl HostileBackend {
         Self { listener, address }
     }
 
+    /// On a socket that listens already.
+    pub fn on(listener: std::net::TcpListener) -> Self {
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        let listener = TcpListener::from_std(listener).expect("the runtime takes the socket");
+        let address = listener.local_addr().expect("it is bound");
+        Self { listener, address }
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -103,6 +111,11 @@ impl Peer {
     /// Closes with a reset.
     pub fn reset(self) {
         self.0.reset();
+    }
+
+    /// The gateway's end of the connection.
+    pub fn address(&self) -> SocketAddr {
+        self.0.peer()
     }
 
     /// Whether the gateway has closed without a further byte; waits for one or the other.

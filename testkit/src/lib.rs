@@ -3,6 +3,8 @@
 //! ```text
 //! client / raw / load  ->  gateway (the real binary)  ->  backend / hostile_backend
 //! hostile_client       ->                             ->  recorder
+//!                name_server: where a name leads
+//!                network: black holes, loss and resets between the two
 //!                tls: certificates for both sides      wait: conditions with a deadline
 //! ```
 //!
@@ -17,6 +19,8 @@ pub mod hostile_backend;
 pub mod hostile_client;
 pub mod load;
 pub mod metrics;
+pub mod name_server;
+pub mod network;
 pub mod raw;
 pub mod recorder;
 pub mod tls;
@@ -28,5 +32,7 @@ pub use command::{Output, rollgate};
 pub use gateway::{Gateway, Launch, Successor, configuration};
 pub use hostile_backend::{HostileBackend, Peer, Route};
 pub use hostile_client::{Ended, Heard, Script};
+pub use name_server::{NameServer, Records};
+pub use network::Network;
 pub use raw::{RawConnection, RawReply};
 pub use recorder::Recorder;

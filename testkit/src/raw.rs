@@ -53,6 +53,11 @@ impl RawConnection {
         Self::over(client::connect(address).await)
     }
 
+    /// The other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.stream.peer_addr().expect("it is connected")
+    }
+
     /// Closes with a reset, as a client that crashed does.
     pub fn reset(self) {
         self.stream.set_zero_linger().expect("a socket can linger for no time");

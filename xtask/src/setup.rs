@@ -120,10 +120,12 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// A program and the Debian package that it comes in.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
     ("curl", "curl"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
     ("nghttp", "nghttp2-client"),
     ("openssl", "openssl"),
 ];

@@ -1,6 +1,6 @@
 //! The static roots, and the providers.
 
-use super::{entry_point, observability, transport};
+use super::{entry_point, observability, resolver, transport};
 use crate::{
     fields::{Fields, Sink, Value, boolean, did_you_mean, path, quoted, text},
     problem::{Located, Place},
@@ -28,6 +28,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
     });
     observability::read(fields, &mut statics);
     fields.set("serversTransport", &mut statics.servers_transport, transport::default_transport);
+    fields.set("resolver", &mut statics.resolver, resolver::read);
+    fields.ours("resolver");
     fields.within("core", |core| core.unsupported_unless("defaultRuleSyntax", "v3"));
     fields.unsupported(&[
         "tracing",

@@ -14,9 +14,9 @@ use super::{
     Families, Shared, TlsLabels,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
-        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS,
-        RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED,
-        VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
+        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, OPEN_CONNECTIONS, PANICS, REFUSED,
+        RELOADS, REQUESTS, RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS,
+        UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -245,4 +245,8 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(HELD_BACK.rows(&rows.held_back));
     all.push(RESTART_NEEDED.rows(&rows.restart));
     all.push(UNSUPPORTED.rows(&rows.unsupported));
+    let lookups =
+        rows.lookups.lock().iter().map(|(outcome, count)| counter(vec![pair("outcome", outcome)], *count)).collect();
+    all.push(LOOKUPS.family(lookups));
+    all.push(LOOKUPS_FAILING.rows(&rows.lookups_failing));
 }

@@ -88,10 +88,14 @@ pub(super) const RESTART_NEEDED: Single = Single::gauge(
     "1 for each static key that was changed and takes effect at the next start.",
     &["key"],
 );
+pub(super) const LOOKUPS: Single =
+    Single::counter("rollgate_dns_lookups_total", "Lookups of servers' names.", &["outcome"]);
+pub(super) const LOOKUPS_FAILING: Single =
+    Single::gauge("rollgate_dns_failing", "1 for each name of a server whose lookups fail now.", &["host"]);
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 20] = [
+pub(super) const SINGLES: [&Single; 22] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
@@ -112,6 +116,8 @@ pub(super) const SINGLES: [&Single; 20] = [
     &HELD_BACK,
     &RESTART_NEEDED,
     &UNSUPPORTED,
+    &LOOKUPS,
+    &LOOKUPS_FAILING,
 ];
 
 /// A kind of owner with Traefik's five request families.

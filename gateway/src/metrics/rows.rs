@@ -16,6 +16,11 @@ impl Rows {
         self.0.lock().insert(values, value);
     }
 
+    /// Takes one row out.
+    pub(super) fn remove(&self, values: &[String]) {
+        self.0.lock().remove(values);
+    }
+
     /// Puts other rows in place of all.
     pub(super) fn replace(&self, rows: impl Iterator<Item = (Vec<String>, f64)>) {
         let rows = rows.collect();
@@ -38,6 +43,8 @@ pub(super) struct ProcessRows {
     pub(super) held_back: Rows,
     pub(super) restart: Rows,
     pub(super) unsupported: Rows,
+    pub(super) lookups: Mutex<BTreeMap<&'static str, u64>>,
+    pub(super) lookups_failing: Rows,
 }
 
 impl ProcessRows {

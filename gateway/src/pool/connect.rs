@@ -1,6 +1,12 @@
 //! A new connection to a server: resolve, connect, TLS, HTTP handshake.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -10,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Checked, Http1, Target,
+    Checked, Http1, Target, dial,
     target::Scheme,
     watch::{Counted, Watched},
 };
@@ -21,48 +27,65 @@ use crate::{
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
 pub(crate) async fn connect(worker: &Rc<Worker>, target: &Target) -> Result<Checked, Error> {
-    let tcp = dial(target).await?;
+    let (tcp, address) = dial(worker, target).await?;
     match target.scheme {
-        Scheme::Http => http1_over(tcp).await,
-        Scheme::H2c => http2_over(worker, target, tcp).await,
+        Scheme::Http => http1_over(tcp, address).await,
+        Scheme::H2c => http2_over(worker, target, tcp, address).await,
         Scheme::Https => {
             let tls = handshake(target, tcp, |tls| &tls.any).await?;
             if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-                http2_over(worker, target, tls).await
+                http2_over(worker, target, tls, address).await
             } else {
-                http1_over(tls).await
+                http1_over(tls, address).await
             }
         }
     }
 }
 
 /// A connection that is used for one upgrade (a WebSocket) and never pooled: HTTP/1.1 always.
-pub(crate) async fn connect_for_upgrade(target: &Target) -> Result<http1::SendRequest<RequestBody>, Error> {
-    let tcp = dial(target).await?;
+pub(crate) async fn connect_for_upgrade(
+    worker: &Worker,
+    target: &Target,
+) -> Result<http1::SendRequest<RequestBody>, Error> {
+    let (tcp, _) = dial(worker, target).await?;
     match target.scheme {
         Scheme::Http | Scheme::H2c => upgradeable_over(tcp).await,
         Scheme::Https => upgradeable_over(handshake(target, tcp, |tls| &tls.http1).await?).await,
     }
 }
 
-async fn dial(target: &Target) -> Result<Socket, Error> {
+/// A connected socket and the address it leads to.
+async fn dial(worker: &Worker, target: &Target) -> Result<(Socket, Option<IpAddr>), Error> {
     #[cfg(feature = "in-memory")]
     if target.host == crate::memory::HOST {
-        return Ok(Socket::Memory(crate::memory::dial()));
+        return Ok((Socket::Memory(crate::memory::dial()), None));
     }
     let limit = target.transport.config.dial_timeout;
-    let connecting = connect_any(target);
-    let tcp = if limit.is_zero() {
+    let connecting = connect_any(target, worker.random());
+    let connected = if limit.is_zero() {
         connecting.await
     } else {
         tokio::time::timeout(limit, connecting).await.map_err(|_| Error::ConnectTimeout)?
     };
-    let tcp = tcp.map_err(|error| match error.kind() {
+    let (tcp, address) = connected.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => Error::ConnectTimeout,
         _ => Error::Connect(error),
     })?;
     prepare(&tcp, target).map_err(Error::Connect)?;
-    Ok(Socket::Tcp(tcp))
+    Ok((Socket::Tcp(tcp), Some(address)))
+}
+
+/// The first of the host's addresses that connects.
+async fn connect_any(target: &Target, random: u64) -> io::Result<(TcpStream, IpAddr)> {
+    let port = target.port;
+    let connect = move |address| async move {
+        let tcp = TcpStream::connect(SocketAddr::new(address, port)).await?;
+        Ok((tcp, address))
+    };
+    match *target.place.addresses().await? {
+        [only] => connect(only).await,
+        ref several => dial::race(dial::order(several, random), connect, || tokio::time::sleep(dial::STAGGER)).await,
+    }
 }
 
 fn prepare(tcp: &TcpStream, target: &Target) -> io::Result<()> {
@@ -79,21 +102,6 @@ fn prepare(tcp: &TcpStream, target: &Target) -> io::Result<()> {
         socket.set_tcp_user_timeout(Some(unacknowledged))?;
     }
     Ok(())
-}
-
-/// The first address that answers, in the resolver's order.
-async fn connect_any(target: &Target) -> io::Result<TcpStream> {
-    if let Ok(ip) = target.host.parse() {
-        return TcpStream::connect(SocketAddr::new(ip, target.port)).await;
-    }
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((target.host.as_str(), target.port)).await? {
-        match TcpStream::connect(address).await {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 async fn handshake(
@@ -114,7 +122,7 @@ async fn handshake(
     }
 }
 
-async fn http1_over<S>(stream: S) -> Result<Checked, Error>
+async fn http1_over<S>(stream: S, address: Option<IpAddr>) -> Result<Checked, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
@@ -122,7 +130,7 @@ where
     let (sender, connection) = http1_builder().handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
     // How it ended reaches the exchange that was on it; nobody else wants to know.
     tokio::task::spawn_local(async move { drop(connection.await) });
-    Ok(Checked::Http1(Http1 { sender, watch }))
+    Ok(Checked::Http1(Http1 { sender, watch, address }))
 }
 
 async fn upgradeable_over<S>(stream: S) -> Result<http1::SendRequest<RequestBody>, Error>
@@ -141,7 +149,12 @@ fn http1_builder() -> http1::Builder {
     builder
 }
 
-async fn http2_over<S>(worker: &Rc<Worker>, target: &Target, stream: S) -> Result<Checked, Error>
+async fn http2_over<S>(
+    worker: &Rc<Worker>,
+    target: &Target,
+    stream: S,
+    address: Option<IpAddr>,
+) -> Result<Checked, Error>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
@@ -157,7 +170,7 @@ where
     }
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
     tokio::task::spawn_local(async move { drop(connection.await) });
-    Ok(Checked::Http2(worker.pools.share(target, sender)))
+    Ok(Checked::Http2(worker.pools.share(target, sender, address)))
 }
 
 /// A server that accepts but never shakes hands is as good as down.

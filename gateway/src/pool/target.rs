@@ -10,7 +10,10 @@ use std::{
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use crate::tls::client::Transport;
+use crate::{
+    resolver::{Host, Names},
+    tls::client::Transport,
+};
 
 /// One server address behind one transport.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) scheme: Scheme,
     /// A name or an address, without brackets.
     pub(crate) host: String,
+    /// Where that is.
+    pub(crate) place: Host,
     pub(crate) port: u16,
     /// `host[:port]` as the URL has it: the Host header where the client's is not passed.
     pub(crate) authority: HeaderValue,
@@ -51,20 +56,43 @@ pub(crate) struct Targets(Arc<Registry>);
 #[derive(Debug, Default)]
 struct Registry {
     state: Mutex<State>,
+    names: Names,
 }
 
 #[derive(Debug, Default)]
 struct State {
     known: HashMap<Key, Weak<Target>>,
-    /// By slot: who has it and how long its connections may idle.
-    slots: Vec<(u64, Duration)>,
+    slots: Vec<Owner>,
     free: Vec<u32>,
     next: u64,
+}
+
+/// Who has a slot, and what its connections must be to stay.
+#[derive(Debug)]
+struct Owner {
+    /// 0: nobody.
+    unique: u64,
+    idle: Duration,
+    place: Host,
+}
+
+/// What idle connections of a target must be to stay.
+#[derive(Debug)]
+pub(crate) struct Stay {
+    /// Idle for less than this.
+    pub(crate) idle: Duration,
+    /// To an address that is still one of its.
+    pub(crate) place: Host,
 }
 
 type Key = (usize, Scheme, String, u16);
 
 impl Targets {
+    /// Without any yet; names are looked up by `names`.
+    pub(crate) fn new(names: Names) -> Self {
+        Self(Arc::new(Registry { state: Mutex::default(), names }))
+    }
+
     /// The target for this address, made if it is new. `workers` share out the transport's idle connections.
     pub(crate) fn target(
         &self,
@@ -82,14 +110,15 @@ impl Targets {
         }
         state.next += 1;
         let unique = state.next;
-        let place = (unique, transport.config.idle_conn_timeout);
+        let place = self.0.names.host(host);
+        let owner = Owner { unique, idle: transport.config.idle_conn_timeout, place: place.clone() };
         let slot = match state.free.pop() {
             Some(slot) => {
-                state.slots[slot as usize] = place;
+                state.slots[slot as usize] = owner;
                 slot
             }
             None => {
-                state.slots.push(place);
+                state.slots.push(owner);
                 (state.slots.len() - 1) as u32
             }
         };
@@ -98,6 +127,7 @@ impl Targets {
             unique,
             scheme,
             host: host.to_owned(),
+            place,
             port,
             authority,
             address: format!("{host}:{port}").into(),
@@ -109,18 +139,20 @@ impl Targets {
         target
     }
 
-    /// How long the target that has this slot lets connections idle; `None` if it is gone.
-    pub(crate) fn idle_timeout(&self, slot: u32, unique: u64) -> Option<Duration> {
+    /// What connections of the target that has this slot must be to stay; `None` if it is gone.
+    pub(crate) fn stay(&self, slot: u32, unique: u64) -> Option<Stay> {
         let state = self.0.state.lock();
-        let (owner, timeout) = state.slots.get(slot as usize)?;
-        (*owner == unique).then_some(if timeout.is_zero() { Duration::MAX } else { *timeout })
+        let owner = state.slots.get(slot as usize).filter(|owner| owner.unique == unique)?;
+        let idle = if owner.idle.is_zero() { Duration::MAX } else { owner.idle };
+        Some(Stay { idle, place: owner.place.clone() })
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
         let mut state = self.registry.state.lock();
-        state.slots[self.slot as usize].0 = 0;
+        // The name is no longer followed for a target that is gone.
+        state.slots[self.slot as usize] = Owner { unique: 0, idle: Duration::ZERO, place: Host::Fixed([].into()) };
         state.free.push(self.slot);
         let key = (Arc::as_ptr(&self.transport) as usize, self.scheme, std::mem::take(&mut self.host), self.port);
         if state.known.get(&key).is_some_and(|known| known.strong_count() == 0) {
