@@ -82,6 +82,7 @@ fn differing(started: &Static, new: &Static) -> Vec<&'static str> {
         ("metrics", started.prometheus != new.prometheus || started.metrics_add_internals != new.metrics_add_internals),
         ("log", started.log != new.log),
         ("accessLog", started.access_log != new.access_log),
+        ("resolver", started.resolver != new.resolver),
         ("api", started.api != new.api),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
@@ -133,6 +134,7 @@ serversTransport: {maxIdleConnsPerHost: 7}
             ("INFO", "DEBUG", "5 log"),
             ("accessLog: {}", "accessLog: {format: json}", "6 accessLog"),
             ("accessLog: {}\n", "", "0 accessLog"),
+            ("accessLog: {}\n", "accessLog: {}\nresolver: {maxTTL: 1m}\n", "7 resolver"),
         ] {
             assert_eq!(keys(&TEXT.replace(from, to)), [told], "{to}");
         }
