@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use rollgate_config::Format;
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
     io::Errno,
@@ -44,6 +45,7 @@ pub struct Watch {
 /// Which entries of a folder are of interest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Names {
+    /// Whatever may be configuration or lead to it.
     All,
     /// Of a file that is watched itself, there are none.
     These(HashSet<OsString>),
@@ -166,7 +168,7 @@ async fn noticed(notices: Option<&AsyncFd<OwnedFd>>, watched: &mut HashMap<i32, 
             Ok(event) => {
                 let name = event.file_name().map_or_else(|| OsStr::new(""), |name| OsStr::from_bytes(name.to_bytes()));
                 let interesting = event.events().contains(ReadFlags::QUEUE_OVERFLOW)
-                    || watched.get(&event.wd()).is_some_and(|names| names.include(name));
+                    || watched.get(&event.wd()).is_some_and(|names| names.include(name, event.events()));
                 if event.events().contains(ReadFlags::IGNORED) {
                     watched.remove(&event.wd());
                 }
@@ -191,11 +193,17 @@ impl Names {
         }
     }
 
-    /// A notice without a name is of what is watched itself.
-    fn include(&self, name: &OsStr) -> bool {
+    /// A notice without a name is of what is watched itself. A log that is written in a folder of configuration is not to hold
+    /// back what changes there.
+    fn include(&self, name: &OsStr, events: ReadFlags) -> bool {
         match self {
-            Self::All => true,
             Self::These(names) => name.is_empty() || names.contains(name),
+            Self::All if name.is_empty() || events.contains(ReadFlags::ISDIR) => true,
+            Self::All => {
+                let text = name.to_string_lossy();
+                // Kubernetes' `..data`; a link without an extension may lead to a folder.
+                text.starts_with("..") || Format::of(&text).is_some() || Path::new(name).extension().is_none()
+            }
         }
     }
 }

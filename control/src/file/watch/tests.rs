@@ -8,10 +8,15 @@ fn names(of: &[&str]) -> Names {
 
 #[test]
 fn only_entries_of_interest_and_what_is_watched_itself_count() {
-    assert!(Names::All.include(OsStr::new("any")));
-    assert!(names(&["a.yml"]).include(OsStr::new("a.yml")));
-    assert!(!names(&["a.yml"]).include(OsStr::new("access.log")));
-    assert!(names(&[]).include(OsStr::new("")));
+    let include = |names: &Names, name: &str| names.include(OsStr::new(name), ReadFlags::MODIFY);
+    for name in ["a.yml", "b.TOML", "..data", "folder", ""] {
+        assert!(include(&Names::All, name), "{name}");
+    }
+    assert!(!include(&Names::All, "access.log"));
+    assert!(Names::All.include(OsStr::new("v1.2"), ReadFlags::CREATE | ReadFlags::ISDIR));
+    assert!(include(&names(&["a.yml"]), "a.yml"));
+    assert!(!include(&names(&["a.yml"]), "access.log"));
+    assert!(include(&names(&[]), ""));
     let mut both = names(&["a.yml"]);
     both.add(names(&["b.yml"]));
     assert_eq!(both, names(&["a.yml", "b.yml"]));
