@@ -2,11 +2,8 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -76,15 +73,14 @@ impl Drop for Balancer {
 
 async fn accept(listener: std::net::TcpListener, places: Arc<Mutex<[Option<Place>; 2]>>) {
     let listener = TcpListener::from_std(listener).expect("the runtime takes the socket");
-    let turn = AtomicUsize::new(0);
+    let mut turn = 0;
     while let Ok((mut client, _)) = listener.accept().await {
-        let all = *places.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready: Vec<SocketAddr> = all.iter().flatten().filter(|place| place.ready).map(|place| place.web).collect();
-        let Some(&server) = ready.get(turn.fetch_add(1, Ordering::Relaxed) % ready.len().max(1)) else {
-            // Nobody is ready: the client sees a closed connection, and counts it.
-            continue;
-        };
+        turn += 1;
+        let places = Arc::clone(&places);
         tokio::spawn(async move {
+            let Some(server) = choose(&places, turn).await else {
+                return;
+            };
             // No second try elsewhere: a gateway that is said to be ready has to accept.
             let Ok(mut server) = TcpStream::connect(server).await else {
                 return;
@@ -94,6 +90,22 @@ async fn accept(listener: std::net::TcpListener, places: Arc<Mutex<[Option<Place
             // Either side may end as it likes; what was sent has been passed on.
             let _ended = copy_bidirectional(&mut client, &mut server).await;
         });
+    }
+}
+
+/// The next gateway that is ready. If none is, which a busy machine makes of one late answer, a client waits a while.
+async fn choose(places: &Mutex<[Option<Place>; 2]>, turn: usize) -> Option<SocketAddr> {
+    let deadline = Instant::now() + QUEUED;
+    loop {
+        let all = *places.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready: Vec<SocketAddr> = all.iter().flatten().filter(|place| place.ready).map(|place| place.web).collect();
+        if !ready.is_empty() {
+            return Some(ready[turn % ready.len()]);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        tokio::time::sleep(INTERVAL / 10).await;
     }
 }
 
@@ -115,6 +127,9 @@ async fn look(places: Arc<Mutex<[Option<Place>; 2]>>, number: usize) {
 
 /// Between two questions.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a client waits for a gateway that is ready.
+const QUEUED: Duration = Duration::from_secs(5);
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
