@@ -12,7 +12,7 @@ use crate::{
     scalar::Trust,
     static_config::{
         AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders,
-        INTERNAL, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
+        Http2, INTERNAL, Limits, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
     },
 };
 
@@ -38,6 +38,7 @@ impl Default for Static {
             ping: None,
             prometheus: None,
             metrics_add_internals: false,
+            limits: Limits::default(),
             log: Log::default(),
             access_log: None,
             servers_transport: ServersTransport::new(Place::of_default()),
@@ -85,7 +86,7 @@ impl EntryPoint {
             proxy_protocol: None::<Trust>,
             forwarded_headers: ForwardedHeaders::default(),
             http: EntryPointHttp::default(),
-            max_concurrent_streams: 250,
+            http2: Http2::default(),
             access_logs: true,
             metrics: true,
         }
@@ -100,7 +101,28 @@ impl Default for RespondingTimeouts {
             idle: Duration::from_secs(180),
             header: Duration::from_secs(10),
             tls_handshake: Duration::from_secs(10),
+            body_idle: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
         }
+    }
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 250,
+            max_resets: 250,
+            max_pings: 100,
+            max_settings: 50,
+            max_empty_frames: 100,
+            max_window_updates: 1000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_connections: None, max_connections_per_client: 0, memory: None, memory_refuse_at: 90 }
     }
 }
 
@@ -116,6 +138,8 @@ impl Default for EntryPointHttp {
             underscore_headers: UnderscoreHeaders::Keep,
             max_header_bytes: 1 << 20,
             max_header_fields: 128,
+            max_request_line_bytes: 64 * 1024,
+            max_body_bytes: 0,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) const STATIC_ROOTS: [&str; 18] = [
     "providers",
     "api",
     "ping",
+    "limits",
     "metrics",
     "log",
     "accessLog",

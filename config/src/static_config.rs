@@ -24,6 +24,8 @@ pub struct Static {
     pub prometheus: Option<Prometheus>,
     /// `metrics.addInternals`, `accessLog.addInternals` are each on their own.
     pub metrics_add_internals: bool,
+    /// `limits` (ours).
+    pub limits: Limits,
     /// `log`.
     pub log: Log,
     /// `accessLog`.
@@ -61,8 +63,8 @@ pub struct EntryPoint {
     pub forwarded_headers: ForwardedHeaders,
     /// `http`.
     pub http: EntryPointHttp,
-    /// `http2.maxConcurrentStreams`, 250.
-    pub max_concurrent_streams: u32,
+    /// `http2`.
+    pub http2: Http2,
     /// `observability.accessLogs`, true.
     pub access_logs: bool,
     /// `observability.metrics`, true.
@@ -89,6 +91,40 @@ pub struct RespondingTimeouts {
     pub header: Duration,
     /// `tlsHandshakeTimeout` (ours), 10 s.
     pub tls_handshake: Duration,
+    /// `bodyIdleTimeout` (ours), 30 s: between two pieces of a request's body that the gateway waits for.
+    pub body_idle: Duration,
+    /// `stallTimeout` (ours), 30 s: while there is something to send and the client takes nothing.
+    pub stall: Duration,
+}
+
+/// `http2`; every budget but the first is ours, holds for each second of a connection, and 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2 {
+    /// `maxConcurrentStreams`, 250.
+    pub max_concurrent_streams: u32,
+    /// `maxResetsPerSecond`, 250: requests that the client takes back; one more for every two that it begins.
+    pub max_resets: u32,
+    /// `maxPingsPerSecond`, 100; one more for every 64 bytes that were sent.
+    pub max_pings: u32,
+    /// `maxSettingsPerSecond`, 50.
+    pub max_settings: u32,
+    /// `maxEmptyFramesPerSecond`, 100: frames that should carry something and carry nothing.
+    pub max_empty_frames: u32,
+    /// `maxWindowUpdatesPerSecond`, 1,000; one more for every 64 bytes that were sent.
+    pub max_window_updates: u32,
+}
+
+/// `limits` (ours): what holds for the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `maxConnections`: from clients, on all entry points but the internal one. `None`: by the descriptors there are.
+    pub max_connections: Option<u32>,
+    /// `maxConnectionsPerClient`: for one address (IPv6: one /64). 0 is no limit.
+    pub max_connections_per_client: u32,
+    /// `memory`: bytes that the process may use. `None`: what its cgroup grants.
+    pub memory: Option<u64>,
+    /// `memoryRefuseAt`, 90: percent of it above which new requests are refused. 0 is never.
+    pub memory_refuse_at: u8,
 }
 
 /// `forwardedHeaders`.
@@ -125,6 +161,10 @@ pub struct EntryPointHttp {
     pub max_header_bytes: usize,
     /// `maxHeaderFields` (ours), 128.
     pub max_header_fields: usize,
+    /// `maxRequestLineBytes` (ours), 64 KiB.
+    pub max_request_line_bytes: usize,
+    /// `maxBodyBytes` (ours): 0 is no limit.
+    pub max_body_bytes: u64,
 }
 
 /// `http.redirections.entryPoint`.

@@ -137,11 +137,14 @@ fn static_values_that_are_wrong() {
       underscoreHeadersStrategy: remove
       maxHeaderBytes: 0777
       maxHeaderFields: 0
+      maxRequestLineBytes: 65537
+      maxBodyBytes: -1
       encodedCharacters: {allowEncodedSlsh: true}
-    http2: {maxConcurrentStreams: 9999999999}
+    http2: {maxConcurrentStreams: 9999999999, maxPingsPerSecond: -1}
   G: {address: ':80'}
   a.b: {address: ':80'}
 providers: {file: {filename: a, directory: b}}
+limits: {maxConnections: 0, maxConnectionsPerClient: -1, memory: 1Gi, memoryRefuseAt: 101, max: 1}
 ping: {entryPoint: nope, terminatingStatusCode: 99}
 metrics: {prometheus: {buckets: [1, 0.5], headerLabels: {__x: 'a b', 1y: a}}}
 log: {level: loud, format: xml}

@@ -79,7 +79,7 @@ fn http2_builder(entry: &EntryPoint) -> http2::Builder<LocalExecutor> {
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
-        .max_concurrent_streams(entry.settings.max_concurrent_streams)
+        .max_concurrent_streams(entry.settings.http2.max_concurrent_streams)
         .max_header_list_size(u32::try_from(entry.settings.http.max_header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

@@ -10,7 +10,7 @@ use crate::{
     },
     problem::Located,
     scalar::Trust,
-    static_config::{EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Redirection, UnderscoreHeaders},
+    static_config::{EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Http2, Redirection, UnderscoreHeaders},
 };
 
 pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> {
@@ -46,7 +46,7 @@ fn entry_point(value: Value<'_>, out: &mut Sink) -> Option<EntryPoint> {
         fields.within("forwardedHeaders", |headers| forwarded_headers(headers, &mut entry.forwarded_headers));
         fields.within("http", |http| read_http(http, &mut entry.http));
         fields.within("http2", |http2| {
-            http2.set("maxConcurrentStreams", &mut entry.max_concurrent_streams, streams);
+            read_http2(http2, &mut entry.http2);
             http2.unsupported_unless("maxDecoderHeaderTableSize", "4096");
             http2.unsupported_unless("maxEncoderHeaderTableSize", "4096");
         });
@@ -101,8 +101,11 @@ fn read_transport(transport: &mut Fields<'_>, entry: &mut EntryPoint) {
         timeouts.set("idleTimeout", &mut slots.idle, duration);
         timeouts.set("headerTimeout", &mut slots.header, duration);
         timeouts.set("tlsHandshakeTimeout", &mut slots.tls_handshake, duration);
-        timeouts.ours("headerTimeout");
-        timeouts.ours("tlsHandshakeTimeout");
+        timeouts.set("bodyIdleTimeout", &mut slots.body_idle, duration);
+        timeouts.set("stallTimeout", &mut slots.stall, duration);
+        for key in ["headerTimeout", "tlsHandshakeTimeout", "bodyIdleTimeout", "stallTimeout"] {
+            timeouts.ours(key);
+        }
     });
     transport.within("lifeCycle", |life| {
         life.set("requestAcceptGraceTimeout", &mut entry.request_accept_grace_timeout, duration);
@@ -154,8 +157,33 @@ fn read_http(fields: &mut Fields<'_>, http: &mut EntryPointHttp) {
         Some(if bytes == 0 { EntryPointHttp::default().max_header_bytes } else { bytes })
     });
     fields.set("maxHeaderFields", &mut http.max_header_fields, integer(1..=MAX_HEADER_FIELDS));
-    fields.ours("maxHeaderFields");
+    fields.set("maxRequestLineBytes", &mut http.max_request_line_bytes, integer(1..=MAX_REQUEST_LINE_BYTES));
+    fields.set("maxBodyBytes", &mut http.max_body_bytes, integer(0..=i64::MAX));
+    for key in ["maxHeaderFields", "maxRequestLineBytes", "maxBodyBytes"] {
+        fields.ours(key);
+    }
 }
+
+fn read_http2(fields: &mut Fields<'_>, http2: &mut Http2) {
+    fields.set("maxConcurrentStreams", &mut http2.max_concurrent_streams, streams);
+    let budgets = [
+        ("maxResetsPerSecond", &mut http2.max_resets),
+        ("maxPingsPerSecond", &mut http2.max_pings),
+        ("maxSettingsPerSecond", &mut http2.max_settings),
+        ("maxEmptyFramesPerSecond", &mut http2.max_empty_frames),
+        ("maxWindowUpdatesPerSecond", &mut http2.max_window_updates),
+    ];
+    for (key, budget) in budgets {
+        fields.set(key, budget, integer(0..=MAX_FRAMES_PER_SECOND));
+        fields.ours(key);
+    }
+}
+
+/// The longest request line that is read at all: 64 KiB.
+const MAX_REQUEST_LINE_BYTES: i64 = 64 * 1024;
+
+/// More than any connection can carry.
+const MAX_FRAMES_PER_SECOND: i64 = 1_000_000;
 
 /// The largest header block that can be asked for: 1 GiB.
 const MAX_HEADER_BYTES: i64 = 1 << 30;

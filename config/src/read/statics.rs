@@ -2,9 +2,9 @@
 
 use super::{entry_point, observability, resolver, transport};
 use crate::{
-    fields::{Fields, Sink, Value, boolean, did_you_mean, path, quoted, text},
+    fields::{Fields, Sink, Value, boolean, did_you_mean, integer, path, quoted, text},
     problem::{Located, Place},
-    static_config::{FileProvider, FileTarget, Static},
+    static_config::{FileProvider, FileTarget, Limits, Static},
 };
 
 pub(super) fn read(fields: &mut Fields<'_>) -> Static {
@@ -27,6 +27,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
         api.inert(&["basePath", "insecure", "dashboard", "debug", "disableDashboardAd", "dashboardName"]);
     });
     observability::read(fields, &mut statics);
+    fields.within("limits", |limits| read_limits(limits, &mut statics.limits));
+    fields.ours("limits");
     fields.set("serversTransport", &mut statics.servers_transport, transport::default_transport);
     fields.set("resolver", &mut statics.resolver, resolver::read);
     fields.ours("resolver");
@@ -74,6 +76,13 @@ fn global(fields: &mut Fields<'_>) -> bool {
         global.set("notAppendXForwardedFor", &mut not_append, boolean);
     });
     not_append
+}
+
+fn read_limits(fields: &mut Fields<'_>, limits: &mut Limits) {
+    fields.set_some("maxConnections", &mut limits.max_connections, integer(1..=i64::from(u32::MAX)));
+    fields.set("maxConnectionsPerClient", &mut limits.max_connections_per_client, integer(0..=i64::from(u32::MAX)));
+    fields.set_some("memory", &mut limits.memory, integer(1..=i64::MAX));
+    fields.set("memoryRefuseAt", &mut limits.memory_refuse_at, integer(0..=100));
 }
 
 fn file_provider(value: Value<'_>, out: &mut Sink) -> Option<FileProvider> {

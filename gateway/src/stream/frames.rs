@@ -1,0 +1,299 @@
+//! What an HTTP/2 client sends, looked at while its bytes pass: frames that cost it nothing and the gateway work are
+//! counted, each kind within a second's budget, and so are the fields of each header block before anybody decodes them.
+//!
+//! A decoder that is asked to keep a field of one byte (a reference to its table) allocates seventy for it, so a bound on
+//! decoded bytes comes too late. Only frame heads and the outline of header blocks are read; what is wrong with them is
+//! for the HTTP/2 implementation to say.
+//!
+//! Pure: it is fed bytes, cut anywhere, and the time. Cost: a few comparisons for each frame, a byte each for header
+//! blocks, nothing for bodies.
+
+mod fields;
+
+use rollgate_config::static_config::Http2;
+
+use self::fields::Fields;
+
+/// A connection's counts.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    budgets: Budgets,
+    /// What is read at the moment, and how many bytes of it are to come.
+    part: Part,
+    left: u32,
+    head: [u8; HEAD],
+    fields: Fields,
+    /// Coarse milliseconds at which the second began that is counted.
+    since: u32,
+    counts: Counts,
+    /// The highest stream that the client has opened.
+    last_stream: u32,
+}
+
+/// What each kind of frame may be sent of within a second; 0 is no limit.
+#[derive(Debug, Clone, Copy)]
+struct Budgets {
+    http2: Http2,
+    fields: u32,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    opened: u32,
+    resets: u32,
+    pings: u32,
+    settings: u32,
+    empty: u32,
+    window_updates: u32,
+    unused: u32,
+    /// Bytes that were sent to the client.
+    sent: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// `PRI * HTTP/2.0...` (RFC 9113 section 3.4).
+    Preface,
+    Head,
+    /// The length of a header frame's padding.
+    PadLength,
+    /// The priority in a header frame, five bytes.
+    Priority {
+        padding: u8,
+    },
+    /// A piece of a header block.
+    Block {
+        padding: u8,
+    },
+    Payload,
+}
+
+/// A budget that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Excess {
+    #[error("too many requests taken back")]
+    Resets,
+    #[error("too many PING frames")]
+    Pings,
+    #[error("too many SETTINGS frames")]
+    Settings,
+    #[error("too many empty frames")]
+    EmptyFrames,
+    #[error("too many WINDOW_UPDATE frames")]
+    WindowUpdates,
+    #[error("too many frames without a use")]
+    UnusedFrames,
+    #[error("too many header fields in one block")]
+    HeaderFields,
+}
+
+impl Excess {
+    /// In `rollgate_refused_total{reason}`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Resets => "h2_resets",
+            Self::Pings => "h2_pings",
+            Self::Settings => "h2_settings",
+            Self::EmptyFrames => "h2_empty_frames",
+            Self::WindowUpdates => "h2_window_updates",
+            Self::UnusedFrames => "h2_unused_frames",
+            Self::HeaderFields => "h2_header_fields",
+        }
+    }
+}
+
+impl Frames {
+    /// For a connection whose requests may have `max_fields` fields. It begins with the preface.
+    pub(crate) fn new(http2: Http2, max_fields: usize) -> Self {
+        let fields = u32::try_from(max_fields).unwrap_or(u32::MAX).saturating_mul(FIELDS_ABUSE);
+        Self {
+            budgets: Budgets { http2, fields },
+            part: Part::Preface,
+            left: PREFACE,
+            head: [0; HEAD],
+            fields: Fields::default(),
+            since: 0,
+            counts: Counts::default(),
+            last_stream: 0,
+        }
+    }
+
+    /// The highest stream that the client has opened; 0 without any.
+    pub(crate) fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+
+    /// Bytes went to the client: what it answers them with is not counted against it.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.counts.sent += bytes as u64;
+    }
+
+    /// Bytes came from the client at `now`, in coarse milliseconds.
+    pub(crate) fn received(&mut self, mut bytes: &[u8], now: u32) -> Result<(), Excess> {
+        if now.wrapping_sub(self.since) >= WINDOW {
+            self.since = now;
+            self.counts = Counts::default();
+        }
+        while !bytes.is_empty() {
+            let (piece, rest) = bytes.split_at(bytes.len().min(self.left as usize));
+            bytes = rest;
+            self.piece(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of what is being read; at most the rest of it.
+    fn piece(&mut self, piece: &[u8]) -> Result<(), Excess> {
+        match self.part {
+            Part::Head => {
+                let at = HEAD - self.left as usize;
+                self.head[at..at + piece.len()].copy_from_slice(piece);
+            }
+            Part::PadLength => self.head[0] = piece[0],
+            Part::Block { .. } => {
+                self.fields.read(piece);
+                if self.fields.count() > self.budgets.fields {
+                    return Err(Excess::HeaderFields);
+                }
+            }
+            Part::Preface | Part::Priority { .. } | Part::Payload => {}
+        }
+        self.left -= piece.len() as u32;
+        while self.left == 0 {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// What is being read is whole: what comes next?
+    fn next(&mut self) -> Result<(), Excess> {
+        match self.part {
+            Part::Preface | Part::Payload => self.enter(Part::Head, HEAD as u32),
+            Part::Head => return self.frame(),
+            Part::PadLength => {
+                let padding = self.head[0];
+                self.after_padding(padding, self.length() - 1);
+            }
+            Part::Priority { padding } => {
+                let before = PRIORITY + u32::from(self.flags() & PADDED != 0);
+                self.block(padding, self.length().saturating_sub(before));
+            }
+            Part::Block { padding } => self.enter(Part::Payload, padding.into()),
+        }
+        Ok(())
+    }
+
+    /// A frame's head is whole.
+    fn frame(&mut self) -> Result<(), Excess> {
+        let (length, flags) = (self.length(), self.flags());
+        self.count(length, flags)?;
+        match self.head[3] {
+            HEADERS => {
+                self.last_stream = self.last_stream.max(self.stream());
+                self.fields = Fields::default();
+                if flags & PADDED != 0 && length > 0 {
+                    self.enter(Part::PadLength, 1);
+                } else {
+                    self.after_padding(0, length);
+                }
+            }
+            CONTINUATION => self.block(0, length),
+            _ => self.enter(Part::Payload, length),
+        }
+        Ok(())
+    }
+
+    /// `left` bytes of a HEADERS frame follow, padding included.
+    fn after_padding(&mut self, padding: u8, left: u32) {
+        if self.flags() & PRIORITISED != 0 && left >= PRIORITY {
+            self.enter(Part::Priority { padding }, PRIORITY);
+        } else {
+            self.block(padding, left);
+        }
+    }
+
+    /// A piece of a header block follows, and padding; more padding than there is room for is an error that is not ours.
+    fn block(&mut self, padding: u8, left: u32) {
+        let padding = u8::try_from(left.min(padding.into())).unwrap_or(padding);
+        self.enter(Part::Block { padding }, left - u32::from(padding));
+    }
+
+    fn enter(&mut self, part: Part, left: u32) {
+        (self.part, self.left) = (part, left);
+    }
+
+    fn count(&mut self, length: u32, flags: u8) -> Result<(), Excess> {
+        let (counts, budgets) = (&mut self.counts, &self.budgets.http2);
+        let earned = u32::try_from(counts.sent / SENT_FOR_ONE).unwrap_or(u32::MAX);
+        let over = |count: &mut u32, budget: u32, earned: u32| {
+            *count += 1;
+            budget != 0 && *count > budget.saturating_add(earned)
+        };
+        let (is_over, excess) = match self.head[3] {
+            DATA if length == 0 && flags & END_STREAM == 0 => {
+                (over(&mut counts.empty, budgets.max_empty_frames, 0), Excess::EmptyFrames)
+            }
+            DATA => return Ok(()),
+            HEADERS | CONTINUATION => {
+                counts.opened += u32::from(self.head[3] == HEADERS);
+                let idle = length == 0 && flags & END_HEADERS == 0;
+                (idle && over(&mut counts.empty, budgets.max_empty_frames, 0), Excess::EmptyFrames)
+            }
+            RST_STREAM => (over(&mut counts.resets, budgets.max_resets, counts.opened / 2), Excess::Resets),
+            SETTINGS => (over(&mut counts.settings, budgets.max_settings, 0), Excess::Settings),
+            PING => (over(&mut counts.pings, budgets.max_pings, earned), Excess::Pings),
+            WINDOW_UPDATE => {
+                (over(&mut counts.window_updates, budgets.max_window_updates, earned), Excess::WindowUpdates)
+            }
+            _ => (over(&mut counts.unused, UNUSED_FRAMES, 0), Excess::UnusedFrames),
+        };
+        if is_over { Err(excess) } else { Ok(()) }
+    }
+
+    fn length(&self) -> u32 {
+        u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]])
+    }
+
+    fn flags(&self) -> u8 {
+        self.head[4]
+    }
+
+    fn stream(&self) -> u32 {
+        u32::from_be_bytes([self.head[5], self.head[6], self.head[7], self.head[8]]) & 0x7fff_ffff
+    }
+}
+
+/// What is counted is counted for so long, in milliseconds.
+const WINDOW: u32 = 1000;
+/// A client that is sent data answers with WINDOW_UPDATE, and some measure with PING: one for so many bytes.
+const SENT_FOR_ONE: u64 = 64;
+/// PRIORITY, and what is unknown, which must be ignored: browsers send a handful for each page.
+const UNUSED_FRAMES: u32 = 1000;
+/// So many times the fields that a request may have end the connection instead of the request: as with the bytes of a
+/// header list in h2.
+const FIELDS_ABUSE: u32 = 4;
+
+/// RFC 9113 section 3.4.
+const PREFACE: u32 = 24;
+/// RFC 9113 section 4.1.
+const HEAD: usize = 9;
+/// The bytes of a priority within HEADERS (RFC 9113 section 6.2).
+const PRIORITY: u32 = 5;
+
+// Frame types, RFC 9113 section 6.
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+// Flags, RFC 9113 sections 6.1 and 6.2.
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const PRIORITISED: u8 = 0x20;
+
+#[cfg(test)]
+mod tests;
