@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use clap::Args;
 use rollgate_config::problem::Problem;
 use rollgate_control::{Instance, Options, StartFailure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tokio::{
     signal::unix::{self, SignalKind, signal},
     task::JoinHandle,
@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         eprintln!("log: {error}");
         return ExitCode::FAILURE;
     }
+    raise_descriptor_limit();
     let (predecessor, inherited) = match Predecessor::take() {
         Ok(Some((predecessor, sockets))) => (Some(predecessor), sockets),
         Ok(None) => (None, Vec::new()),
@@ -76,6 +77,16 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         }
     };
     runtime.block_on(serve(options, predecessor))
+}
+
+/// As many descriptors as the system lets the process have: systemd and shells give 1,024 to begin with, for programs that
+/// would not know what to do with more (Go programs do the same).
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {

@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use crate::{error::BodyError, exchange::Exchange, forwarded};
+use crate::{connection::Connection, error::BodyError, exchange::Exchange, forwarded, limits};
 
 /// What goes to a server.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub(crate) enum RequestBody {
 pub(crate) struct Streaming {
     incoming: Incoming,
     bytes: Rc<Cell<u64>>,
-    deadline: Option<Deadline>,
+    arrival: Arrival,
+    connection: Rc<Connection>,
 }
 
 /// What goes to a client. The exchange is finished when the last frame has been taken, or with a drop when the client
@@ -37,6 +38,8 @@ pub(crate) struct Body {
     kind: Kind,
     exchange: Option<Box<Exchange>>,
     deadline: Option<Box<Deadline>>,
+    /// HTTP/2 only: a client that opens no window for what is there is not waited for for ever.
+    outflow: Option<Outflow>,
 }
 
 #[derive(Debug)]
@@ -55,12 +58,37 @@ struct Deadline {
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// A client's body, to arrive within `limit` of `started` (zero: no limit). `bytes` counts what has passed.
-    pub(crate) fn new(incoming: Incoming, bytes: &Rc<Cell<u64>>, started: Instant, limit: Duration) -> Self {
+    /// A client's body, within the bounds of its entry point; the exchange counts what has passed.
+    pub(crate) fn new(incoming: Incoming, exchange: &Exchange) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Streaming(Box::new(Streaming { incoming, bytes: bytes.clone(), deadline: Deadline::new(started, limit) }))
+        let timeouts = &exchange.connection.entry.settings.timeouts;
+        Self::Streaming(Box::new(Streaming {
+            incoming,
+            bytes: exchange.request_bytes.clone(),
+            arrival: Arrival::new(exchange.started, timeouts.read, timeouts.body_idle),
+            connection: exchange.connection.clone(),
+        }))
+    }
+}
+
+impl Streaming {
+    /// Counts what has passed; an error where it is more than a body may be.
+    fn passed(&self, bytes: u64) -> Result<(), BodyError> {
+        let total = self.bytes.get() + bytes;
+        self.bytes.set(total);
+        if limits::is_too_long(total, &self.connection.entry.settings.http) {
+            self.connection.refused(limits::BODY_BYTES);
+            return Err(BodyError::TooLong);
+        }
+        Ok(())
+    }
+
+    fn late(&self, error: BodyError) -> BodyError {
+        let reason = if matches!(error, BodyError::Idle) { limits::BODY_IDLE } else { limits::READ_TIMEOUT };
+        self.connection.refused(reason);
+        error
     }
 }
 
@@ -70,16 +98,16 @@ impl HttpBody for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self::Streaming(body) = &mut *self else { return Poll::Ready(None) };
-        let frame = match Pin::new(&mut body.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending if expired(body.deadline.as_mut(), cx) => {
-                return Poll::Ready(Some(Err(BodyError::ReadTimeout)));
-            }
-            Poll::Pending => return Poll::Pending,
+        let Poll::Ready(frame) = Pin::new(&mut body.incoming).poll_frame(cx) else {
+            let late = ready!(body.arrival.poll_late(cx));
+            return Poll::Ready(Some(Err(body.late(late))));
         };
+        body.arrival.came();
         let mut frame = frame;
         if let Some(Ok(frame)) = &mut frame {
-            body.bytes.set(body.bytes.get() + data_length(frame));
+            if let Err(too_long) = body.passed(data_length(frame)) {
+                return Poll::Ready(Some(Err(too_long)));
+            }
             sanitise_trailers(frame);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)))
@@ -115,7 +143,8 @@ impl Body {
     }
 
     fn new(kind: Kind, exchange: Option<Box<Exchange>>, deadline: Option<Box<Deadline>>) -> Self {
-        let mut body = Self { kind, exchange, deadline };
+        let outflow = exchange.as_ref().and_then(|exchange| Outflow::new(&exchange.connection));
+        let mut body = Self { kind, exchange, deadline, outflow };
         // hyper never polls a body that says it is over (HEAD, 204, 304, length 0).
         if body.is_end_stream() {
             body.complete();
@@ -135,6 +164,9 @@ impl HttpBody for Body {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(outflow) = &mut self.outflow {
+            outflow.taken();
+        }
         if expired(self.deadline.as_deref_mut(), cx) {
             return Poll::Ready(Some(Err(BodyError::WriteTimeout)));
         }
@@ -153,6 +185,9 @@ impl HttpBody for Body {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &mut self.exchange {
                     exchange.passed(frame, data_length(frame));
+                }
+                if let Some(outflow) = &mut self.outflow {
+                    outflow.given();
                 }
                 // Trailers are the last frame, after which hyper asks for no other.
                 if frame.is_trailers() || self.is_end_stream() {
@@ -181,6 +216,82 @@ impl HttpBody for Body {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Upstream(incoming) => incoming.size_hint(),
         }
+    }
+}
+
+// === impl Outflow ===
+
+/// What an HTTP/2 stream has to send. hyper asks for a frame before there is room for it and for the next one when it is
+/// gone: a body that has given a frame and was not asked again waits for its client, any other for its server.
+#[derive(Debug)]
+struct Outflow {
+    connection: Rc<Connection>,
+    waiting: bool,
+}
+
+impl Outflow {
+    fn new(connection: &Rc<Connection>) -> Option<Self> {
+        connection.http2.then(|| Self { connection: connection.clone(), waiting: false })
+    }
+
+    fn given(&mut self) {
+        self.connection.begins_to_wait();
+        self.waiting = true;
+    }
+
+    fn taken(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.connection.ends_to_wait();
+        }
+    }
+}
+
+impl Drop for Outflow {
+    fn drop(&mut self) {
+        self.taken();
+    }
+}
+
+// === impl Arrival ===
+
+/// When a request's body must have come, whole and piece by piece. One timer at most, which is set anew only when it
+/// fires.
+#[derive(Debug)]
+struct Arrival {
+    whole: Option<Instant>,
+    idle: Duration,
+    /// Since when a piece is waited for; the time in which nobody asked for one does not count.
+    waiting: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Arrival {
+    /// Zero is no limit.
+    fn new(started: Instant, whole: Duration, idle: Duration) -> Self {
+        let whole = (!whole.is_zero()).then(|| started + whole);
+        Self { whole, idle, waiting: None, sleep: None }
+    }
+
+    fn came(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Ready when the time is up.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let waiting = *self.waiting.get_or_insert_with(|| tokio::time::Instant::now().into_std());
+        let idle = (!self.idle.is_zero()).then(|| waiting + self.idle);
+        let Some(next) = self.whole.into_iter().chain(idle).min() else { return Poll::Pending };
+        let next_at = tokio::time::Instant::from(next);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next_at)));
+        // It may be for a piece that has come since: what comes next is never earlier than what it is set to.
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= next_at {
+                break;
+            }
+            sleep.as_mut().reset(next_at);
+        }
+        Poll::Ready(if self.whole == Some(next) { BodyError::ReadTimeout } else { BodyError::Idle })
     }
 }
 

@@ -24,6 +24,8 @@ use crate::{
     entry_point::EntryPoint,
     forwarded::Peer,
     http::{serve_http1, serve_http2},
+    limits,
+    listener::admission::{ClientPlace, Place, TooMany},
     metrics::{EntryPointId, TlsLabels},
     stream::{Stream, socket::Socket},
     tls::options::Agreed,
@@ -43,10 +45,16 @@ pub(crate) struct Connection {
     opened: u32,
     requests: Cell<u64>,
     in_flight: Cell<u32>,
+    /// HTTP/2's: answers that wait for their client, and when one last went on, in coarse milliseconds.
+    waiting: Cell<u32>,
+    moved: Cell<u32>,
+    taken_back: Cell<TakenBack>,
     ending: Cell<Ending>,
     waker: RefCell<Option<Waker>>,
     /// An HTTP/1 connection has one exchange at a time, so its counter of body bytes can be used again.
     bytes: RefCell<Rc<Cell<u64>>>,
+    /// Given back when the last request, or the tunnel, lets go of it.
+    _places: (Option<Place>, Option<Box<ClientPlace>>),
 }
 
 /// What a handshake agreed on.
@@ -63,6 +71,17 @@ pub(crate) enum Ending {
     /// After what is under way.
     Graceful,
     Now,
+    /// At once, with HTTP/2's word for too much.
+    Calm,
+}
+
+/// Requests within a second whose client went away before their end, whichever way it did.
+#[derive(Debug, Default, Clone, Copy)]
+struct TakenBack {
+    since: u32,
+    count: u32,
+    /// Requests that had begun before this second.
+    before: u32,
 }
 
 impl std::fmt::Debug for Connection {
@@ -76,9 +95,12 @@ impl std::fmt::Debug for Connection {
 
 /// Serves a socket that was just accepted, to its end. The worker is held from the moment of accepting: it does not end
 /// between that and the first look at the socket.
-pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, peer: SocketAddr) {
+pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, peer: SocketAddr, place: Option<Place>) {
     let worker = held.worker();
     let _open = Open::new(worker, &entry);
+    // Behind a proxy, who the client is will only be known when the proxy has said it.
+    let told = entry.settings.proxy_protocol.as_ref().is_some_and(|trust| trust.covers(peer.ip()));
+    let Ok(mut of_client) = admit(worker, &entry, peer, !told) else { return };
     let opened = match open(worker, &entry, socket, peer).await {
         Ok(Some(opened)) => opened,
         // Nothing came.
@@ -89,6 +111,10 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
         }
     };
     let Opened { kind, client, tls, http2 } = opened;
+    if told {
+        let Ok(admitted) = admit(worker, &entry, client, true) else { return };
+        of_client = admitted;
+    }
     let phase = Arc::new(Phase::default());
     phase.enter(State::Idle);
     let stream = Stream::new(kind, phase.clone(), http2);
@@ -104,11 +130,15 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
         opened: clock::coarse(),
         requests: Cell::new(0),
         in_flight: Cell::new(0),
+        waiting: Cell::new(0),
+        moved: Cell::new(clock::coarse()),
+        taken_back: Cell::default(),
         ending: Cell::new(Ending::Open),
         waker: RefCell::new(None),
         bytes: RefCell::default(),
+        _places: (place, of_client),
     });
-    let place = worker.register(&connection);
+    let _registered = Registered::new(&connection);
     if http2 {
         // Whatever ends it, but its own time: GOAWAY is to be read.
         connection.linger();
@@ -117,7 +147,42 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
     } else {
         serve_http1(stream, connection).await;
     }
-    worker.unregister(place);
+}
+
+/// A place among the client's connections, if there is a bound and it is `asked` for.
+fn admit(
+    worker: &Worker,
+    entry: &EntryPoint,
+    client: SocketAddr,
+    asked: bool,
+) -> Result<Option<Box<ClientPlace>>, TooMany> {
+    if entry.internal || !asked {
+        return Ok(None);
+    }
+    let admitted = worker.shared.bounds.admission.enter_client(client.ip());
+    if admitted.is_err() {
+        tracing::debug!(%client, entry_point = %entry.name, "connection refused: its address has too many");
+        worker.metrics.refused(limits::PER_CLIENT);
+    }
+    admitted
+}
+
+/// A connection that its worker's tick looks at; also a panic ends that.
+struct Registered {
+    worker: Rc<Worker>,
+    at: usize,
+}
+
+impl Registered {
+    fn new(connection: &Rc<Connection>) -> Self {
+        Self { worker: connection.worker.clone(), at: connection.worker.register(connection) }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.worker.unregister(self.at);
+    }
 }
 
 /// Counts a connection while it is open.
@@ -140,6 +205,7 @@ impl Connection {
     pub(crate) fn request_began(&self) {
         self.requests.set(self.requests.get() + 1);
         self.in_flight.set(self.in_flight.get() + 1);
+        self.moved.set(clock::coarse());
         self.phase.enter(State::Busy);
     }
 
@@ -149,6 +215,45 @@ impl Connection {
         if left == 0 && self.phase.state() != State::Expired {
             self.phase.enter(State::Idle);
         }
+    }
+
+    /// Counts a refusal that no answer of its own stands for.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        tracing::info!(client = %self.client, entry_point = %self.entry.name, reason, "refused");
+        self.worker.metrics.refused(reason);
+    }
+
+    /// A request's client went away before its end. Over HTTP/2 that costs the client nothing and the servers work: more
+    /// of them than `maxResetsPerSecond` and half of the requests of that second end the connection, by whatever frame
+    /// they were taken back (CVE-2023-44487, CVE-2025-8671).
+    pub(crate) fn request_taken_back(&self) {
+        if !self.http2 {
+            return;
+        }
+        let (mut taken, requests) = (self.taken_back.get(), self.requests.get() as u32);
+        if clock::since(taken.since) >= SECOND {
+            taken = TakenBack { since: clock::coarse(), count: 0, before: requests };
+        }
+        taken.count += 1;
+        self.taken_back.set(taken);
+        let budget = self.entry.settings.http2.max_resets;
+        let earned = requests.wrapping_sub(taken.before) / 2;
+        if budget != 0 && taken.count > budget.saturating_add(earned) && self.ending.get() != Ending::Calm {
+            self.refused(limits::TAKEN_BACK);
+            self.end(Ending::Calm);
+        }
+    }
+
+    /// An answer has something for its client.
+    pub(crate) fn begins_to_wait(&self) {
+        self.waiting.set(self.waiting.get() + 1);
+        self.moved.set(clock::coarse());
+    }
+
+    /// The client has taken it, or will not.
+    pub(crate) fn ends_to_wait(&self) {
+        self.waiting.set(self.waiting.get() - 1);
+        self.moved.set(clock::coarse());
     }
 
     /// Counts the bytes of a request's body; starts at 0.
@@ -215,6 +320,13 @@ impl Connection {
         }
     }
 
+    /// Ends if nothing is under way, to give its memory back.
+    pub(crate) fn close_if_idle(&self) {
+        if self.in_flight.get() == 0 && self.phase.state() == State::Idle && !self.entry.internal {
+            self.close_gracefully();
+        }
+    }
+
     /// Ends at once.
     pub(crate) fn close_now(&self) {
         self.end(Ending::Now);
@@ -230,10 +342,26 @@ impl Connection {
         }
     }
 
+    /// There has been something for the client for so long, and it has taken nothing: the socket has no room, or no
+    /// stream has a window.
+    fn is_stalled(&self, limit: Duration) -> bool {
+        let no_room = self.phase.blocked().is_some_and(|since| clock::since(since) >= limit);
+        no_room || (self.waiting.get() > 0 && clock::since(self.moved.get()) >= limit)
+    }
+
     /// Called by the worker's tick: ends what has taken too long.
     pub(crate) fn check_time(&self) {
         let timeouts = &self.entry.settings.timeouts;
+        if matches!(self.ending.get(), Ending::Now | Ending::Calm) {
+            return;
+        }
+        if !timeouts.stall.is_zero() && self.is_stalled(timeouts.stall) {
+            self.refused(limits::STALLED);
+            return self.close_now();
+        }
         let (limit, since) = match self.phase.state() {
+            // Told to end, with nothing under way: whoever does not let go is let go.
+            State::Idle if self.ending.get() != Ending::Open => (EXPIRED, self.phase.since()),
             State::Idle => (timeouts.idle, self.phase.since()),
             State::Head => (timeouts.header, self.phase.since()),
             State::Busy => return,
@@ -261,3 +389,5 @@ impl Connection {
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a connection whose time is up may take to say so.
 const EXPIRED: Duration = Duration::from_secs(5);
+/// What `maxResetsPerSecond` is about.
+const SECOND: Duration = Duration::from_secs(1);

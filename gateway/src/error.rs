@@ -41,9 +41,15 @@ pub(crate) enum Error {
     /// The server switched protocols although nobody asked.
     #[error("the server switched protocols unasked")]
     UnaskedUpgrade,
-    /// The client's body did not arrive within `readTimeout`.
+    /// The client's body did not arrive within `readTimeout`, or nothing of it within `bodyIdleTimeout`.
     #[error("the request took too long to arrive")]
     SlowBody,
+    /// The client's body is longer than `maxBodyBytes`.
+    #[error("the request's body is too long")]
+    LongBody,
+    /// There is too little memory left for another request.
+    #[error("too little memory is left")]
+    Overloaded,
     /// The client went away before its request was whole.
     #[error("the client went away")]
     ClientGone,
@@ -81,10 +87,11 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.status,
             Self::NoRouter => StatusCode::NOT_FOUND,
-            Self::NoServer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => client_closed_request(),
             Self::UpstreamTls(_) | Self::Unforwardable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -100,6 +107,8 @@ impl Error {
                 Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => "Bad Gateway",
                 Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => "Gateway Timeout",
                 Self::SlowBody => "Request Timeout",
+                Self::LongBody => "the request's body is too long\n",
+                Self::Overloaded => "overloaded\n",
                 Self::ClientGone => "Client Closed Request",
                 Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
             }
@@ -111,7 +120,7 @@ impl Error {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.status != StatusCode::MISDIRECTED_REQUEST,
-            Self::SlowBody => true,
+            Self::SlowBody | Self::LongBody | Self::Overloaded => true,
             Self::NoRouter
             | Self::NoServer
             | Self::Connect(_)
@@ -129,7 +138,7 @@ impl Error {
 
     /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.
     pub(crate) fn plain_text(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::NoRouter | Self::NoServer)
+        matches!(self, Self::Refused(_) | Self::NoRouter | Self::NoServer | Self::LongBody | Self::Overloaded)
     }
 }
 
@@ -147,6 +156,12 @@ pub(crate) enum BodyError {
     /// The request did not arrive within `readTimeout`.
     #[error("the request took too long to arrive")]
     ReadTimeout,
+    /// Nothing of the request arrived within `bodyIdleTimeout`.
+    #[error("the request stopped arriving")]
+    Idle,
+    /// The request is longer than `maxBodyBytes`.
+    #[error("the request's body is too long")]
+    TooLong,
     /// The response did not go out within `writeTimeout`.
     #[error("the response took too long")]
     WriteTimeout,

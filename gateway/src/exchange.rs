@@ -104,6 +104,9 @@ impl Exchange {
     }
 
     fn finish(&mut self) {
+        if self.outcome.is_none() {
+            self.connection.request_taken_back();
+        }
         let entry = &self.connection.entry;
         let duration = self.started.elapsed();
         // Without an answer, the client went away first; Traefik's code for it is 499.
@@ -141,6 +144,13 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.connection.worker.metrics.panicked();
+            self.outcome = Some(Outcome::Error);
+            if self.status == 0 {
+                self.status = http::StatusCode::INTERNAL_SERVER_ERROR.as_u16();
+            }
+        }
         self.finish();
         self.connection.request_ended();
     }

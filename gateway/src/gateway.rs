@@ -15,11 +15,12 @@ use crate::{
     clock,
     compile::{Compiled, Compiler},
     entry_points::EntryPoints,
-    listener::{Inherited, ListeningSocket},
+    listener::{Inherited, ListeningSocket, admission::Admission},
     metrics::Metrics,
     pool::Targets,
+    pressure::Pressure,
     resolver::Names,
-    shared::Shared,
+    shared::{Bounds, Shared},
     worker::{self, Command, Draining, Listening},
 };
 
@@ -90,6 +91,7 @@ impl Gateway {
             }
             None => None,
         };
+        let bounds = bounds(statics, &metrics)?;
         let terminating = statics.ping.as_ref().map_or(503, |ping| ping.terminating_status);
         record(&metrics, &compiled);
         let shared = Arc::new(Shared::new(
@@ -98,6 +100,7 @@ impl Gateway {
             statics.prometheus.is_some(),
             compiler.targets.clone(),
             access_log,
+            bounds,
             terminating,
         ));
         let mut handles = Vec::with_capacity(workers);
@@ -276,6 +279,14 @@ impl StartError {
             other => Problem::new(&Place::default(), "", other.to_string(), ""),
         }
     }
+}
+
+fn bounds(statics: &Static, metrics: &Arc<Metrics>) -> Result<Bounds, StartError> {
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    Ok(Bounds {
+        admission: Admission::new(&statics.limits, descriptors.unwrap_or(u64::MAX)),
+        pressure: Pressure::start(&statics.limits, metrics).map_err(|error| StartError::System(error.to_string()))?,
+    })
 }
 
 /// Tells the metrics what a new snapshot is made of.

@@ -14,11 +14,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
     rt::bounds::Http2ServerConnExec,
-    server::conn::{http1, http2},
+    server::conn::{http1 as hyper1, http2 as hyper2},
     service::{HttpService, service_fn},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +30,7 @@ use crate::{
     proxy,
     stream::{
         Stream,
+        frames::Frames,
         gather::{Gathered, gather},
     },
 };
@@ -46,26 +47,50 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// Serves HTTP/1 until the connection ends.
 pub(crate) async fn serve_http1(stream: Stream, connection: Rc<Connection>) {
-    let builder = http1_builder(&connection.entry);
-    let serving = connection.clone();
-    let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
-    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    drive(&connection, serving, |_| Poll::Ready(Ok(()))).await;
+    http1(stream, connection, proxy::handle).await;
 }
 
 /// Serves HTTP/2 until the connection ends.
 pub(crate) async fn serve_http2(stream: Stream, connection: Rc<Connection>) {
-    let builder = http2_builder(&connection.entry);
-    let serving = connection.clone();
-    let service = service_fn(move |request| isolated(serving.clone(), proxy::handle(serving.clone(), request)));
-    let (stream, outlet) = gather(stream);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
+    http2(stream, connection, proxy::handle).await;
 }
 
-fn http1_builder(entry: &EntryPoint) -> http1::Builder {
+async fn http1<H, F>(stream: Stream, connection: Rc<Connection>, handle: H)
+where
+    H: Fn(Rc<Connection>, Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let builder = http1_builder(&connection.entry);
+    let serving = connection.clone();
+    let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
+    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    drive(&connection, serving, |_| Poll::Ready(Ok(()))).await;
+}
+
+async fn http2<H, F>(stream: Stream, connection: Rc<Connection>, handle: H)
+where
+    H: Fn(Rc<Connection>, Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let builder = http2_builder(&connection.entry);
+    let serving = connection.clone();
+    let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
+    let settings = &connection.entry.settings;
+    let (stream, outlet) =
+        gather(stream, Frames::new(settings.http2, settings.http.max_header_fields, settings.http.max_header_bytes));
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
+    if let Some(excess) = outlet.excess() {
+        connection.refused(excess.label());
+        outlet.calm().await;
+    } else if connection.ending() == Ending::Calm {
+        outlet.calm().await;
+    }
+}
+
+fn http1_builder(entry: &EntryPoint) -> hyper1::Builder {
     let http = &entry.settings.http;
-    let mut builder = http1::Builder::new();
+    let mut builder = hyper1::Builder::new();
     // Never `pipeline_flush`: it eats hyper's own 400, 414 and 431.
     builder
         .max_header_size(http.max_header_bytes)
@@ -74,13 +99,15 @@ fn http1_builder(entry: &EntryPoint) -> http1::Builder {
     builder
 }
 
-fn http2_builder(entry: &EntryPoint) -> http2::Builder<LocalExecutor> {
-    let mut builder = http2::Builder::new(LocalExecutor);
+fn http2_builder(entry: &EntryPoint) -> hyper2::Builder<LocalExecutor> {
+    let mut builder = hyper2::Builder::new(LocalExecutor);
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
         .max_concurrent_streams(entry.settings.http2.max_concurrent_streams)
         .max_header_list_size(u32::try_from(entry.settings.http.max_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(entry.settings.http2.max_resets.max(PENDING_RESETS) as usize)
+        .max_local_error_reset_streams(LOCAL_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_timeout(Duration::from_secs(20));
@@ -100,7 +127,7 @@ async fn drive(
         connection.wake_by(cx.waker());
         match connection.ending() {
             Ending::Open => {}
-            Ending::Now => return Poll::Ready(Ok(())),
+            Ending::Now | Ending::Calm => return Poll::Ready(Ok(())),
             Ending::Graceful => {
                 if !closing && connection.may_close(&mut patience, cx) {
                     closing = true;
@@ -129,7 +156,7 @@ trait Drains: Future<Output = hyper::Result<()>> {
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-impl<S> Drains for http1::UpgradeableConnection<TokioIo<Stream>, S>
+impl<S> Drains for hyper1::UpgradeableConnection<TokioIo<Stream>, S>
 where
     S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
 {
@@ -138,7 +165,7 @@ where
     }
 }
 
-impl<S> Drains for http2::Connection<TokioIo<Gathered<Stream>>, S, LocalExecutor>
+impl<S> Drains for hyper2::Connection<TokioIo<Gathered<Stream>>, S, LocalExecutor>
 where
     S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
     S::Future: 'static,
@@ -162,25 +189,21 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// A request whose panic costs only itself: it is answered with 500.
-fn isolated<F>(connection: Rc<Connection>, request: F) -> Isolated<F> {
-    Isolated { request: Box::pin(request), connection }
+fn isolated<F>(request: F) -> Isolated<F> {
+    Isolated(Box::pin(request))
 }
 
 /// Boxed, so that a connection that waits for its next request holds no room for one.
-struct Isolated<F> {
-    request: Pin<Box<F>>,
-    connection: Rc<Connection>,
-}
+struct Isolated<F>(Pin<Box<F>>);
 
 impl<F: Future<Output = Response<Body>>> Future for Isolated<F> {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.request.as_mut().poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
             Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_panic) => {
-                self.connection.worker.metrics.panicked();
                 let mut response = Response::new(Body::whole(Bytes::from_static(b"Internal Server Error"), None));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 Poll::Ready(Ok(response))
@@ -189,6 +212,10 @@ impl<F: Future<Output = Response<Body>>> Future for Isolated<F> {
     }
 }
 
+/// Streams that a client may reset before they are looked at, whatever `maxResetsPerSecond` says (CVE-2023-44487).
+const PENDING_RESETS: u32 = 20;
+/// Streams of a connection, in all its life, that may end by the client's own faults (CVE-2025-8671).
+const LOCAL_RESETS: usize = 1024;
 /// hyper's own floor for its read buffer.
 const MIN_READ_BUFFER: usize = 8192;
 /// What a client may send on one HTTP/2 stream before we have passed it on.

@@ -27,6 +27,7 @@ mod proxy;
 
 pub mod authority;
 mod forwarded;
+mod limits;
 pub mod path;
 mod sanitize;
 
@@ -49,6 +50,8 @@ mod relay;
 mod upgrade;
 
 mod internal;
+
+mod pressure;
 
 mod access_log;
 mod exchange;

@@ -1,6 +1,7 @@
 //! Listening sockets: one per worker and entry point, all on the same address.
 
 pub(crate) mod accept;
+pub(crate) mod admission;
 mod reserve;
 
 use std::{

@@ -18,8 +18,9 @@ use crate::{
     compile::Compiler,
     connection, entry_point,
     forwarded::{self, ForwardedPolicy, Peer},
+    listener::admission::Admission,
     metrics::{Metrics, VersionId},
-    shared::Shared,
+    shared::{Bounds, Shared},
     snapshot::{Child, ServiceIndex},
     split,
     stream::socket::Socket,
@@ -44,13 +45,14 @@ impl InMemory {
             Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
         let compiled = compiler.compile(configuration)?;
         let counts = statics.prometheus.is_some();
-        let shared = Shared::new(compiled.snapshot, metrics, counts, compiler.targets.clone(), None, 503);
+        let bounds = Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default() };
+        let shared = Shared::new(compiled.snapshot, metrics, counts, compiler.targets.clone(), None, bounds, 503);
         let runtime = LocalRuntime::new().expect("a runtime");
         let (client, server) = tokio::io::duplex(PIPE);
         runtime.block_on(async {
             let worker = Worker::new(Arc::new(shared));
             let peer = (IpAddr::from([192, 0, 2, 7]), 40_000).into();
-            tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Memory(server), peer));
+            tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Memory(server), peer, None));
         });
         Ok(Self { runtime, client, answer: vec![0; PIPE] })
     }

@@ -202,6 +202,14 @@ impl Metrics {
         self.shared.rows.servers.replace(rows);
     }
 
+    /// The memory in use and its limit, in bytes, and whether requests are refused for want of it.
+    pub fn set_memory(&self, used: u64, limit: u64, refusing: bool) {
+        let rows = &self.shared.rows;
+        let kinds = [("limit", limit as f64), ("used", used as f64)];
+        rows.memory.replace(kinds.into_iter().map(|(kind, bytes)| (vec![kind.to_owned()], bytes)));
+        rows.memory_refusing.set(Vec::new(), f64::from(refusing));
+    }
+
     /// A server went up or down.
     pub fn set_server_up(&self, service: &str, url: &str, up: bool) {
         self.shared.rows.servers.set(vec![service.to_owned(), url.to_owned()], f64::from(up));

@@ -17,7 +17,7 @@ use crate::{
     connection::Connection,
     error::Error,
     exchange::Exchange,
-    forwarded, internal,
+    forwarded, internal, limits,
     metrics::Protocol,
     middleware::{Answer, Head},
     passage::Passage,
@@ -62,12 +62,14 @@ async fn answer<'s>(
 ) -> Result<Answered, Error> {
     let connection = exchange.connection.clone();
     let wanted = upgrade::wanted(&mut parts);
+    limits::head(&connection, &parts, &incoming)?;
     sanitize::request(&connection, &mut parts, wanted.as_ref())?;
     if let Some(internal) = internal::direct(&connection, &parts) {
         exchange.count = connection.entry.counts_own;
         exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
         return Ok(Answered::Own(Box::pin(internal::answer(&connection, internal)).await));
     }
+    limits::memory(&connection)?;
     let route = route(snapshot, &connection, &parts)?;
     enter(exchange, route, &parts, wanted.is_some());
     let mut head = Head {
@@ -89,8 +91,7 @@ async fn answer<'s>(
                 Box::pin(switching).await.map(Answered::from)
             }
             None => {
-                let limit = connection.entry.settings.timeouts.read;
-                let body = RequestBody::new(incoming, &exchange.request_bytes, exchange.started, limit);
+                let body = RequestBody::new(incoming, exchange);
                 relay::forward(exchange, balancer, parts, body).await.map(Answered::Relayed)
             }
         },
@@ -216,6 +217,10 @@ fn refuse(error: &Error, exchange: &mut Exchange) -> Response<Bytes> {
     *response.status_mut() = error.status();
     if error.plain_text() {
         plain_text(response.headers_mut());
+    }
+    if let Error::Overloaded = error {
+        exchange.connection.close_gracefully();
+        response.headers_mut().insert(header::RETRY_AFTER, limits::RETRY_AFTER);
     }
     response
 }

@@ -200,10 +200,11 @@ pub(crate) fn blame(error: hyper::Error) -> Error {
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<BodyError>() {
             return match cause {
-                BodyError::ReadTimeout => Error::SlowBody,
+                BodyError::ReadTimeout | BodyError::Idle => Error::SlowBody,
                 malformed if malformed.is_malformed() => {
                     Error::bad_request("body", "the body is not framed as it says\n")
                 }
+                BodyError::TooLong => Error::LongBody,
                 BodyError::Http(_) | BodyError::WriteTimeout => Error::ClientGone,
             };
         }

@@ -8,7 +8,10 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::{access_log::AccessLog, metrics::Metrics, pool::Targets, snapshot::Snapshot};
+use crate::{
+    access_log::AccessLog, listener::admission::Admission, metrics::Metrics, pool::Targets, pressure::Pressure,
+    snapshot::Snapshot,
+};
 
 /// One per process.
 pub(crate) struct Shared {
@@ -20,11 +23,19 @@ pub(crate) struct Shared {
     pub(crate) counts_traffic: bool,
     pub(crate) targets: Targets,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) bounds: Bounds,
     terminating: AtomicBool,
     /// What `/ping` answers from then on.
     pub(crate) terminating_status: u16,
     /// The problems that `/ready` shows; empty: none.
     pub(crate) readiness: Mutex<String>,
+}
+
+/// What there may be of connections and memory.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) pressure: Arc<Pressure>,
 }
 
 impl Shared {
@@ -34,6 +45,7 @@ impl Shared {
         counts_traffic: bool,
         targets: Targets,
         access_log: Option<AccessLog>,
+        bounds: Bounds,
         terminating_status: u16,
     ) -> Self {
         Self {
@@ -43,6 +55,7 @@ impl Shared {
             counts_traffic,
             targets,
             access_log,
+            bounds,
             terminating: AtomicBool::new(false),
             terminating_status,
             readiness: Mutex::default(),

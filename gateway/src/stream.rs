@@ -1,5 +1,6 @@
 //! A client's byte stream: plain or TLS, with the bytes that were read to find out which.
 
+pub(crate) mod frames;
 pub(crate) mod gather;
 mod head;
 mod linger;
@@ -139,10 +140,12 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.kind {
+        let written = match &mut self.kind {
             Kind::Plain(raw) => Pin::new(raw).poll_write(cx, buf),
             Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
-        }
+        };
+        self.phase.wrote(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -150,10 +153,12 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.kind {
+        let written = match &mut self.kind {
             Kind::Plain(raw) => Pin::new(raw).poll_write_vectored(cx, bufs),
             Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.phase.wrote(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,10 +166,11 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.kind {
-            Kind::Plain(_) => Poll::Ready(Ok(())),
-            Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
-        }
+        let Kind::Tls(tls) = &mut self.kind else { return Poll::Ready(Ok(())) };
+        // TLS takes what is written into a buffer of its own first.
+        let flushed = Pin::new(tls.as_mut()).poll_flush(cx);
+        self.phase.wrote(flushed.is_ready());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -96,8 +96,7 @@ pub(crate) async fn forward(
         // What an extended CONNECT carries is the tunnel itself.
         RequestBody::Empty
     } else {
-        let limit = exchange.connection.entry.settings.timeouts.read;
-        RequestBody::new(incoming, &exchange.request_bytes, exchange.started, limit)
+        RequestBody::new(incoming, exchange)
     };
     let mut sender = connect::connect_for_upgrade(&exchange.connection.worker, &server.target).await?;
     let sent = sender.send_request(Request::from_parts(parts, body)).await;

@@ -284,8 +284,12 @@ impl Worker {
         clock::renew(Instant::now());
         self.reserve.refill();
         self.pools.sweep(&self.shared.targets);
+        let little_memory = self.shared.bounds.pressure.refuses_requests();
         for (_, connection) in self.connections.borrow().iter() {
             connection.check_time();
+            if little_memory {
+                connection.close_if_idle();
+            }
         }
     }
 

@@ -42,6 +42,7 @@ pub struct Launch {
     arguments: Option<Vec<String>>,
     more: Vec<String>,
     variables: Vec<(String, String)>,
+    descriptors: Option<u32>,
 }
 
 impl Launch {
@@ -60,6 +61,7 @@ impl Launch {
             arguments: None,
             more: Vec::new(),
             variables: Vec::new(),
+            descriptors: None,
         }
     }
 
@@ -107,6 +109,12 @@ impl Launch {
         self
     }
 
+    /// May have so many files open, and not raise that.
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -115,7 +123,15 @@ impl Launch {
     /// Starts it; returns once it serves somewhere. Panics with what it wrote if it ends instead.
     pub fn start(self) -> Gateway {
         let config_path = self.directory.path().join(&self.config_name);
-        let mut command = Command::new(&self.program);
+        let mut command = match self.descriptors {
+            // The shell becomes the program, so that the process id is the program's.
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$@\""), "sh"]).arg(&self.program);
+                shell
+            }
+            None => Command::new(&self.program),
+        };
         match &self.arguments {
             Some(arguments) => command.args(arguments),
             None => command.args(["run", "--config"]).arg(&config_path),
@@ -231,9 +247,27 @@ impl Gateway {
 
     /// The largest memory it ever held, in KiB.
     pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// The memory it holds now, in KiB.
+    pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The processor time it has taken, in both modes.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the gateway is alive");
+        // The second field is in parentheses and may hold anything (proc_pid_stat(5)).
+        let fields: Vec<&str> = stat.rsplit_once(')').expect("a name ends").1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("ticks are a number")).sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the gateway is alive");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says VmHWM");
-        line.trim().trim_end_matches(" kB").trim().parse().expect("VmHWM is a number")
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says how much");
+        line.trim().trim_end_matches(" kB").trim().parse().expect("it is a number")
     }
 
     /// Sends a signal.

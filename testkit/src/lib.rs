@@ -1,7 +1,7 @@
 //! The tools of the end-to-end tests: the real binary, servers behind it and clients before it.
 //!
 //! ```text
-//! client / raw / load  ->  gateway (the real binary)  ->  backend / hostile_backend
+//! client / raw / frames / load  ->  gateway (the real binary)  ->  backend / hostile_backend
 //! hostile_client       ->                             ->  recorder
 //!                name_server: where a name leads
 //!                network: black holes, loss and resets between the two
@@ -14,6 +14,7 @@
 pub mod backend;
 pub mod client;
 pub mod command;
+pub mod frames;
 pub mod gateway;
 pub mod hostile_backend;
 pub mod hostile_client;
@@ -29,6 +30,7 @@ pub mod wait;
 pub use backend::{Backend, Seen};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
+pub use frames::FrameConnection;
 pub use gateway::{Gateway, Launch, Successor, configuration};
 pub use hostile_backend::{HostileBackend, Peer, Route};
 pub use hostile_client::{Ended, Heard, Script};

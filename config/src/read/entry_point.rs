@@ -10,7 +10,9 @@ use crate::{
     },
     problem::Located,
     scalar::Trust,
-    static_config::{EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Http2, Redirection, UnderscoreHeaders},
+    static_config::{
+        EncodedCharacters, EntryPoint, EntryPointHttp, ForwardedHeaders, Http2, Redirection, UnderscoreHeaders,
+    },
 };
 
 pub(super) fn read_all(fields: &mut Fields<'_>) -> BTreeMap<String, EntryPoint> {

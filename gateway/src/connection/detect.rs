@@ -11,6 +11,7 @@ use super::TlsSession;
 use crate::{
     authority,
     entry_point::EntryPoint,
+    limits,
     metrics::TlsLabels,
     proxy_protocol::{self, Progress},
     stream::{Kind, Raw, socket::Socket},
@@ -48,7 +49,10 @@ pub(crate) async fn open(
             let handshake = Box::pin(shake_hands(worker, entry, raw));
             match limited(entry.settings.timeouts.tls_handshake, handshake).await {
                 Some(opened) => opened.map(|(kind, tls, http2)| Some(Opened { kind, client, tls: Some(tls), http2 })),
-                None => Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long")),
+                None => {
+                    worker.metrics.refused(limits::TLS_HANDSHAKE_TIMEOUT);
+                    Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))
+                }
             }
         }
     }

@@ -10,6 +10,8 @@ use crate::clock;
 pub(crate) struct Phase {
     state: AtomicU8,
     since: AtomicU32,
+    /// When the client began to take nothing, in coarse milliseconds, but never 0.
+    blocked: AtomicU32,
     ambiguity: AtomicU8,
     lingers: AtomicBool,
 }
@@ -56,6 +58,21 @@ impl Phase {
     pub(crate) fn enter(&self, state: State) {
         self.state.store(state as u8, Relaxed);
         self.since.store(clock::coarse(), Relaxed);
+    }
+
+    /// Whether the client's side took bytes that were written, or has no room for them.
+    pub(crate) fn wrote(&self, took: bool) {
+        let blocked = self.blocked.load(Relaxed);
+        if took && blocked != 0 {
+            self.blocked.store(0, Relaxed);
+        } else if !took && blocked == 0 {
+            self.blocked.store(clock::coarse().max(1), Relaxed);
+        }
+    }
+
+    /// Coarse milliseconds since which the client has taken nothing although there is something for it.
+    pub(crate) fn blocked(&self) -> Option<u32> {
+        Some(self.blocked.load(Relaxed)).filter(|since| *since != 0)
     }
 
     /// Bytes came from the client; says whether they are the first of a head.

@@ -18,7 +18,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::{connection, entry_point::EntryPoint, stream::socket::Socket, worker::Worker};
+use crate::{connection, entry_point::EntryPoint, limits, stream::socket::Socket, worker::Worker};
 
 /// A socket that a worker accepts on.
 pub(crate) struct Accepting {
@@ -77,7 +77,7 @@ impl Accepting {
             let accepted = tokio::select! {
                 biased;
                 () = self.stop.notified() => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.accept(&worker) => accepted,
             };
             match accepted {
                 Ok((tcp, peer)) => {
@@ -97,6 +97,14 @@ impl Accepting {
             }
         }
         self.empty_queue(&worker);
+    }
+
+    /// The next connection, once there may be one more: until then it waits in the kernel's queue.
+    async fn accept(&self, worker: &Worker) -> io::Result<(TcpStream, SocketAddr)> {
+        if !self.entry.borrow().internal {
+            worker.shared.bounds.admission.room().await;
+        }
+        self.listener.accept().await
     }
 
     /// The runtime only asks the kernel once that has told it of a connection; here the kernel itself is asked.
@@ -123,8 +131,13 @@ impl Accepting {
     }
 
     fn serve(&self, worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr) {
-        let serving = connection::serve(worker.hold(), self.entry(), Socket::Tcp(tcp), peer);
-        tokio::task::spawn_local(serving);
+        let (entry, bounds) = (self.entry(), &worker.shared.bounds);
+        if !entry.internal && bounds.pressure.refuses_connections() {
+            worker.metrics.refused(limits::MEMORY);
+            return;
+        }
+        let place = (!entry.internal).then(|| bounds.admission.enter());
+        tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Tcp(tcp), peer, place));
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     Families, Shared, TlsLabels,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
-        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, OPEN_CONNECTIONS, PANICS, REFUSED,
+        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING, OPEN_CONNECTIONS, PANICS, REFUSED,
         RELOADS, REQUESTS, RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS,
         UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
@@ -241,6 +241,8 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(LAST_RELOAD.family(vec![gauge(Vec::new(), reloads.last_success as f64)]));
     all.push(CERTIFICATES.rows(&rows.certificates));
     all.push(SERVER_UP.rows(&rows.servers));
+    all.push(MEMORY.rows(&rows.memory));
+    all.push(MEMORY_REFUSING.rows(&rows.memory_refusing));
     all.push(CONFIG_PROBLEMS.rows(&rows.problems));
     all.push(HELD_BACK.rows(&rows.held_back));
     all.push(RESTART_NEEDED.rows(&rows.restart));

@@ -61,6 +61,10 @@ pub(super) const ACCEPT_FAILURES: Single = Single::counter(
     "Times that a connection could not be accepted for want of descriptors or memory.",
     &[],
 );
+pub(super) const MEMORY: Single =
+    Single::gauge("rollgate_memory_bytes", "Memory in use, and what there may be (if there is a limit).", &["kind"]);
+pub(super) const MEMORY_REFUSING: Single =
+    Single::gauge("rollgate_memory_refusing", "1 while new requests are refused for want of memory.", &[]);
 pub(super) const ACCESS_LOG_DROPPED: Single =
     Single::counter("rollgate_access_log_dropped_total", "Access log lines that were lost.", &[]);
 pub(super) const BUILD_INFO: Single =
@@ -106,6 +110,8 @@ pub(super) const SINGLES: [&Single; 22] = [
     &REFUSED,
     &PANICS,
     &ACCEPT_FAILURES,
+    &MEMORY,
+    &MEMORY_REFUSING,
     &ACCESS_LOG_DROPPED,
     &BUILD_INFO,
     &RELOADS,

@@ -45,6 +45,8 @@ pub(super) struct ProcessRows {
     pub(super) unsupported: Rows,
     pub(super) lookups: Mutex<BTreeMap<&'static str, u64>>,
     pub(super) lookups_failing: Rows,
+    pub(super) memory: Rows,
+    pub(super) memory_refusing: Rows,
 }
 
 impl ProcessRows {

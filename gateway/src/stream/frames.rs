@@ -22,7 +22,11 @@ pub(crate) struct Frames {
     part: Part,
     left: u32,
     head: [u8; HEAD],
+    /// At the end of the header frame that is read.
+    padding: u8,
     fields: Fields,
+    /// CONTINUATION frames of the header block that is read.
+    continuations: u32,
     /// Coarse milliseconds at which the second began that is counted.
     since: u32,
     counts: Counts,
@@ -35,6 +39,7 @@ pub(crate) struct Frames {
 struct Budgets {
     http2: Http2,
     fields: u32,
+    continuations: u32,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -58,13 +63,9 @@ enum Part {
     /// The length of a header frame's padding.
     PadLength,
     /// The priority in a header frame, five bytes.
-    Priority {
-        padding: u8,
-    },
+    Priority,
     /// A piece of a header block.
-    Block {
-        padding: u8,
-    },
+    Block,
     Payload,
 }
 
@@ -85,33 +86,40 @@ pub(crate) enum Excess {
     UnusedFrames,
     #[error("too many header fields in one block")]
     HeaderFields,
+    #[error("too many CONTINUATION frames in one block")]
+    Continuations,
 }
 
 impl Excess {
     /// In `rollgate_refused_total{reason}`.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            Self::Resets => "h2_resets",
-            Self::Pings => "h2_pings",
-            Self::Settings => "h2_settings",
-            Self::EmptyFrames => "h2_empty_frames",
-            Self::WindowUpdates => "h2_window_updates",
-            Self::UnusedFrames => "h2_unused_frames",
-            Self::HeaderFields => "h2_header_fields",
+            Self::Resets => "http2_resets",
+            Self::Pings => "http2_pings",
+            Self::Settings => "http2_settings",
+            Self::EmptyFrames => "http2_empty_frames",
+            Self::WindowUpdates => "http2_window_updates",
+            Self::UnusedFrames => "http2_unused_frames",
+            Self::HeaderFields => "http2_header_fields",
+            Self::Continuations => "http2_continuations",
         }
     }
 }
 
 impl Frames {
-    /// For a connection whose requests may have `max_fields` fields. It begins with the preface.
-    pub(crate) fn new(http2: Http2, max_fields: usize) -> Self {
+    /// For a connection whose requests may have `max_fields` fields and `max_bytes` of them. It begins with the preface.
+    pub(crate) fn new(http2: Http2, max_fields: usize, max_bytes: usize) -> Self {
         let fields = u32::try_from(max_fields).unwrap_or(u32::MAX).saturating_mul(FIELDS_ABUSE);
+        let full_frames = u32::try_from(max_bytes / MAX_FRAME).unwrap_or(u32::MAX);
+        let continuations = full_frames.saturating_add(full_frames / 4).max(FEW_CONTINUATIONS);
         Self {
-            budgets: Budgets { http2, fields },
+            budgets: Budgets { http2, fields, continuations },
             part: Part::Preface,
             left: PREFACE,
             head: [0; HEAD],
+            padding: 0,
             fields: Fields::default(),
+            continuations: 0,
             since: 0,
             counts: Counts::default(),
             last_stream: 0,
@@ -149,14 +157,14 @@ impl Frames {
                 let at = HEAD - self.left as usize;
                 self.head[at..at + piece.len()].copy_from_slice(piece);
             }
-            Part::PadLength => self.head[0] = piece[0],
-            Part::Block { .. } => {
+            Part::PadLength => self.padding = piece[0],
+            Part::Block => {
                 self.fields.read(piece);
                 if self.fields.count() > self.budgets.fields {
                     return Err(Excess::HeaderFields);
                 }
             }
-            Part::Preface | Part::Priority { .. } | Part::Payload => {}
+            Part::Preface | Part::Priority | Part::Payload => {}
         }
         self.left -= piece.len() as u32;
         while self.left == 0 {
@@ -170,15 +178,12 @@ impl Frames {
         match self.part {
             Part::Preface | Part::Payload => self.enter(Part::Head, HEAD as u32),
             Part::Head => return self.frame(),
-            Part::PadLength => {
-                let padding = self.head[0];
-                self.after_padding(padding, self.length() - 1);
-            }
-            Part::Priority { padding } => {
+            Part::PadLength => self.after_padding(self.length() - 1),
+            Part::Priority => {
                 let before = PRIORITY + u32::from(self.flags() & PADDED != 0);
-                self.block(padding, self.length().saturating_sub(before));
+                self.block(self.length().saturating_sub(before));
             }
-            Part::Block { padding } => self.enter(Part::Payload, padding.into()),
+            Part::Block => self.enter(Part::Payload, self.padding.into()),
         }
         Ok(())
     }
@@ -190,32 +195,39 @@ impl Frames {
         match self.head[3] {
             HEADERS => {
                 self.last_stream = self.last_stream.max(self.stream());
-                self.fields = Fields::default();
+                (self.fields, self.continuations, self.padding) = (Fields::default(), 0, 0);
                 if flags & PADDED != 0 && length > 0 {
                     self.enter(Part::PadLength, 1);
                 } else {
-                    self.after_padding(0, length);
+                    self.after_padding(length);
                 }
             }
-            CONTINUATION => self.block(0, length),
+            CONTINUATION => {
+                self.continuations += 1;
+                if self.continuations > self.budgets.continuations {
+                    return Err(Excess::Continuations);
+                }
+                self.padding = 0;
+                self.block(length);
+            }
             _ => self.enter(Part::Payload, length),
         }
         Ok(())
     }
 
     /// `left` bytes of a HEADERS frame follow, padding included.
-    fn after_padding(&mut self, padding: u8, left: u32) {
+    fn after_padding(&mut self, left: u32) {
         if self.flags() & PRIORITISED != 0 && left >= PRIORITY {
-            self.enter(Part::Priority { padding }, PRIORITY);
+            self.enter(Part::Priority, PRIORITY);
         } else {
-            self.block(padding, left);
+            self.block(left);
         }
     }
 
     /// A piece of a header block follows, and padding; more padding than there is room for is an error that is not ours.
-    fn block(&mut self, padding: u8, left: u32) {
-        let padding = u8::try_from(left.min(padding.into())).unwrap_or(padding);
-        self.enter(Part::Block { padding }, left - u32::from(padding));
+    fn block(&mut self, left: u32) {
+        self.padding = u8::try_from(left).map_or(self.padding, |left| left.min(self.padding));
+        self.enter(Part::Block, left - u32::from(self.padding));
     }
 
     fn enter(&mut self, part: Part, left: u32) {
@@ -272,6 +284,11 @@ const UNUSED_FRAMES: u32 = 1000;
 /// So many times the fields that a request may have end the connection instead of the request: as with the bytes of a
 /// header list in h2.
 const FIELDS_ABUSE: u32 = 4;
+
+/// What a frame carries at most, unless we ask for more, and we do not (RFC 9113 section 4.2).
+const MAX_FRAME: usize = 16_384;
+/// A header block may be cut into so many more pieces, however small it may be.
+const FEW_CONTINUATIONS: u32 = 5;
 
 /// RFC 9113 section 3.4.
 const PREFACE: u32 = 24;

@@ -11,9 +11,13 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frames::{Excess, Frames};
+use crate::clock;
 
 /// A stream whose writes are gathered.
 pub(crate) struct Gathered<S>(Rc<RefCell<Inner<S>>>);
@@ -23,14 +27,18 @@ pub(crate) struct Outlet<S>(Rc<RefCell<Inner<S>>>);
 
 struct Inner<S> {
     stream: S,
+    frames: Frames,
+    /// The budget that the client has used up: nothing more is read.
+    excess: Option<Excess>,
     waiting: Vec<u8>,
     /// How much of `waiting` the stream has taken.
     taken: usize,
 }
 
-/// A stream, gathered.
-pub(crate) fn gather<S>(stream: S) -> (Gathered<S>, Outlet<S>) {
-    let inner = Rc::new(RefCell::new(Inner { stream, waiting: Vec::new(), taken: 0 }));
+/// A stream, gathered, and its client's frames counted.
+pub(crate) fn gather<S>(stream: S, frames: Frames) -> (Gathered<S>, Outlet<S>) {
+    let inner = Inner { stream, frames, excess: None, waiting: Vec::new(), taken: 0 };
+    let inner = Rc::new(RefCell::new(inner));
     (Gathered(inner.clone()), Outlet(inner))
 }
 
@@ -46,6 +54,46 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Outlet<S> {
+    /// The budget that the client has used up.
+    pub(crate) fn excess(&self) -> Option<Excess> {
+        self.0.borrow().excess
+    }
+
+    /// Tells the client to calm down (RFC 9113 section 7), after all that was written before. What it still sends is
+    /// read, within bounds: unread bytes would make the kernel take back what was said.
+    pub(crate) async fn calm(self) {
+        {
+            let mut inner = self.0.borrow_mut();
+            let last_stream = inner.frames.last_stream();
+            inner.waiting.extend_from_slice(&go_away(last_stream));
+        }
+        let saying = async {
+            std::future::poll_fn(|cx| self.poll_drain(cx)).await?;
+            let mut left = UNHEARD;
+            let mut bytes = vec![0; FIRST];
+            while left > 0 {
+                let mut buf = ReadBuf::new(&mut bytes);
+                std::future::poll_fn(|cx| Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, &mut buf)).await?;
+                match buf.filled().len() {
+                    0 => break,
+                    read => left = left.saturating_sub(read),
+                }
+            }
+            io::Result::Ok(())
+        };
+        // Whether it was heard or not, it is over.
+        drop(tokio::time::timeout(LINGER, saying).await);
+    }
+}
+
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 section 6.8).
+fn go_away(last_stream: u32) -> [u8; 17] {
+    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
+    frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
+    frame
+}
+
 impl<S: AsyncWrite + Unpin> Inner<S> {
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.taken < self.waiting.len() {
@@ -54,6 +102,7 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.taken += written;
+            self.frames.sent(written);
         }
         // An idle connection holds no buffer.
         self.waiting = Vec::new();
@@ -75,7 +124,15 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
+        let mut inner = self.0.borrow_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut inner.stream).poll_read(cx, buf))?;
+        if let Err(excess) = inner.frames.received(&buf.filled()[before..], clock::coarse()) {
+            buf.set_filled(before);
+            inner.excess = Some(excess);
+            return Poll::Ready(Err(io::Error::other(excess)));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -120,6 +177,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 const FIRST: usize = 4 * 1024;
 /// Past this, writing waits for the socket. HTTP/2 hands over at most one frame more, 16 KiB.
 const BOUND: usize = 64 * 1024;
+/// What is still read of a client that was told to calm down: what was on its way.
+const UNHEARD: usize = 1 << 20;
+/// And for how long.
+const LINGER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -127,15 +188,19 @@ mod tests {
 
     use super::*;
 
+    fn frames() -> Frames {
+        Frames::new(Default::default(), 128, 1 << 20)
+    }
+
     #[tokio::test]
     async fn writes_wait_for_the_drain_and_arrive_in_order() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut gathered, outlet) = gather(near);
+        let (mut gathered, outlet) = gather(near, frames());
         gathered.write_all(b"one ").await.unwrap();
         gathered.write_all(b"two").await.unwrap();
         gathered.flush().await.unwrap();
         let mut got = [0; 16];
-        assert!(tokio::time::timeout(std::time::Duration::ZERO, far.read(&mut got)).await.is_err());
+        assert!(tokio::time::timeout(Duration::ZERO, far.read(&mut got)).await.is_err());
         std::future::poll_fn(|cx| outlet.poll_drain(cx)).await.unwrap();
         assert_eq!(far.read(&mut got).await.unwrap(), 7);
         assert_eq!(&got[..7], b"one two");
@@ -144,24 +209,46 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_does_not_read_stops_the_writer_at_the_bound() {
         let (near, _far) = tokio::io::duplex(16);
-        let (mut gathered, _outlet) = gather(near);
+        let (mut gathered, _outlet) = gather(near, frames());
         let endless = async {
             loop {
                 gathered.write_all(&[7; 4096]).await.unwrap();
             }
         };
-        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), endless).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(20), endless).await.is_err());
         assert!(gathered.0.borrow().waiting.len() <= BOUND + 4096);
     }
 
     #[tokio::test]
     async fn shutdown_lets_out_what_is_left() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut gathered, _outlet) = gather(near);
+        let (mut gathered, _outlet) = gather(near, frames());
         gathered.write_all(b"bye").await.unwrap();
         gathered.shutdown().await.unwrap();
         let mut got = Vec::new();
         far.read_to_end(&mut got).await.unwrap();
         assert_eq!(got, b"bye");
+    }
+
+    #[tokio::test]
+    async fn a_flood_ends_reading_and_is_told_so_after_what_was_said() {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let (mut gathered, outlet) = gather(near, frames());
+        far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        far.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 9, 0x82]).await.unwrap();
+        far.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(51)).await.unwrap();
+        gathered.write_all(b"before").await.unwrap();
+        let mut read = Vec::new();
+        assert!(gathered.read_to_end(&mut read).await.is_err());
+        assert_eq!(outlet.excess(), Some(Excess::Settings));
+        drop(gathered);
+        let (_, heard) = tokio::join!(outlet.calm(), async {
+            let mut heard = vec![0; 23];
+            far.read_exact(&mut heard).await.unwrap();
+            drop(far);
+            heard
+        });
+        assert_eq!(&heard[..6], b"before");
+        assert_eq!(heard[6..], [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0xb]);
     }
 }

@@ -1,0 +1,250 @@
+//! What an HTTP/2 client may ask of a connection: a flood ends with it, and nobody else notices.
+
+#![cfg(test)]
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use rollgate_testkit::{
+    Ask, Backend, FrameConnection, Gateway,
+    backend::Protocol,
+    client::{Connection, channel, full},
+    frames::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, HEADERS, PING, PRIORITY, RST_STREAM,
+        SETTINGS, WINDOW_UPDATE, frame, get, request,
+    },
+    wait::eventually,
+};
+
+/// A gateway whose `web` has these options and whose every request goes to `backend`.
+fn with_options(backend: &Backend, options: &str) -> Gateway {
+    Gateway::start(&format!(
+        "entryPoints:
+  web: {{address: '127.0.0.1:0', {options}}}
+  traefik: {{address: '127.0.0.1:0'}}
+log: {{level: INFO}}
+http:
+  routers: {{all: {{rule: 'PathPrefix(`/`)', service: s}}}}
+  services: {{s: {}}}
+",
+        backend.load_balancer()
+    ))
+}
+
+async fn refused(gateway: &Gateway, reason: &str) -> f64 {
+    gateway.metrics().await.sum("rollgate_refused_total", &[("reason", reason)])
+}
+
+/// Sends the bytes that `next` makes until the connection takes no more; what came back.
+async fn flood(gateway: &Gateway, mut next: impl FnMut(u32) -> Vec<u8>) -> Vec<Frame> {
+    let mut attacker = FrameConnection::open(gateway.web()).await;
+    for round in 0..20_000 {
+        if attacker.send(&next(round)).await.is_err() {
+            break;
+        }
+    }
+    attacker.rest().await
+}
+
+fn was_told_to_calm_down(frames: &[Frame]) -> bool {
+    frames.iter().any(|frame| frame.error() == Some(ENHANCE_YOUR_CALM))
+}
+
+/// A stream's number, from its round.
+fn stream(round: u32) -> u32 {
+    2 * round + 1
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_ends_the_connection_and_no_other() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "");
+    let mut other = Connection::http2(gateway.web()).await;
+    assert_eq!(other.ask(Ask::get("http://h/")).await.status, 200);
+    type Next = fn(u32) -> Vec<u8>;
+    let floods: [(&str, Next); 7] = [
+        ("http2_pings", |_| frame(PING, 0, 0, &[0; 8])),
+        ("http2_settings", |_| frame(SETTINGS, 0, 0, &[])),
+        ("http2_window_updates", |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        ("http2_unused_frames", |round| frame(PRIORITY, 0, stream(round), &[0, 0, 0, 0, 1])),
+        ("http2_empty_frames", |round| match round {
+            0 => frame(HEADERS, END_HEADERS, 1, &get("/")),
+            _ => frame(DATA, 0, 1, &[]),
+        }),
+        ("http2_resets", |round| {
+            [request(stream(round), "/"), frame(RST_STREAM, 0, stream(round), &[0, 0, 0, 8])].concat()
+        }),
+        ("http2_header_fields", |_| frame(HEADERS, END_HEADERS, 1, &[get("/"), vec![0x90; 600]].concat())),
+    ];
+    for (reason, next) in floods {
+        let frames = flood(&gateway, next).await;
+        assert!(was_told_to_calm_down(&frames), "{reason}: {frames:?}");
+        assert_eq!(refused(&gateway, reason).await, 1.0, "{reason}");
+        assert_eq!(other.ask(Ask::get("http://h/")).await.status, 200, "{reason}");
+    }
+    let log = gateway.stderr();
+    assert!(log.contains("reason=\"http2_pings\"") && log.contains("entry_point=web"), "{log}");
+}
+
+#[tokio::test]
+async fn a_header_block_without_an_end_is_cut_off() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "");
+    let frames = flood(&gateway, |round| match round {
+        0 => frame(HEADERS, 0, 1, &get("/")),
+        _ => frame(CONTINUATION, 0, 1, &[0x00, 1, b'a', 1, b'v']),
+    })
+    .await;
+    assert!(was_told_to_calm_down(&frames), "{frames:?}");
+    assert_eq!(refused(&gateway, "http2_continuations").await, 1.0);
+    assert_eq!(backend.requests(), 0);
+}
+
+#[tokio::test]
+async fn budgets_are_the_operators() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "http2: {maxPingsPerSecond: 2, maxSettingsPerSecond: 0}");
+    let mut client = FrameConnection::open(gateway.web()).await;
+    client.send(&frame(SETTINGS, 0, 0, &[]).repeat(500)).await.unwrap();
+    client.send(&request(1, "/")).await.unwrap();
+    while client.next().await.expect("the connection lives").kind != DATA {}
+    let mut client = FrameConnection::open(gateway.web()).await;
+    client.send(&frame(PING, 0, 0, &[0; 8]).repeat(3)).await.unwrap();
+    assert!(was_told_to_calm_down(&client.rest().await));
+    assert_eq!(refused(&gateway, "http2_pings").await, 1.0);
+    assert_eq!(refused(&gateway, "http2_settings").await, 0.0);
+}
+
+#[tokio::test]
+async fn requests_that_a_client_makes_the_gateway_reset_are_bounded() {
+    // The server never answers: each request is work that is thrown away.
+    let (_open, body) = channel();
+    let never = std::sync::Arc::new(std::sync::Mutex::new(Some(body)));
+    let backend = Backend::serve("s", Protocol::Http1, move |_request: Request<_>| {
+        let _kept = never.clone();
+        async { std::future::pending::<Response<_>>().await }
+    });
+    let gateway = with_options(&backend, "http2: {maxWindowUpdatesPerSecond: 0}");
+    // A window that is opened too wide is the client's error, and the stream's end (RFC 9113 section 6.9.1).
+    let frames = flood(&gateway, |round| {
+        [request(stream(round), "/"), frame(WINDOW_UPDATE, 0, stream(round), &[0x7f, 0xff, 0xff, 0xff])].concat()
+    })
+    .await;
+    assert!(was_told_to_calm_down(&frames), "{:?}", frames.last());
+    let metrics = gateway.metrics().await;
+    let sum: f64 = ["http2_calm", "http2_resets"]
+        .iter()
+        .map(|reason| metrics.sum("rollgate_refused_total", &[("reason", reason)]))
+        .sum();
+    assert_eq!(sum, 1.0, "{}", metrics.text);
+    assert!(backend.requests() <= 1100, "{}", backend.requests());
+    // Nothing of it goes on.
+    eventually("the servers' connections end", async || (backend.open() == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn requests_that_are_taken_back_late_are_bounded_too() {
+    let backend = Backend::serve("s", Protocol::Http1, |_request: Request<_>| async {
+        std::future::pending::<Response<_>>().await
+    });
+    let gateway = with_options(&backend, "http2: {maxResetsPerSecond: 20}");
+    let mut attacker = FrameConnection::open(gateway.web()).await;
+    // Well below the concurrency, each reset only when its server has it.
+    let mut sent = 0;
+    while sent < 1000 {
+        let batch: Vec<u32> = (sent..sent + 10).map(stream).collect();
+        let opened: Vec<u8> = batch.iter().flat_map(|stream| request(*stream, "/")).collect();
+        let begun = backend.requests();
+        if attacker.send(&opened).await.is_err() {
+            break;
+        }
+        let over = eventually("the server has them, or the connection has ended", async || {
+            let ended = refused(&gateway, "http2_resets").await + refused(&gateway, "h2_taken_back").await > 0.0;
+            (ended || backend.requests() >= begun + 10).then_some(ended)
+        });
+        if over.await {
+            break;
+        }
+        let resets: Vec<u8> = batch.iter().flat_map(|stream| frame(RST_STREAM, 0, *stream, &[0, 0, 0, 8])).collect();
+        if attacker.send(&resets).await.is_err() {
+            break;
+        }
+        sent += 10;
+    }
+    assert!(sent < 1000, "the connection was ended after {sent} requests");
+    assert!(was_told_to_calm_down(&attacker.rest().await));
+}
+
+#[tokio::test]
+async fn whoever_opens_no_window_is_not_waited_for() {
+    let backend = Backend::echo("s");
+    let waiting = Backend::serve("w", Protocol::Http1, |request: Request<hyper::body::Incoming>| async move {
+        // Answers when its request's body ends.
+        request.into_body().collect().await.ok();
+        Response::new(full("late"))
+    });
+    let gateway = Gateway::start(&format!(
+        "entryPoints:
+  web: {{address: '127.0.0.1:0', transport: {{respondingTimeouts: {{stallTimeout: 1s, bodyIdleTimeout: 0}}}}}}
+  traefik: {{address: '127.0.0.1:0'}}
+http:
+  routers:
+    all: {{rule: 'PathPrefix(`/`)', service: s}}
+    wait: {{rule: 'Path(`/wait`)', priority: 100, service: w}}
+  services: {{s: {}, w: {}}}
+",
+        backend.load_balancer(),
+        waiting.load_balancer()
+    ));
+    // Older than the stalled one, and waiting for its server all the time: no stall.
+    let mut patient = Connection::http2(gateway.web()).await;
+    let (sender, body) = channel();
+    let request = Request::builder().method("POST").uri("http://h/wait").body(body).unwrap();
+    let answer = tokio::spawn(async move { patient.try_send(request).await });
+    eventually("the server has the request", async || (waiting.requests() == 1).then_some(())).await;
+
+    // SETTINGS_INITIAL_WINDOW_SIZE 0.
+    let mut stalled = FrameConnection::open_with(gateway.web(), &[(4, 0)]).await;
+    stalled.send(&request_of_bytes(1, 1_000_000)).await.unwrap();
+    let frames = stalled.rest().await;
+    assert!(frames.iter().any(|frame| frame.kind == HEADERS) && frames.iter().all(|frame| frame.kind != DATA));
+    assert_eq!(refused(&gateway, "stalled").await, 1.0);
+    eventually("its server's connection ends", async || (backend.open() == 0).then_some(())).await;
+
+    drop(sender);
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    assert_eq!(refused(&gateway, "stalled").await, 1.0);
+}
+
+/// A GET that an echo server answers with so many bytes.
+fn request_of_bytes(stream: u32, bytes: u64) -> Vec<u8> {
+    let value = bytes.to_string();
+    let mut block = get("/");
+    block.extend([0x00, 10]);
+    block.extend(b"echo-bytes");
+    block.push(u8::try_from(value.len()).unwrap());
+    block.extend(value.bytes());
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_is_waited_for() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "transport: {respondingTimeouts: {stallTimeout: 1s}}");
+    let mut client = FrameConnection::open_with(gateway.web(), &[(4, 1)]).await;
+    client.send(&request_of_bytes(1, 8)).await.unwrap();
+    let began = std::time::Instant::now();
+    let mut got = 0;
+    while got < 8 {
+        let frame_ = client.next().await.expect("the connection lives");
+        if frame_.kind == DATA {
+            got += frame_.payload.len();
+            // A byte each time, less than a second apart, for longer than a second.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            client.send(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).await.unwrap();
+        }
+    }
+    assert!(began.elapsed() > Duration::from_secs(2));
+    assert_eq!(refused(&gateway, "stalled").await, 0.0);
+}
