@@ -59,7 +59,7 @@ fn stream(round: u32) -> u32 {
 #[tokio::test]
 async fn a_flood_of_frames_ends_the_connection_and_no_other() {
     let backend = Backend::echo("s");
-    let gateway = with_options(&backend, "");
+    let gateway = with_options(&backend, "http2: {maxResetsPerSecond: 20}");
     let mut other = Connection::http2(gateway.web()).await;
     assert_eq!(other.ask(Ask::get("http://h/")).await.status, 200);
     type Next = fn(u32) -> Vec<u8>;
@@ -247,4 +247,48 @@ async fn a_client_that_reads_slowly_is_waited_for() {
     }
     assert!(began.elapsed() > Duration::from_secs(2));
     assert_eq!(refused(&gateway, "stalled").await, 0.0);
+}
+
+/// One value in the connection's table, and then a byte for each field that has it (CVE-2026-49975).
+#[tokio::test]
+async fn references_of_one_byte_do_not_fill_the_memory() {
+    const CONNECTIONS: u32 = 20;
+    const STREAMS: u32 = 100;
+    let backend = Backend::serve("s", Protocol::Http1, |_request: Request<_>| async {
+        std::future::pending::<Response<_>>().await
+    });
+    let gateway = with_options(&backend, "");
+    assert_eq!(refused(&gateway, "http2_header_fields").await, 0.0);
+    let before = gateway.memory();
+    let value = vec![b'v'; 3900];
+    // As many references as a request may have fields, and just less than would end the connection.
+    let mut attackers = Vec::new();
+    for references in [110, 500] {
+        for _ in 0..CONNECTIONS {
+            let mut attacker = FrameConnection::open_with(gateway.web(), &[(4, 0)]).await;
+            let mut first = get("/");
+            first.extend([0x40, 1, b'a', 0x7f, 0xbd, 0x1d]);
+            first.extend(&value);
+            attacker.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &first)).await.unwrap();
+            // Index 62 is the table's newest entry.
+            let bomb = [get("/"), vec![0xbe; references]].concat();
+            let bombs: Vec<u8> =
+                (1..STREAMS).flat_map(|round| frame(HEADERS, END_HEADERS | END_STREAM, stream(round), &bomb)).collect();
+            attacker.send(&bombs).await.unwrap();
+            // An answer to the last frame says that all before it were read.
+            attacker.send(&frame(PING, 0, 0, &[0; 8])).await.unwrap();
+            while let Some(frame) = attacker.next().await {
+                if frame.kind == PING {
+                    break;
+                }
+            }
+            attackers.push(attacker);
+        }
+        let grown = gateway.peak_memory().saturating_sub(before) / 1024;
+        println!("{references} references: {grown} MiB more at most, {} KiB held now", gateway.memory());
+    }
+    let grown = gateway.peak_memory().saturating_sub(before) / 1024;
+    // 4,000 requests, each worth 400 KiB or 1.9 MiB where its fields are copied.
+    assert!(grown < 400, "{grown} MiB");
+    assert_eq!(Ask::get("http://h/").send(gateway.address("traefik")).await.status, 404);
 }

@@ -45,6 +45,8 @@ pub(crate) struct Body {
 #[derive(Debug)]
 enum Kind {
     Whole(Bytes),
+    #[cfg(test)]
+    Panicking(Option<Bytes>),
     Upstream(Incoming),
 }
 
@@ -136,6 +138,12 @@ impl Body {
         Self::new(Kind::Whole(bytes), exchange, None)
     }
 
+    /// One that panics after its first frame.
+    #[cfg(test)]
+    pub(crate) fn panicking(first: &'static [u8], exchange: Box<Exchange>) -> Self {
+        Self::new(Kind::Panicking(Some(Bytes::from_static(first))), Some(exchange), None)
+    }
+
     /// A server's body, to go out within `limit` of the exchange's start (zero: no limit).
     pub(crate) fn upstream(incoming: Incoming, exchange: Box<Exchange>, limit: Duration) -> Self {
         let deadline = Deadline::new(exchange.started, limit).map(Box::new);
@@ -173,6 +181,8 @@ impl HttpBody for Body {
         let frame = match &mut self.kind {
             Kind::Whole(bytes) if bytes.is_empty() => None,
             Kind::Whole(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            #[cfg(test)]
+            Kind::Panicking(first) => Some(Ok(Frame::data(first.take().expect("it panics on purpose")))),
             Kind::Upstream(incoming) => {
                 let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
                 if let Some(Ok(frame)) = &mut frame {
@@ -207,6 +217,8 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_empty(),
+            #[cfg(test)]
+            Kind::Panicking(_) => false,
             Kind::Upstream(incoming) => incoming.is_end_stream(),
         }
     }
@@ -214,6 +226,8 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            #[cfg(test)]
+            Kind::Panicking(_) => SizeHint::default(),
             Kind::Upstream(incoming) => incoming.size_hint(),
         }
     }
@@ -278,20 +292,28 @@ impl Arrival {
 
     /// Ready when the time is up.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let waiting = *self.waiting.get_or_insert_with(|| tokio::time::Instant::now().into_std());
-        let idle = (!self.idle.is_zero()).then(|| waiting + self.idle);
-        let Some(next) = self.whole.into_iter().chain(idle).min() else { return Poll::Pending };
-        let next_at = tokio::time::Instant::from(next);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next_at)));
+        let waiting = *self.waiting.get_or_insert_with(Instant::now);
+        let Some((next, late)) = self.due(waiting) else { return Poll::Pending };
+        let next = tokio::time::Instant::from(next);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
         // It may be for a piece that has come since: what comes next is never earlier than what it is set to.
         loop {
             ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= next_at {
-                break;
+            if sleep.deadline() >= next {
+                return Poll::Ready(late);
             }
-            sleep.as_mut().reset(next_at);
+            sleep.as_mut().reset(next);
         }
-        Poll::Ready(if self.whole == Some(next) { BodyError::ReadTimeout } else { BodyError::Idle })
+    }
+
+    /// When it is too late for what is waited for since then, and why.
+    fn due(&self, waiting: Instant) -> Option<(Instant, BodyError)> {
+        let idle = (!self.idle.is_zero()).then(|| waiting + self.idle);
+        match (self.whole, idle) {
+            (Some(whole), Some(idle)) if idle < whole => Some((idle, BodyError::Idle)),
+            (Some(whole), _) => Some((whole, BodyError::ReadTimeout)),
+            (None, idle) => Some((idle?, BodyError::Idle)),
+        }
     }
 }
 
@@ -323,3 +345,26 @@ fn data_length(frame: &Frame<Bytes>) -> u64 {
 }
 
 use std::future::Future as _;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_piece_has_its_time_and_all_of_them_have_theirs() {
+        let started = Instant::now();
+        let after = |seconds| started + Duration::from_secs(seconds);
+        for (whole, idle, waiting, due) in [
+            (100, 30, 0, Some((30, "the request stopped arriving"))),
+            (100, 30, 20, Some((50, "the request stopped arriving"))),
+            (100, 30, 80, Some((100, "the request took too long to arrive"))),
+            (100, 0, 80, Some((100, "the request took too long to arrive"))),
+            (0, 30, 80, Some((110, "the request stopped arriving"))),
+            (0, 0, 80, None),
+        ] {
+            let arrival = Arrival::new(started, Duration::from_secs(whole), Duration::from_secs(idle));
+            let told = arrival.due(after(waiting)).map(|(at, late)| (at, late.to_string()));
+            assert_eq!(told, due.map(|(at, late)| (after(at), late.to_owned())), "{whole} {idle} {waiting}");
+        }
+    }
+}

@@ -54,8 +54,11 @@ pub(crate) struct Connection {
     /// An HTTP/1 connection has one exchange at a time, so its counter of body bytes can be used again.
     bytes: RefCell<Rc<Cell<u64>>>,
     /// Given back when the last request, or the tunnel, lets go of it.
-    _places: (Option<Place>, Option<Box<ClientPlace>>),
+    _places: Places,
 }
+
+/// Among all connections, and among its client's.
+type Places = (Option<Place>, Option<Box<ClientPlace>>);
 
 /// What a handshake agreed on.
 #[derive(Debug, Clone)]
@@ -118,26 +121,7 @@ pub(crate) async fn serve(held: Held, entry: Arc<EntryPoint>, socket: Socket, pe
     let phase = Arc::new(Phase::default());
     phase.enter(State::Idle);
     let stream = Stream::new(kind, phase.clone(), http2);
-    let peer = Peer::new(client, tls.is_some(), &entry.settings.forwarded_headers.trust);
-    let connection = Rc::new(Connection {
-        worker: worker.clone(),
-        entry,
-        client,
-        peer,
-        tls,
-        http2,
-        phase,
-        opened: clock::coarse(),
-        requests: Cell::new(0),
-        in_flight: Cell::new(0),
-        waiting: Cell::new(0),
-        moved: Cell::new(clock::coarse()),
-        taken_back: Cell::default(),
-        ending: Cell::new(Ending::Open),
-        waker: RefCell::new(None),
-        bytes: RefCell::default(),
-        _places: (place, of_client),
-    });
+    let connection = Connection::new(worker, entry, (client, tls, http2), phase, (place, of_client));
     let _registered = Registered::new(&connection);
     if http2 {
         // Whatever ends it, but its own time: GOAWAY is to be read.
@@ -168,13 +152,13 @@ fn admit(
 }
 
 /// A connection that its worker's tick looks at; also a panic ends that.
-struct Registered {
+pub(crate) struct Registered {
     worker: Rc<Worker>,
     at: usize,
 }
 
 impl Registered {
-    fn new(connection: &Rc<Connection>) -> Self {
+    pub(crate) fn new(connection: &Rc<Connection>) -> Self {
         Self { worker: connection.worker.clone(), at: connection.worker.register(connection) }
     }
 }
@@ -202,6 +186,35 @@ impl Drop for Open<'_> {
 }
 
 impl Connection {
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        entry: Arc<EntryPoint>,
+        (client, tls, http2): (SocketAddr, Option<TlsSession>, bool),
+        phase: Arc<Phase>,
+        places: Places,
+    ) -> Rc<Self> {
+        let peer = Peer::new(client, tls.is_some(), &entry.settings.forwarded_headers.trust);
+        Rc::new(Self {
+            worker: worker.clone(),
+            entry,
+            client,
+            peer,
+            tls,
+            http2,
+            phase,
+            opened: clock::coarse(),
+            requests: Cell::new(0),
+            in_flight: Cell::new(0),
+            waiting: Cell::new(0),
+            moved: Cell::new(clock::coarse()),
+            taken_back: Cell::default(),
+            ending: Cell::new(Ending::Open),
+            waker: RefCell::new(None),
+            bytes: RefCell::default(),
+            _places: places,
+        })
+    }
+
     pub(crate) fn request_began(&self) {
         self.requests.set(self.requests.get() + 1);
         self.in_flight.set(self.in_flight.get() + 1);

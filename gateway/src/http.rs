@@ -222,3 +222,6 @@ const MIN_READ_BUFFER: usize = 8192;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// And on all of a connection's streams.
 const CONNECTION_WINDOW: u32 = 1 << 20;
+
+#[cfg(test)]
+mod tests;

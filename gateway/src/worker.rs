@@ -209,6 +209,11 @@ impl Worker {
         self.connections.borrow_mut().insert(connection.clone())
     }
 
+    #[cfg(test)]
+    pub(crate) fn open_connections(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
     pub(crate) fn unregister(&self, place: usize) {
         self.connections.borrow_mut().remove(place);
     }

@@ -1,0 +1,125 @@
+//! A panic costs one request.
+
+use std::{sync::Arc, time::Instant};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2 as client2;
+use rollgate_config::static_config::Static;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::LocalRuntime,
+};
+
+use super::*;
+use crate::{
+    compile::Compiler,
+    connection::{
+        Registered,
+        phase::{Phase, State},
+    },
+    entry_point,
+    exchange::Exchange,
+    listener::admission::Admission,
+    metrics::Metrics,
+    shared::{Bounds, Shared},
+    stream::{Kind, Raw, socket::Socket},
+    worker::Worker,
+};
+
+/// A worker without listeners, and its only entry point.
+fn worker() -> (Rc<Worker>, Arc<EntryPoint>, Arc<Metrics>) {
+    let statics = Static::default();
+    let metrics = Arc::new(Metrics::new(None).unwrap());
+    let entry_points = entry_point::unbound(&statics, &metrics);
+    let entry = entry_points[0].clone();
+    let mut compiler = Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).unwrap();
+    let snapshot = compiler.compile(&Default::default()).unwrap().snapshot;
+    let bounds = Bounds { admission: Admission::new(&statics.limits, 1024), pressure: Arc::default() };
+    let shared = Shared::new(snapshot, metrics.clone(), false, compiler.targets.clone(), None, bounds, 503);
+    (Worker::new(Arc::new(shared)), entry, metrics)
+}
+
+async fn handle(connection: Rc<Connection>, request: Request<Incoming>) -> Response<Body> {
+    let exchange = Exchange::begin(&connection, request.method().clone(), Instant::now());
+    tokio::task::yield_now().await;
+    match request.uri().path() {
+        "/panic" => panic!("on purpose"),
+        "/body" => Response::new(Body::panicking(b"begun", exchange)),
+        _ => Response::new(Body::whole(Bytes::from_static(b"fine"), Some(exchange))),
+    }
+}
+
+/// The client's end of a connection that is served.
+async fn connect(worker: &Rc<Worker>, entry: &Arc<EntryPoint>, is_http2: bool) -> TcpStream {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (tcp, peer) = listener.accept().await.unwrap();
+    let phase = Arc::new(Phase::default());
+    phase.enter(State::Idle);
+    let raw = Raw { socket: Socket::Tcp(tcp), prefix: Bytes::new() };
+    let stream = Stream::new(Kind::Plain(raw), phase.clone(), is_http2);
+    let connection = Connection::new(worker, entry.clone(), (peer, None, is_http2), phase, (None, None));
+    tokio::task::spawn_local(async move {
+        let _registered = Registered::new(&connection);
+        if is_http2 {
+            http2(stream, connection, handle).await;
+        } else {
+            http1(stream, connection, handle).await;
+        }
+    });
+    client
+}
+
+fn panics(metrics: &Metrics) -> String {
+    let text = String::from_utf8(metrics.encode(0)).unwrap();
+    text.lines().find(|line| line.starts_with("rollgate_panics_total")).unwrap().to_owned()
+}
+
+async fn exchange(client: &mut TcpStream, path: &str, end: &[u8]) -> String {
+    client.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(end) && client.read_buf(&mut answer).await.unwrap() > 0 {}
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn a_panic_costs_one_request_over_http1() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, metrics) = worker();
+        let mut other = connect(&worker, &entry, false).await;
+        let mut client = connect(&worker, &entry, false).await;
+        let answer = exchange(&mut client, "/panic", b"Internal Server Error").await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        let answer = exchange(&mut client, "/", b"fine").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "the connection lives: {answer}");
+        assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 1", 2));
+        // The head is out: that the body is not whole can only be seen by the end of the connection.
+        let answer = exchange(&mut client, "/body", b"\r\n0\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+        assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 2", 1));
+        assert!(exchange(&mut other, "/", b"fine").await.starts_with("HTTP/1.1 200 "));
+    });
+}
+
+#[test]
+fn a_panic_costs_one_request_over_http2() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, metrics) = worker();
+        let client = connect(&worker, &entry, true).await;
+        let (mut sender, connection) = client2::handshake(LocalExecutor, TokioIo::new(client)).await.unwrap();
+        tokio::task::spawn_local(async move { drop(connection.await) });
+        let mut get = async |path: &str| {
+            let request = Request::get(format!("http://h{path}")).body(Empty::<Bytes>::new()).unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            (response.status().as_u16(), response.into_body().collect().await.map(|body| body.to_bytes()))
+        };
+        let (status, body) = get("/panic").await;
+        assert_eq!((status, body.unwrap()), (500, Bytes::from_static(b"Internal Server Error")));
+        let (status, body) = get("/body").await;
+        assert!(status == 200 && body.is_err(), "the stream ends, and not as if it were whole: {body:?}");
+        let (status, body) = get("/").await;
+        assert_eq!((status, body.unwrap()), (200, Bytes::from_static(b"fine")));
+        assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 2", 1));
+    });
+}
