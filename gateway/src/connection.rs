@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     waiting: Cell<u32>,
     moved: Cell<u32>,
     taken_back: Cell<TakenBack>,
+    /// Bytes of the heads of all requests that are under way.
+    heads: Cell<u32>,
     ending: Cell<Ending>,
     waker: RefCell<Option<Waker>>,
     /// An HTTP/1 connection has one exchange at a time, so its counter of body bytes can be used again.
@@ -208,6 +210,7 @@ impl Connection {
             waiting: Cell::new(0),
             moved: Cell::new(clock::coarse()),
             taken_back: Cell::default(),
+            heads: Cell::new(0),
             ending: Cell::new(Ending::Open),
             waker: RefCell::new(None),
             bytes: RefCell::default(),
@@ -255,6 +258,17 @@ impl Connection {
             self.refused(limits::TAKEN_BACK);
             self.end(Ending::Calm);
         }
+    }
+
+    /// Adds a head; the sum.
+    pub(crate) fn hold_head(&self, bytes: u32) -> u32 {
+        let all = self.heads.get().saturating_add(bytes);
+        self.heads.set(all);
+        all
+    }
+
+    pub(crate) fn release_head(&self, bytes: u32) {
+        self.heads.set(self.heads.get().saturating_sub(bytes));
     }
 
     /// An answer has something for its client.

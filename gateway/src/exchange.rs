@@ -27,6 +27,8 @@ pub(crate) struct Exchange {
     pub(crate) service: Option<ServiceId>,
     pub(crate) versions: SmallVec<[VersionId; 2]>,
     pub(crate) count: bool,
+    /// Bytes of the request's head that count against its connection; 0 over HTTP/1.
+    head: u32,
     /// 0 until there is an answer.
     pub(crate) status: u16,
     pub(crate) request_bytes: Rc<Cell<u64>>,
@@ -60,6 +62,7 @@ impl Exchange {
             service: None,
             versions: SmallVec::new(),
             count: connection.entry.settings.metrics,
+            head: 0,
             status: 0,
             request_bytes: connection.byte_counter(),
             response_bytes: 0,
@@ -71,6 +74,12 @@ impl Exchange {
             record: None,
             header_labels: None,
         })
+    }
+
+    /// Holds so many bytes of a head until the end; what all requests of its connection hold.
+    pub(crate) fn hold_head(&mut self, bytes: u32) -> u32 {
+        self.head = bytes;
+        self.connection.hold_head(bytes)
     }
 
     /// A frame went to the client.
@@ -152,6 +161,7 @@ impl Drop for Exchange {
             }
         }
         self.finish();
+        self.connection.release_head(self.head);
         self.connection.request_ended();
     }
 }

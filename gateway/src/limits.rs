@@ -8,11 +8,13 @@ use rollgate_config::static_config::EntryPointHttp;
 use crate::{
     connection::Connection,
     error::{Error, Refusal},
+    exchange::Exchange,
 };
 
 /// Refuses a request line that is too long (RFC 9110 section 15.5.15), and a body that says itself that it is (section
 /// 15.5.14), before anything of the request is looked at or passed on.
-pub(crate) fn head(connection: &Connection, parts: &request::Parts, body: &Incoming) -> Result<(), Error> {
+pub(crate) fn head(exchange: &mut Exchange, parts: &request::Parts, body: &Incoming) -> Result<(), Error> {
+    let connection = exchange.connection.clone();
     let http = &connection.entry.settings.http;
     if request_line(parts) > http.max_request_line_bytes {
         return Err(Error::Refused(Refusal {
@@ -25,7 +27,23 @@ pub(crate) fn head(connection: &Connection, parts: &request::Parts, body: &Incom
         connection.refused(BODY_BYTES);
         return Err(Error::LongBody);
     }
-    Ok(())
+    if connection.http2 { heads(exchange, parts) } else { Ok(()) }
+}
+
+/// HTTP/2's table makes a large head of a few bytes, for each of a connection's streams: all of them together may hold
+/// what two requests may.
+fn heads(exchange: &mut Exchange, parts: &request::Parts) -> Result<(), Error> {
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
+    let bytes = u32::try_from(fields.sum::<usize>()).unwrap_or(u32::MAX);
+    let all = exchange.hold_head(bytes);
+    if all as usize <= exchange.connection.entry.settings.http.max_header_bytes.saturating_mul(2) {
+        return Ok(());
+    }
+    Err(Error::Refused(Refusal {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        reason: "http2_heads",
+        says: "the heads of all requests of this connection are too large\n".into(),
+    }))
 }
 
 /// Refuses what would need memory that is not there. What the gateway answers itself is answered before.
@@ -55,6 +73,8 @@ fn request_line(parts: &request::Parts) -> usize {
     parts.method.as_str().len() + 1 + before + origin + VERSION
 }
 
+/// What a field counts beside its bytes (RFC 9113 section 6.5.2).
+const FIELD: usize = 32;
 /// Seconds, for a client that was refused for want of memory.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 

@@ -62,7 +62,7 @@ async fn answer<'s>(
 ) -> Result<Answered, Error> {
     let connection = exchange.connection.clone();
     let wanted = upgrade::wanted(&mut parts);
-    limits::head(&connection, &parts, &incoming)?;
+    limits::head(exchange, &parts, &incoming)?;
     sanitize::request(&connection, &mut parts, wanted.as_ref())?;
     if let Some(internal) = internal::direct(&connection, &parts) {
         exchange.count = connection.entry.counts_own;

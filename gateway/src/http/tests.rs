@@ -94,9 +94,9 @@ fn a_panic_costs_one_request_over_http1() {
         let answer = exchange(&mut client, "/", b"fine").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "the connection lives: {answer}");
         assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 1", 2));
-        // The head is out: that the body is not whole can only be seen by the end of the connection.
+        // The head may be out: that the body is not whole can only be seen by the end of the connection.
         let answer = exchange(&mut client, "/body", b"\r\n0\r\n\r\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+        assert!(!answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
         assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 2", 1));
         assert!(exchange(&mut other, "/", b"fine").await.starts_with("HTTP/1.1 200 "));
     });
