@@ -80,6 +80,7 @@ fn differing(started: &Static, new: &Static) -> Vec<&'static str> {
         ("providers", provider(started) != provider(new)),
         ("ping", started.ping != new.ping),
         ("metrics", started.prometheus != new.prometheus || started.metrics_add_internals != new.metrics_add_internals),
+        ("limits", started.limits != new.limits),
         ("log", started.log != new.log),
         ("accessLog", started.access_log != new.access_log),
         ("resolver", started.resolver != new.resolver),
