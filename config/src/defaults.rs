@@ -11,8 +11,8 @@ use crate::{
     problem::{Located, Place},
     scalar::Trust,
     static_config::{
-        AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders,
-        Http2, INTERNAL, Limits, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
+        AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders, Http2,
+        INTERNAL, Limits, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
     },
 };
 

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub(crate) const DYNAMIC_ROOTS: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
 /// The root keys of the static configuration.
-pub(crate) const STATIC_ROOTS: [&str; 18] = [
+pub(crate) const STATIC_ROOTS: [&str; 19] = [
     "global",
     "entryPoints",
     "providers",

@@ -99,7 +99,7 @@ pub(super) const LOOKUPS_FAILING: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 22] = [
+pub(super) const SINGLES: [&Single; 24] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
