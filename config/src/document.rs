@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     problem::{Place, Problem},
-    tree::{Flat, Kind, Node, parse_json, parse_toml, parse_yaml},
+    tree::{Flat, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart},
 };
 
 /// How large a file may be.
@@ -73,7 +73,18 @@ impl Document {
     /// # Errors
     /// All that keeps the text from being a tree: its syntax, its size, no content at all, Go templates.
     pub fn parse(source: &str, text: &str, format: Format) -> Result<Self, Vec<Problem>> {
-        let source: Arc<str> = source.into();
+        Self::parse_after(None, source, text, format)
+    }
+
+    /// As [`Self::parse`], and with the same result: routers, services and middlewares that are written as they were in
+    /// `before` are shared with it, and neither parsed nor read again. `before` is what the source held earlier.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_after(before: Option<&Self>, source: &str, text: &str, format: Format) -> Result<Self, Vec<Problem>> {
+        let before = before.filter(|before| *before.source == *source);
+        let source: Arc<str> = before.map_or_else(|| source.into(), |before| before.source.clone());
+        let before = before.map(|before| &before.root);
         let start = Place { source: source.clone(), line: 1, column: 1 };
         let refuse = |at: &Place, what: &str, allowed: &str| Err(vec![Problem::new(at, "", what, allowed)]);
         if text.len() > MAX_BYTES {
@@ -84,15 +95,21 @@ impl Document {
             let at = Place { source, line, column };
             return refuse(&at, "holds a Go template ({{), which is not supported yet", "");
         }
-        let root = match format {
-            Format::Yaml => parse_yaml(&source, text),
+        let mut root = match format {
+            Format::Yaml => match parse_yaml_in_pieces(&source, text, before) {
+                Some(root) => Ok(root),
+                None => parse_yaml(&source, text),
+            },
             Format::Toml => parse_toml(&source, text),
             Format::Json => parse_json(&source, text),
         }?;
         match &root.kind {
             Kind::Null => refuse(&start, "is empty", "{} where nothing is meant to be configured"),
             Kind::Mapping(entries) if entries.is_empty() && format == Format::Toml => refuse(&start, "is empty", ""),
-            Kind::Mapping(_) => Ok(Self { source, root }),
+            Kind::Mapping(_) => {
+                take_apart(&mut root, before);
+                Ok(Self { source, root })
+            }
             _ => refuse(&root.at, &format!("holds {} at its root", root.noun()), "a section"),
         }
     }

@@ -14,14 +14,14 @@ pub(crate) use self::{
         boolean, choice, duration, header_name, header_value, integer, is_token, located, located_text, network,
         parse_network, path, pattern, present_text, quoted, regex_error, signed_duration, text, weight,
     },
-    sink::Sink,
+    sink::{Basis, Notes, Sink},
     value::Value,
 };
 
 use crate::{
     document::is_one_of,
     problem::Place,
-    tree::{Entry, Key, Kind, Node},
+    tree::{Entry, Key, Kind, Node, Placed},
 };
 
 /// A section being read.
@@ -80,6 +80,14 @@ impl<'f> Fields<'f> {
     /// The key's section of names.
     pub fn named<T>(&mut self, key: &'static str, read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>) -> Vec<T> {
         self.read(key, |value, out| Some(value.named(out, read))).unwrap_or_default()
+    }
+
+    /// Hands out the pieces of the key's section of names.
+    pub fn pieces(&mut self, key: &'static str, take: impl FnMut(&Placed, Path<'_>, &mut Sink)) {
+        self.read(key, |value, out| {
+            value.pieces(out, take);
+            Some(())
+        });
     }
 
     /// Reads the section below a key; whether it is there.

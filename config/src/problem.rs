@@ -18,6 +18,11 @@ impl Place {
     pub fn whole(source: &str) -> Self {
         Self { source: source.into(), line: 0, column: 0 }
     }
+
+    /// So many lines further down.
+    pub(crate) fn moved(&self, lines: u32) -> Self {
+        Self { line: self.line.saturating_add(lines), ..self.clone() }
+    }
 }
 
 /// A value and where it was written. Two are equal if their values are: a line that moves changes nothing.

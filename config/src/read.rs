@@ -3,6 +3,7 @@
 mod access_log;
 mod entry_point;
 mod headers;
+mod item;
 mod merge;
 mod middleware;
 mod observability;
@@ -13,7 +14,7 @@ mod statics;
 mod tls;
 mod transport;
 
-pub(crate) use self::merge::Merged;
+pub(crate) use self::merge::{Merged, Names};
 
 use std::borrow::Borrow;
 
@@ -60,13 +61,14 @@ pub fn read_dynamic(
     allow: &Allow,
 ) -> Read<Configuration> {
     let mut out = Sink::new(allow, provider);
-    let mut merged = Merged::default();
+    let mut merging = merge::Merging::default();
     for document in documents {
         roots(document.borrow(), &mut out, |fields| {
             fields.inert(&STATIC_ROOTS);
-            merged.read(fields);
+            merging.read(fields);
         });
     }
+    let merged = merging.finish();
     out.add(validate::references(&merged, provider, statics));
     out.finish(Some(merged.value))
 }

@@ -5,11 +5,20 @@
 
 mod flat;
 mod json;
+mod piece;
 mod positions;
+mod split;
 mod toml;
 mod yaml;
 
-pub(crate) use self::{flat::Flat, json::parse as parse_json, toml::parse as parse_toml, yaml::parse as parse_yaml};
+pub(crate) use self::{
+    flat::Flat,
+    json::parse as parse_json,
+    piece::{Placed, take_apart},
+    split::parse as parse_yaml_in_pieces,
+    toml::parse as parse_toml,
+    yaml::parse as parse_yaml,
+};
 
 use crate::problem::Place;
 
@@ -17,22 +26,24 @@ use crate::problem::Place;
 pub(crate) const MAX_DEPTH: usize = 64;
 
 /// A value and where it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub kind: Kind,
     pub at: Place,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Null,
     Scalar(Scalar),
     Sequence(Vec<Node>),
     /// In the order written.
     Mapping(Vec<Entry>),
+    /// A mapping whose entries may be shared with other documents.
+    Pieces(Vec<Placed>),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scalar {
     pub text: String,
     /// A flag without a value: true as a boolean, an empty section, nothing else.
@@ -42,7 +53,7 @@ pub(crate) struct Scalar {
 /// A key and what it stands for.
 pub(crate) type Entry = (Key, Node);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Key {
     pub name: String,
     pub at: Place,
@@ -63,7 +74,7 @@ impl Node {
             Kind::Null => "nothing",
             Kind::Scalar(_) => "a single value",
             Kind::Sequence(_) => "a list",
-            Kind::Mapping(_) => "a section",
+            Kind::Mapping(_) | Kind::Pieces(_) => "a section",
         }
     }
 }

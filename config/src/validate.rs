@@ -2,7 +2,7 @@
 
 mod cycles;
 
-use std::collections::HashMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use crate::{
     dynamic::{
@@ -12,8 +12,8 @@ use crate::{
         service::{Service, ServiceKind},
     },
     fields::{did_you_mean, quoted},
-    problem::{Located, Place, Problem},
-    read::Merged,
+    problem::{Located, Problem},
+    read::{Merged, Names},
     static_config::Static,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
     let Merged { value: configuration, declared } = merged;
     let mut check = Check { provider, problems: Vec::new(), hints: MAX_HINTS };
     for (name, router) in &configuration.routers {
-        let path = Section { kind: "http.routers", name: check.shown(name) };
+        let path = Section::of("http.routers", check.shown(name), router.lines_before());
         for entry_point in
             statics.iter().flat_map(|statics| router.entry_points.iter().map(move |name| (statics, name)))
         {
@@ -39,13 +39,13 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
         check.tls_options(router.tls.as_ref(), &declared.options, path);
     }
     for (name, service) in &configuration.services {
-        let path = Section { kind: "http.services", name: check.shown(name) };
+        let path = Section::of("http.services", check.shown(name), service.lines_before());
         check.all(&service.middlewares, &declared.middlewares, "middleware", path, "middlewares");
         check.children(service, merged, path);
     }
     for (name, middleware) in &configuration.middlewares {
         if let MiddlewareKind::Chain(middlewares) = &middleware.kind {
-            let path = Section { kind: "http.middlewares", name: check.shown(name) };
+            let path = Section::of("http.middlewares", check.shown(name), middleware.lines_before());
             check.all(middlewares, &declared.middlewares, "middleware", path, "chain.middlewares");
         }
     }
@@ -56,17 +56,12 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
 
 /// What is wrong with the references of entry points into the dynamic configuration: their middlewares and TLS options.
 pub fn validate_entry_points(statics: &Static, configuration: &Configuration) -> Vec<Problem> {
-    let places = |names: Vec<(&String, &Place)>| -> HashMap<String, Place> {
-        names.into_iter().map(|(name, at)| (name.clone(), at.clone())).collect()
-    };
-    let middlewares =
-        places(configuration.middlewares.iter().map(|(name, middleware)| (name, &middleware.at)).collect());
-    let options = places(configuration.tls.options.iter().map(|(name, options)| (name, &options.at)).collect());
+    let Configuration { middlewares, tls, .. } = configuration;
     let mut check = Check { provider: "file", problems: Vec::new(), hints: MAX_HINTS };
     for (name, entry_point) in &statics.entry_points {
-        let path = Section { kind: "entryPoints", name };
-        check.all(&entry_point.http.middlewares, &middlewares, "middleware", path, "http.middlewares");
-        check.tls_options(entry_point.http.tls.as_ref(), &options, path);
+        let path = Section::of("entryPoints", name, 0);
+        check.all(&entry_point.http.middlewares, middlewares, "middleware", path, "http.middlewares");
+        check.tls_options(entry_point.http.tls.as_ref(), &tls.options, path);
     }
     check.problems
 }
@@ -76,6 +71,41 @@ pub fn validate_entry_points(statics: &Static, configuration: &Configuration) ->
 struct Section<'n> {
     kind: &'static str,
     name: &'n str,
+    /// What the lines of its places are short of.
+    lines_before: u32,
+}
+
+impl<'n> Section<'n> {
+    fn of(kind: &'static str, name: &'n str, lines_before: u32) -> Self {
+        Self { kind, name, lines_before }
+    }
+}
+
+/// The names that there are.
+trait Known {
+    fn has(&self, name: &str) -> bool;
+
+    fn all(&self) -> impl Iterator<Item = &str>;
+}
+
+impl Known for Names {
+    fn has(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(Borrow::borrow)
+    }
+}
+
+impl<K: Borrow<str> + Ord, V> Known for BTreeMap<K, V> {
+    fn has(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(Borrow::borrow)
+    }
 }
 
 struct Check<'p> {
@@ -90,35 +120,21 @@ impl Check<'_> {
         shown(name, self.provider)
     }
 
-    fn all(
-        &mut self,
-        names: &[Located<String>],
-        known: &HashMap<String, Place>,
-        noun: &str,
-        path: Section<'_>,
-        key: &str,
-    ) {
+    fn all(&mut self, names: &[Located<String>], known: &impl Known, noun: &str, path: Section<'_>, key: &str) {
         for name in names {
             self.one(name, known, noun, path, key);
         }
     }
 
-    fn one(
-        &mut self,
-        name: &Located<String>,
-        known: &HashMap<String, Place>,
-        noun: &str,
-        path: Section<'_>,
-        key: &str,
-    ) {
-        if !known.contains_key(&name.value) {
-            self.unknown(name, known.keys().map(String::as_str), noun, path, key);
+    fn one(&mut self, name: &Located<String>, known: &impl Known, noun: &str, path: Section<'_>, key: &str) {
+        if !known.has(&name.value) {
+            self.unknown(name, known.all(), noun, path, key);
         }
     }
 
-    fn service(&mut self, name: &Located<String>, known: &HashMap<String, Place>, path: Section<'_>, key: &str) {
-        if !INTERNAL_SERVICES.contains(&&*name.value) && !known.contains_key(&name.value) {
-            let names = known.keys().map(String::as_str).chain(INTERNAL_SERVICES);
+    fn service(&mut self, name: &Located<String>, known: &impl Known, path: Section<'_>, key: &str) {
+        if !known.has(&name.value) && !INTERNAL_SERVICES.contains(&&*name.value) {
+            let names = known.all().chain(INTERNAL_SERVICES);
             self.unknown(name, names, "service", path, key);
         }
     }
@@ -139,7 +155,7 @@ impl Check<'_> {
             ServiceKind::Weighted(weighted) => {
                 for (index, child) in weighted.services.iter().enumerate() {
                     let known = &merged.declared.services;
-                    if !known.contains_key(&child.name.value) && !INTERNAL_SERVICES.contains(&&*child.name.value) {
+                    if !known.has(&child.name.value) && !INTERNAL_SERVICES.contains(&&*child.name.value) {
                         self.service(&child.name, known, path, &format!("weighted.services[{index}].name"));
                     }
                 }
@@ -147,7 +163,7 @@ impl Check<'_> {
         }
     }
 
-    fn tls_options(&mut self, tls: Option<&RouterTls>, known: &HashMap<String, Place>, path: Section<'_>) {
+    fn tls_options(&mut self, tls: Option<&RouterTls>, known: &impl Known, path: Section<'_>) {
         if let Some(options) = tls.and_then(|tls| tls.options.as_ref()).filter(|options| options.value != "default") {
             let key = if path.kind == "entryPoints" { "http.tls.options" } else { "tls.options" };
             self.one(options, known, "TLS options", path, key);
@@ -155,8 +171,8 @@ impl Check<'_> {
     }
 
     fn entry_point(&mut self, statics: &Static, name: &Located<String>, path: Section<'_>) {
-        if !statics.entry_points.contains_key(&name.value) {
-            self.unknown(name, statics.entry_points.keys().map(String::as_str), "entry point", path, "entryPoints");
+        if !statics.entry_points.has(&name.value) {
+            self.unknown(name, statics.entry_points.all(), "entry point", path, "entryPoints");
         }
     }
 
@@ -173,8 +189,9 @@ impl Check<'_> {
             (self.hints > 0).then(|| did_you_mean(wanted, names.map(|name| shown(name, self.provider)))).flatten();
         self.hints = self.hints.saturating_sub(1);
         let what = format!("unknown {noun} {}", quoted(wanted));
+        let at = name.at.moved(path.lines_before);
         let path = format!("{}.{}.{key}", path.kind, path.name);
-        self.problems.push(Problem::new(&name.at, path, what, hint.unwrap_or_default()));
+        self.problems.push(Problem::new(&at, path, what, hint.unwrap_or_default()));
     }
 }
 

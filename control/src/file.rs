@@ -42,6 +42,8 @@ pub struct Text {
     pub content: Content,
     /// Its tree, or all that keeps it from being one.
     pub document: Result<Document, Vec<Problem>>,
+    /// Where it has none: the file's last one.
+    last: Option<Document>,
     /// It is the one that may hold static configuration.
     pub is_main: bool,
 }
@@ -78,9 +80,9 @@ impl Sources {
             let content = reader.read(&path, Kind::Configuration);
             let name: Name = path.display().to_string().into();
             let is_main = self.main.as_ref() == Some(&path);
-            let text = match before.get(&name).filter(|text| text.content == content && text.is_main == is_main) {
-                Some(same) => same.clone(),
-                None => Arc::new(Text::parse(&name, content, is_main)),
+            let text = match before.get(&name) {
+                Some(same) if same.content == content && same.is_main == is_main => same.clone(),
+                before => Arc::new(Text::parse_after(before.map(|text| &**text), &name, content, is_main)),
             };
             seen.texts.insert(name, text);
         }
@@ -145,17 +147,24 @@ impl Seen {
 impl Text {
     /// `name` is the one that problems carry.
     pub fn parse(name: &str, content: Content, is_main: bool) -> Self {
+        Self::parse_after(None, name, content, is_main)
+    }
+
+    /// As [`Text::parse`]; what is written as it was in the file `before` is not parsed again.
+    fn parse_after(before: Option<&Self>, name: &str, content: Content, is_main: bool) -> Self {
+        let before = before.and_then(|before| before.document.as_ref().ok().or(before.last.as_ref()));
         let document = match (&content, Format::of(name)) {
             (Err(what), _) => Err(vec![whole(name, what.clone())]),
             (_, None) => Err(vec![whole(name, "unknown kind of file".to_owned())]),
-            (Ok(text), Some(format)) => Document::parse(name, text, format),
+            (Ok(text), Some(format)) => Document::parse_after(before, name, text, format),
         };
         let document = document.and_then(|document| {
             let misplaced = if is_main { Vec::new() } else { document.static_roots() };
             let problems: Vec<Problem> = misplaced.iter().map(|(key, at)| is_misplaced(key, at)).collect();
             if problems.is_empty() { Ok(document) } else { Err(problems) }
         });
-        Self { content, document, is_main }
+        let last = if document.is_err() { before.cloned() } else { None };
+        Self { content, document, last, is_main }
     }
 }
 

@@ -1,26 +1,29 @@
 //! From a configuration to a snapshot. Everything that can go wrong goes wrong here, with all problems at once, and
 //! what outlives a snapshot (transports, targets, rounds, counters) is found again by its name.
+//!
+//! What is made of things that are the same as in the snapshot before is that snapshot's own: a change costs what it
+//! changes, and a look at the rest.
 
+mod chains;
 mod routes;
 mod services;
 mod state;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use rollgate_config::{
-    dynamic::{Configuration, middleware::MiddlewareKind, tls::TlsOptions},
+    dynamic::{Configuration, tls::TlsOptions},
     problem::Problem,
     static_config::Static,
 };
 
-use self::state::Kept;
+use self::{chains::Chains, state::Kept};
 use crate::{
     entry_point::EntryPoint,
-    metrics::{Certificate, Live, Metrics, VersionId},
-    middleware::Middleware,
+    metrics::{Certificate, Live, Metrics},
     pool::Targets,
-    snapshot::{Routes, Service, ServiceKind, Services, Snapshot, Step},
-    tls::{Tls, certificates::Certificates, options, pem},
+    snapshot::{Routes, Service, ServiceIndex, ServiceKind, Snapshot},
+    tls::{Tls, certificates::Certificates, options},
 };
 
 /// Makes snapshots. One per process, since it remembers what they share.
@@ -31,6 +34,9 @@ pub(crate) struct Compiler {
     pub(crate) targets: Targets,
     pub(crate) workers: usize,
     kept: Kept,
+    chains: Chains,
+    services: services::Kept,
+    routes: routes::Kept,
     /// As many as there ever were entry points.
     places: usize,
     generation: u64,
@@ -41,10 +47,14 @@ pub(crate) struct Compiled {
     pub(crate) snapshot: Snapshot,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) live: Live,
-    /// The share, 0 to 1, that each version has by its weight.
-    pub(crate) shares: Vec<(VersionId, f64)>,
-    /// Service and URL.
-    pub(crate) servers: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) changes: Changes,
+}
+
+/// How the services differ from those of the snapshot before.
+pub(crate) struct Changes {
+    /// Those that were compiled.
+    pub(crate) services: Vec<ServiceIndex>,
+    pub(crate) gone: Vec<Arc<str>>,
 }
 
 impl Compiler {
@@ -63,6 +73,9 @@ impl Compiler {
             targets: Targets::default(),
             workers,
             kept,
+            chains: Chains::default(),
+            services: services::Kept::default(),
+            routes: routes::Kept::default(),
             places: 0,
             generation: 0,
         })
@@ -76,40 +89,45 @@ impl Compiler {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let chains = chains(configuration)?;
-        let (services, index) = services::compile(self, configuration, &transports, &chains);
-        let entry_points = routes::compile(self, configuration, &index, &chains, &tls);
+        let chains = Chains::compile(configuration, &self.chains)?;
+        let changes = services::compile(self, configuration, &transports, &chains);
+        let entry_points = routes::compile(self, configuration, &chains, &tls);
         let entry_points = self.in_place(entry_points);
         self.kept.transports = transports;
         self.kept.sessions.retain(&tls.agreed);
+        self.chains = chains;
         self.generation += 1;
-        let mut compiled = Compiled {
-            certificates,
-            live: self.live(&entry_points),
-            shares: Vec::new(),
-            servers: Vec::new(),
-            snapshot: Snapshot { generation: self.generation, entry_points, services: Services::default(), tls },
-        };
-        services.iter().for_each(|service| compiled.note(service));
-        compiled.snapshot.services = Services::new(services);
-        Ok(compiled)
+        let services = self.services.services.clone();
+        let snapshot = Snapshot { generation: self.generation, entry_points, services, tls };
+        Ok(Compiled { certificates, live: self.live(&snapshot), changes, snapshot })
     }
 
     /// Each entry point's routes in its place of the snapshot; nothing in the places of those that are gone.
-    fn in_place(&mut self, routes: Vec<Routes>) -> Vec<Routes> {
+    fn in_place(&mut self, routes: Vec<Arc<Routes>>) -> Vec<Arc<Routes>> {
         self.places = self.entry_points.iter().map(|entry| entry.index + 1).fold(self.places, usize::max);
-        let mut placed: Vec<Routes> = (0..self.places).map(|_| routes::none()).collect();
+        let mut placed: Vec<Arc<Routes>> = (0..self.places).map(|_| routes::none()).collect();
         self.entry_points.iter().zip(routes).for_each(|(entry, routes)| placed[entry.index] = routes);
         placed
     }
 
-    fn live(&self, routes: &[Routes]) -> Live {
-        let routers = routes.iter().flat_map(|routes| routes.plain.routes.iter().chain(&routes.tls.routes));
-        Live {
+    fn live(&self, snapshot: &Snapshot) -> Live {
+        let routes = snapshot.entry_points.iter();
+        let routes = routes.flat_map(|routes| routes.plain.routes.iter().chain(&routes.tls.routes));
+        let mut live = Live {
             entry_points: self.entry_points.iter().map(|entry| entry.id).collect(),
-            routers: routers.map(|route| route.id).collect(),
+            routers: routes.map(|route| route.id).collect(),
             ..Live::default()
+        };
+        for service in snapshot.services.iter() {
+            match &service.kind {
+                ServiceKind::LoadBalancer(balancer) => live.services.push(balancer.id),
+                ServiceKind::Weighted(weighted) => {
+                    live.versions.extend(weighted.children.iter().map(|child| child.version));
+                }
+                ServiceKind::Internal(_) => {}
+            }
         }
+        live
     }
 
     fn tls(&mut self, configuration: &Configuration, problems: &mut Vec<Problem>) -> (Tls, Vec<Certificate>) {
@@ -144,71 +162,36 @@ impl Compiler {
 }
 
 impl Compiled {
-    /// Notes what the metrics have to know of a service.
-    fn note(&mut self, service: &Service) {
-        match &service.kind {
-            ServiceKind::LoadBalancer(balancer) => {
-                self.live.services.push(balancer.id);
-                let servers = balancer.servers.iter().map(|server| (balancer.name.clone(), server.url.clone()));
-                self.servers.extend(servers);
-            }
-            ServiceKind::Weighted(weighted) => {
-                let total: u64 = weighted.children.iter().map(|child| child.weight).sum();
-                for child in &weighted.children {
-                    self.live.versions.push(child.version);
-                    self.shares.push((child.version, child.weight as f64 / total.max(1) as f64));
-                }
-            }
-            ServiceKind::Internal(_) => {}
+    /// Tells the metrics what the snapshot is made of.
+    pub(crate) fn record(&self, metrics: &Metrics) {
+        metrics.retain(&self.live);
+        metrics.set_certificates(&self.certificates);
+        for service in self.changes.services.iter().map(|index| self.snapshot.services.at(*index)) {
+            record(service, metrics);
+        }
+        for gone in &self.changes.gone {
+            metrics.set_servers(gone, []);
         }
     }
 }
 
-/// Every middleware by its qualified name, chains flattened.
-#[derive(Default)]
-pub(crate) struct Chains {
-    steps: HashMap<String, Vec<Step>>,
-}
-
-fn chains(configuration: &Configuration) -> Result<Chains, Vec<Problem>> {
-    let (mut chains, mut problems) = (Chains::default(), Vec::new());
-    for name in configuration.middlewares.keys() {
-        chains.flatten(configuration, name, &mut problems);
-    }
-    if problems.is_empty() { Ok(chains) } else { Err(problems) }
-}
-
-impl Chains {
-    /// The steps of several references, in order.
-    pub(crate) fn steps<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Step> {
-        names.into_iter().flat_map(|name| self.steps.get(name).cloned().unwrap_or_default()).collect()
-    }
-
-    /// Validation has made sure that chains have no cycle.
-    fn flatten(&mut self, configuration: &Configuration, name: &str, problems: &mut Vec<Problem>) {
-        if self.steps.contains_key(name) {
-            return;
-        }
-        let Some(middleware) = configuration.middlewares.get(name) else { return };
-        let mut steps = Vec::new();
-        match &middleware.kind {
-            MiddlewareKind::Chain(names) => {
-                for name in names {
-                    self.flatten(configuration, &name.value, problems);
-                    steps.extend(self.steps.get(&name.value).cloned().unwrap_or_default());
-                }
+fn record(service: &Service, metrics: &Metrics) {
+    let mut servers = &[][..];
+    match &service.kind {
+        ServiceKind::LoadBalancer(balancer) => servers = &balancer.servers,
+        ServiceKind::Weighted(weighted) => {
+            let total: u64 = weighted.children.iter().map(|child| child.weight).sum();
+            for child in &weighted.children {
+                metrics.set_target_share(child.version, child.weight as f64 / total.max(1) as f64);
             }
-            kind => match Middleware::compile(kind) {
-                Ok(middleware) => steps.push(Step { name: name.into(), middleware: Arc::new(middleware) }),
-                Err(error) => {
-                    let path = format!("http.middlewares.{}", name.trim_end_matches("@file"));
-                    problems.push(pem::wrong(&middleware.at, &path, error.to_string()));
-                }
-            },
         }
-        self.steps.insert(name.to_owned(), steps);
+        ServiceKind::Internal(_) => {}
     }
+    metrics.set_servers(&service.name, servers.iter().map(|server| &*server.url));
 }
 
 /// The options that hold where a router names none.
 pub(crate) const DEFAULT: &str = "default";
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use crate::{
     pressure::Pressure,
     resolver::Names,
     shared::{Bounds, Shared},
+    snapshot::retired::Retired,
     worker::{self, Command, Draining, Listening},
 };
 
@@ -93,9 +94,13 @@ impl Gateway {
         };
         let bounds = bounds(statics, &metrics)?;
         let terminating = statics.ping.as_ref().map_or(503, |ping| ping.terminating_status);
-        record(&metrics, &compiled);
+        compiled.record(&metrics);
+        let (retired, sweeper) = Retired::new();
+        // It ends when nothing is left of this.
+        let sweeping = std::thread::Builder::new().name("snapshots".to_owned()).spawn(|| sweeper.run());
+        drop(sweeping.map_err(|error| StartError::System(format!("a thread could not start: {error}")))?);
         let shared = Arc::new(Shared::new(
-            compiled.snapshot,
+            (compiled.snapshot, retired),
             metrics,
             statics.prometheus.is_some(),
             compiler.targets.clone(),
@@ -169,7 +174,7 @@ impl Gateway {
 
     /// Returns its generation.
     fn make_current(&self, compiled: Compiled) -> u64 {
-        record(&self.shared.metrics, &compiled);
+        compiled.record(&self.shared.metrics);
         let generation = compiled.snapshot.generation;
         self.shared.store(compiled.snapshot);
         generation
@@ -287,17 +292,6 @@ fn bounds(statics: &Static, metrics: &Arc<Metrics>) -> Result<Bounds, StartError
         admission: Admission::new(&statics.limits, descriptors.unwrap_or(u64::MAX)),
         pressure: Pressure::start(&statics.limits, metrics).map_err(|error| StartError::System(error.to_string()))?,
     })
-}
-
-/// Tells the metrics what a new snapshot is made of.
-fn record(metrics: &Metrics, compiled: &Compiled) {
-    metrics.retain(&compiled.live);
-    metrics.set_certificates(&compiled.certificates);
-    for (version, share) in &compiled.shares {
-        metrics.set_target_share(*version, *share);
-    }
-    let servers = compiled.servers.iter().map(|(service, url)| (&**service, &**url, true));
-    metrics.set_servers(servers);
 }
 
 /// For the access log's last lines.

@@ -21,7 +21,7 @@ use crate::{
     listener::admission::Admission,
     metrics::{Metrics, VersionId},
     shared::{Bounds, Shared},
-    snapshot::{Child, ServiceIndex},
+    snapshot::{Child, ServiceIndex, retired::Retired},
     split,
     stream::socket::Socket,
     worker::Worker,
@@ -46,7 +46,15 @@ impl InMemory {
         let compiled = compiler.compile(configuration)?;
         let counts = statics.prometheus.is_some();
         let bounds = Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default() };
-        let shared = Shared::new(compiled.snapshot, metrics, counts, compiler.targets.clone(), None, bounds, 503);
+        let shared = Shared::new(
+            (compiled.snapshot, Retired::new().0),
+            metrics,
+            counts,
+            compiler.targets.clone(),
+            None,
+            bounds,
+            503,
+        );
         let runtime = LocalRuntime::new().expect("a runtime");
         let (client, server) = tokio::io::duplex(PIPE);
         runtime.block_on(async {
@@ -89,6 +97,43 @@ impl InMemory {
     pub fn last_head(&self) -> String {
         let end = head_end(&self.answer).unwrap_or_default();
         String::from_utf8_lossy(&self.answer[..end]).into_owned()
+    }
+}
+
+/// The control plane's side of a gateway without workers.
+pub struct Publications {
+    compiler: Compiler,
+    shared: Option<Shared>,
+}
+
+impl Publications {
+    /// Nothing is published yet.
+    pub fn new(statics: &Static) -> Self {
+        let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
+        let entry_points = entry_point::unbound(statics, &metrics);
+        let compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
+        Self { compiler, shared: None }
+    }
+
+    /// Compiles a configuration and makes it the current one; returns its generation.
+    pub fn publish(&mut self, configuration: &Configuration) -> Result<u64, Vec<Problem>> {
+        let compiled = self.compiler.compile(configuration)?;
+        compiled.record(&self.compiler.metrics);
+        let generation = compiled.snapshot.generation;
+        match &self.shared {
+            Some(shared) => shared.store(compiled.snapshot),
+            None => {
+                let (metrics, targets) = (self.compiler.metrics.clone(), self.compiler.targets.clone());
+                let (retired, sweeper) = Retired::new();
+                drop(std::thread::spawn(|| sweeper.run()));
+                let limits = &self.compiler.statics.limits;
+                let admission = Admission::new(limits, u64::MAX);
+                let bounds = Bounds { admission, pressure: Default::default() };
+                let first = (compiled.snapshot, retired);
+                self.shared = Some(Shared::new(first, metrics, true, targets, None, bounds, 503));
+            }
+        }
+        Ok(generation)
     }
 }
 

@@ -195,11 +195,10 @@ impl Metrics {
         self.shared.rows.unsupported.replace(rows);
     }
 
-    /// All servers whose health is watched, with whether they are up, in place of those told before.
-    pub fn set_servers<'a>(&self, servers: impl IntoIterator<Item = (&'a str, &'a str, bool)>) {
-        let rows =
-            servers.into_iter().map(|(service, url, up)| (vec![service.to_owned(), url.to_owned()], f64::from(up)));
-        self.shared.rows.servers.replace(rows);
+    /// The servers of a service, all up, in place of those told before; none: the service is gone.
+    pub fn set_servers<'a>(&self, service: &str, urls: impl IntoIterator<Item = &'a str>) {
+        let rows = urls.into_iter().map(|url| (vec![service.to_owned(), url.to_owned()], 1.0));
+        self.shared.rows.servers.replace_of(service, rows);
     }
 
     /// The memory in use and its limit, in bytes, and whether requests are refused for want of it.

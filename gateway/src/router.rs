@@ -16,7 +16,7 @@ mod table;
 pub use self::{
     explain::{Outcome, Verdict},
     facts::Facts,
-    table::{Route, Table},
+    table::{Compiled, Route, Table},
 };
 
 #[cfg(test)]

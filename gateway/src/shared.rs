@@ -9,8 +9,12 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::{
-    access_log::AccessLog, listener::admission::Admission, metrics::Metrics, pool::Targets, pressure::Pressure,
-    snapshot::Snapshot,
+    access_log::AccessLog,
+    listener::admission::Admission,
+    metrics::Metrics,
+    pool::Targets,
+    pressure::Pressure,
+    snapshot::{Snapshot, retired::Retired},
 };
 
 /// One per process.
@@ -18,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) current: ArcSwap<Snapshot>,
     /// The current snapshot's: what each request compares.
     pub(crate) generation: AtomicU64,
+    /// Those that were current before.
+    pub(crate) retired: Retired,
     pub(crate) metrics: Arc<Metrics>,
     /// The traefik_* families are counted.
     pub(crate) counts_traffic: bool,
@@ -40,7 +46,7 @@ pub(crate) struct Bounds {
 
 impl Shared {
     pub(crate) fn new(
-        first: Snapshot,
+        (first, retired): (Snapshot, Retired),
         metrics: Arc<Metrics>,
         counts_traffic: bool,
         targets: Targets,
@@ -51,6 +57,7 @@ impl Shared {
         Self {
             generation: AtomicU64::new(first.generation),
             current: ArcSwap::from_pointee(first),
+            retired,
             metrics,
             counts_traffic,
             targets,
@@ -65,8 +72,9 @@ impl Shared {
     /// Makes a snapshot the current one; each worker takes it with its next request.
     pub(crate) fn store(&self, snapshot: Snapshot) {
         let generation = snapshot.generation;
-        self.current.store(Arc::new(snapshot));
+        let before = self.current.swap(Arc::new(snapshot));
         self.generation.store(generation, Ordering::Release);
+        self.retired.hold(before);
     }
 
     pub(crate) fn is_terminating(&self) -> bool {

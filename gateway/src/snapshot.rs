@@ -1,5 +1,7 @@
 //! Everything that a request consults: immutable, one generation, made by [`crate::compile`].
 
+pub(crate) mod retired;
+
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use rollgate_config::dynamic::service::Strategy;
@@ -17,8 +19,8 @@ use crate::{
 pub struct Snapshot {
     /// Counts up with each publication.
     pub generation: u64,
-    /// In the order of the static entry points.
-    pub(crate) entry_points: Vec<Routes>,
+    /// By entry point; shared with the generation before where nothing has changed.
+    pub(crate) entry_points: Vec<Arc<Routes>>,
     pub(crate) services: Services,
     pub(crate) tls: Tls,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Routes {
 #[derive(Debug)]
 pub(crate) struct Routing {
     pub(crate) table: Table,
-    pub(crate) routes: Vec<Route>,
+    pub(crate) routes: Vec<Arc<Route>>,
 }
 
 /// A router that won.
@@ -154,17 +156,21 @@ pub(crate) enum Internal {
 const CHUNK: usize = 64;
 
 impl Services {
-    /// From a list, in order.
-    pub(crate) fn new(services: Vec<Service>) -> Self {
-        let mut chunks = Vec::with_capacity(services.len().div_ceil(CHUNK));
-        let mut rest = services.into_iter().peekable();
-        while rest.peek().is_some() {
-            chunks.push(Arc::new(rest.by_ref().take(CHUNK).collect()));
+    /// Puts a service where `index` says; what is between the end and there stays vacant. Chunks that other snapshots
+    /// share are copied first.
+    pub(crate) fn put(&mut self, index: ServiceIndex, service: Service) {
+        let (chunk, place) = (index.0 as usize / CHUNK, index.0 as usize % CHUNK);
+        while self.chunks.len() <= chunk {
+            self.chunks.push(Arc::new(Vec::new()));
         }
-        Self { chunks }
+        let chunk = Arc::make_mut(&mut self.chunks[chunk]);
+        while chunk.len() <= place {
+            chunk.push(Service::vacant());
+        }
+        chunk[place] = service;
     }
 
-    /// All of them, in order.
+    /// All of them, in the order of their indexes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Service> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
@@ -173,6 +179,13 @@ impl Services {
     pub(crate) fn at(&self, index: ServiceIndex) -> &Service {
         let index = index.0 as usize;
         &self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+impl Service {
+    /// What stands where a service has left; nothing leads there.
+    pub(crate) fn vacant() -> Self {
+        Self { name: "".into(), middlewares: [].into(), kind: ServiceKind::Internal(Internal::Noop) }
     }
 }
 

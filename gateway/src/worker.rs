@@ -28,7 +28,7 @@ use crate::{
     metrics::WorkerMetrics,
     pool::Pools,
     shared::Shared,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, retired::Released},
 };
 
 /// What the requests of one thread share.
@@ -53,13 +53,23 @@ pub(crate) struct Worker {
 }
 
 /// The snapshot as one worker's requests hold it: their reference count is seen by no other thread.
-pub(crate) struct Local(Arc<Snapshot>);
+pub(crate) struct Local {
+    snapshot: Arc<Snapshot>,
+    /// Dropped after the snapshot.
+    _released: Released,
+}
+
+impl Local {
+    fn new(snapshot: Arc<Snapshot>, shared: &Shared) -> Rc<Self> {
+        Rc::new(Self { snapshot, _released: shared.retired.notice() })
+    }
+}
 
 impl std::ops::Deref for Local {
     type Target = Snapshot;
 
     fn deref(&self) -> &Snapshot {
-        &self.0
+        &self.snapshot
     }
 }
 
@@ -157,7 +167,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
         clock::renew(Instant::now());
         Rc::new(Self {
-            snapshot: RefCell::new(Rc::new(Local(shared.current.load_full()))),
+            snapshot: RefCell::new(Local::new(shared.current.load_full(), &shared)),
             metrics: shared.metrics.worker(),
             shared,
             pools: Pools::default(),
@@ -182,12 +192,12 @@ impl Worker {
         // Looked at second: a snapshot without the entry point is published after this is set.
         match entry.last_snapshot() {
             None => self.snapshot.borrow().clone(),
-            Some(last) => Rc::new(Local(last.clone())),
+            Some(last) => Local::new(last.clone(), &self.shared),
         }
     }
 
     fn take_snapshot(&self) {
-        *self.snapshot.borrow_mut() = Rc::new(Local(self.shared.current.load_full()));
+        *self.snapshot.borrow_mut() = Local::new(self.shared.current.load_full(), &self.shared);
         self.metrics.prune();
     }
 

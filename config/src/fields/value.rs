@@ -1,11 +1,11 @@
 //! A value on its way to a type: read as a section, as a section of names, or as a list.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{Fields, Path, Sink};
 use crate::{
     problem::Place,
-    tree::{Entry, Key, Kind, Node},
+    tree::{Entry, Key, Kind, Node, Placed},
 };
 
 /// A value on its way to a type.
@@ -40,6 +40,19 @@ impl Value<'_> {
             .iter()
             .filter_map(|(key, node)| read(key, Value { node, at: &key.at, path: self.path.key(&key.name) }, out));
         values.collect()
+    }
+
+    /// Hands out the pieces of a section whose keys are names, those of a name that was there before among them.
+    pub fn pieces(self, out: &mut Sink, mut take: impl FnMut(&Placed, Path<'_>, &mut Sink)) {
+        let made;
+        let pieces = match &self.node.kind {
+            Kind::Pieces(pieces) => pieces,
+            _ => {
+                made = self.entries(out).unwrap_or_default().iter().cloned().map(Placed::whole).collect();
+                &made
+            }
+        };
+        pieces.iter().for_each(|placed| take(placed, self.path.key(&placed.key().name), out));
     }
 
     fn entries(&self, out: &mut Sink) -> Option<&[Entry]> {
@@ -85,22 +98,19 @@ const FEW: usize = 16;
 
 /// Reports each key that was there before; `folded`, if case does not tell keys apart.
 fn report_duplicates(entries: &[Entry], path: Path<'_>, folded: bool, out: &mut Sink) {
-    let name_of = |entry: &Entry| {
-        if folded { entry.0.name.to_ascii_lowercase() } else { entry.0.name.clone() }
-    };
     let is_same = |a: &str, b: &str| {
         if folded { a.eq_ignore_ascii_case(b) } else { a == b }
     };
-    let mut seen = HashSet::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let name = &entry.0.name;
+    let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
+    for (index, (key, _)) in entries.iter().enumerate() {
+        let name = &*key.name;
         let again = if entries.len() <= FEW {
             entries[..index].iter().any(|(before, _)| is_same(&before.name, name))
         } else {
-            !seen.insert(name_of(entry))
+            !seen.insert(if folded { name.to_ascii_lowercase().into() } else { name.into() })
         };
         if again {
-            out.problem(&entry.0.at, path.key(name), format!("key {name:?} is given twice"), "");
+            out.problem(&key.at, path.key(name), format!("key {name:?} is given twice"), "");
         }
     }
 }

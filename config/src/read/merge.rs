@@ -1,57 +1,84 @@
 //! Several documents to one configuration: the same name twice is a problem with both places.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
-use super::{middleware, router, service, tls, transport};
+use foldhash::fast::RandomState;
+
+use super::{item, middleware, router, service, tls, transport};
 use crate::{
-    dynamic::Configuration,
-    fields::{Fields, Sink, Value, quoted},
+    dynamic::{Configuration, Item, middleware::Middleware, router::Router, service::Service},
+    fields::{Fields, Path, Sink, Value, quoted},
     problem::Place,
     tree::Key,
 };
+
+/// Names and where they stand.
+pub(crate) type Names = HashMap<Arc<str>, Place, RandomState>;
 
 /// Where each name was first declared, whether or not what it names could be read: a reference to something that is broken is
 /// not broken itself.
 #[derive(Debug, Default)]
 pub(crate) struct Declared {
-    routers: HashMap<String, Place>,
-    pub services: HashMap<String, Place>,
-    pub middlewares: HashMap<String, Place>,
-    pub transports: HashMap<String, Place>,
-    pub options: HashMap<String, Place>,
+    routers: Names,
+    pub services: Names,
+    pub middlewares: Names,
+    pub transports: Names,
+    pub options: Names,
     default_certificate: Option<Place>,
 }
 
 /// The configuration so far.
 #[derive(Debug, Default)]
+pub(crate) struct Merging {
+    value: Configuration,
+    declared: Declared,
+    routers: Items<Router>,
+    services: Items<Service>,
+    middlewares: Items<Middleware>,
+}
+
+/// Each name once; put in order when all are there.
+type Items<T> = Vec<(Arc<str>, Item<T>)>;
+
+/// The configuration, its references not yet checked.
+#[derive(Debug)]
 pub(crate) struct Merged {
     pub value: Configuration,
     pub declared: Declared,
 }
 
-impl Merged {
+impl Merging {
+    /// All of it.
+    pub fn finish(self) -> Merged {
+        let Self { mut value, declared, routers, services, middlewares } = self;
+        value.routers = routers.into_iter().collect();
+        value.services = services.into_iter().collect();
+        value.middlewares = middlewares.into_iter().collect();
+        Merged { value, declared }
+    }
+
     /// Adds one document's.
     pub fn read(&mut self, fields: &mut Fields<'_>) {
-        let Self { value, declared } = self;
+        let Self { value, declared, routers, services, middlewares } = self;
         fields.within("http", |http| {
-            collect(http, "routers", &mut declared.routers, router::read, |name, router| {
-                value.routers.insert(name, router).is_none()
-            });
-            collect(http, "services", &mut declared.services, service::read, |name, service| {
-                value.services.insert(name, service).is_none()
-            });
-            collect(http, "middlewares", &mut declared.middlewares, middleware::read, |name, middleware| {
-                value.middlewares.insert(name, middleware).is_none()
-            });
-            collect(http, "serversTransports", &mut declared.transports, transport::read, |name, transport| {
-                value.servers_transports.insert(name, transport).is_none()
+            collect(http, "routers", &mut declared.routers, routers, router::read);
+            collect(http, "services", &mut declared.services, services, service::read);
+            collect(http, "middlewares", &mut declared.middlewares, middlewares, middleware::read);
+            http.named("serversTransports", |key, transport, out| {
+                let name = declare_name(key, transport, out)?;
+                let fresh = declare_named(&mut declared.transports, &name, key, transport.path, out);
+                let read = transport::read(transport, out)?;
+                (fresh && value.servers_transports.insert(name, read).is_none()).then_some(())
             });
         });
         fields.within("tls", |section| {
             value.tls.certificates.extend(section.list("certificates", tls::certificate));
             section.named("options", |key, options, out| {
                 let name = if key.name == "default" { key.name.clone() } else { declare_name(key, options, out)? };
-                declare(&mut declared.options, &name, key, options, out);
+                declare_named(&mut declared.options, &name, key, options.path, out);
                 value.tls.options.insert(name, tls::options(options, out)?);
                 Some(())
             });
@@ -74,18 +101,23 @@ impl Merged {
     }
 }
 
-fn collect<T>(
+fn collect<T: Send + Sync + 'static>(
     fields: &mut Fields<'_>,
     key: &'static str,
-    declared: &mut HashMap<String, Place>,
-    read: impl Fn(Value<'_>, &mut Sink) -> Option<T>,
-    mut insert: impl FnMut(String, T) -> bool,
+    declared: &mut Names,
+    items: &mut Items<T>,
+    decode: impl Fn(Value<'_>, &mut Sink) -> Option<T>,
 ) {
-    fields.named(key, |key, value, out| {
-        let name = declare_name(key, value, out)?;
-        let fresh = declare(declared, &name, key, value, out);
-        let item = read(value, out)?;
-        (fresh && insert(name, item)).then_some(())
+    fields.pieces(key, |placed, path, out| {
+        let read = item::read(placed, path, out, &decode, |name, out| {
+            let Err((first, at)) = declare(declared, name.clone(), placed.at()) else { return true };
+            let name = &placed.key().name;
+            let what =
+                if first.source == at.source { format!("key {name:?} is given twice") } else { twice(name, first) };
+            out.problem(&at, path, what, "");
+            false
+        });
+        items.extend(read);
     });
 }
 
@@ -98,17 +130,30 @@ fn declare_name(key: &Key, value: Value<'_>, out: &mut Sink) -> Option<String> {
     Some(out.qualified(&key.name))
 }
 
-fn declare(declared: &mut HashMap<String, Place>, name: &str, key: &Key, value: Value<'_>, out: &mut Sink) -> bool {
-    match declared.get(name) {
-        None => {
-            declared.insert(name.to_owned(), key.at.clone());
-            true
-        }
-        // Within one document the section has reported it.
-        Some(first) if first.source == key.at.source => false,
-        Some(first) => {
-            out.problem(&key.at, value.path, format!("{:?} is given twice, first at {first}", key.name), "");
+/// Whether the name is new. Within one document the section has reported it.
+fn declare_named(declared: &mut Names, name: &str, key: &Key, path: Path<'_>, out: &mut Sink) -> bool {
+    match declare(declared, name.into(), key.at.clone()) {
+        Ok(()) => true,
+        Err((first, at)) => {
+            if first.source != at.source {
+                out.problem(&at, path, twice(&key.name, first), "");
+            }
             false
         }
     }
+}
+
+/// Where it was declared first, if it was.
+fn declare(declared: &mut Names, name: Arc<str>, at: Place) -> Result<(), (&Place, Place)> {
+    match declared.entry(name) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(at);
+            Ok(())
+        }
+        Entry::Occupied(first) => Err((first.into_mut(), at)),
+    }
+}
+
+fn twice(name: &str, first: &Place) -> String {
+    format!("{name:?} is given twice, first at {first}")
 }

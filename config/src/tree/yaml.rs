@@ -8,11 +8,11 @@ use super::{Entry, Key, Kind, MAX_DEPTH, Node, positions::number};
 use crate::problem::{Place, Problem};
 
 /// How many nodes a file may come to, aliases expanded.
-const MAX_NODES: usize = 1_000_000;
+pub(super) const MAX_NODES: usize = 1_000_000;
 
 /// Reads one YAML document.
 pub(crate) fn parse(source: &Arc<str>, text: &str) -> Result<Node, Vec<Problem>> {
-    let mut builder = Builder { source, open: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0 };
+    let mut builder = Builder::new(source, 0);
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
@@ -27,8 +27,34 @@ pub(crate) fn parse(source: &Arc<str>, text: &str) -> Result<Node, Vec<Problem>>
     Ok(builder.root.unwrap_or(Node { kind: Kind::Null, at: start }))
 }
 
+/// Reads a text that may be a part of a document, so many levels `above` it, and counts its nodes. `None` if anything is
+/// wrong with it, and where it names something or uses what was named: then it is no whole by itself.
+pub(super) fn parse_plain(source: &Arc<str>, text: &str, above: usize) -> Option<(Node, usize)> {
+    let mut builder = Builder::new(source, above);
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        let (event, span) = event.ok()?;
+        let depends = match &event {
+            // A block of nothing ends where the next token begins.
+            Event::Scalar(text, ScalarStyle::Literal | ScalarStyle::Folded, ..) if text.trim().is_empty() => true,
+            Event::Scalar(_, _, anchor, tag) => *anchor > 0 || tag.is_some(),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => *anchor > 0 || tag.is_some(),
+            Event::Alias(_) => true,
+            _ => false,
+        };
+        let at = builder.place(span.start);
+        builder.take(event, &at).ok()?;
+        if depends || builder.merges() {
+            return None;
+        }
+    }
+    Some((builder.root?, builder.nodes))
+}
+
 struct Builder<'s> {
     source: &'s Arc<str>,
+    /// Levels that are not open here.
+    above: usize,
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Anchored>,
@@ -58,7 +84,11 @@ struct Anchored {
     depth: usize,
 }
 
-impl Builder<'_> {
+impl<'s> Builder<'s> {
+    fn new(source: &'s Arc<str>, above: usize) -> Self {
+        Self { source, above, open: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0 }
+    }
+
     fn place(&self, marker: Marker) -> Place {
         Place { source: self.source.clone(), line: number(marker.line()), column: number(marker.col() + 1) }
     }
@@ -109,7 +139,7 @@ impl Builder<'_> {
         if self.expects_key() {
             return Err(refusal(at, "is a key that is a list or a section", "a plain word"));
         }
-        if self.open.len() >= MAX_DEPTH {
+        if self.above + self.open.len() >= MAX_DEPTH {
             return Err(too_deep(at));
         }
         self.open.push(Open { at: at.clone(), anchor, content });
@@ -135,7 +165,7 @@ impl Builder<'_> {
             return Err(refusal(at, "is an alias to a value that holds the alias itself", ""));
         };
         let (size, depth) = (anchored.size, anchored.depth);
-        if self.open.len() + depth > MAX_DEPTH {
+        if self.above + self.open.len() + depth > MAX_DEPTH {
             return Err(too_deep(at));
         }
         self.count(size, at)?;
@@ -190,6 +220,11 @@ impl Builder<'_> {
         matches!(self.open.last(), Some(Open { content: Content::Mapping { key: None, .. }, .. }))
     }
 
+    /// Whether what comes is merged by `<<`.
+    fn merges(&self) -> bool {
+        matches!(self.open.last(), Some(Open { content: Content::Mapping { key: Some(PendingKey::Merge), .. }, .. }))
+    }
+
     fn set_key(&mut self, pending: PendingKey) {
         if let Some(Open { content: Content::Mapping { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(pending);
@@ -221,6 +256,7 @@ fn measure(node: &Node) -> (usize, usize) {
         Kind::Null | Kind::Scalar(_) => return (1, 0),
         Kind::Sequence(items) => Box::new(items.iter()),
         Kind::Mapping(entries) => Box::new(entries.iter().map(|(_, value)| value)),
+        Kind::Pieces(pieces) => Box::new(pieces.iter().map(|placed| &placed.piece.entry.1)),
     };
     let (size, depth) =
         children.map(measure).fold((1, 0), |(size, depth), (more, below)| (size + more, depth.max(below)));

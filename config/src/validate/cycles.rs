@@ -11,32 +11,30 @@ use crate::{
 
 /// Weighted services that lead back to themselves.
 pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
-    let edges = configuration.services.iter().map(|(name, service)| {
-        let children = match &service.kind {
-            ServiceKind::Weighted(weighted) => {
-                weighted.services.iter().map(|child| (&*child.name.value, &child.name.at)).collect()
-            }
-            ServiceKind::LoadBalancer(_) => Vec::new(),
-        };
-        (&**name, children)
+    let edges = configuration.services.iter().filter_map(|(name, service)| {
+        let ServiceKind::Weighted(weighted) = &service.kind else { return None };
+        let children = weighted.services.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
+        Some(Edges { name, children, lines_before: service.lines_before() })
     });
     report(edges.collect(), "http.services", provider)
 }
 
 /// Chains that hold themselves.
 pub(super) fn of_chains(configuration: &Configuration, provider: &str) -> Vec<Problem> {
-    let edges = configuration.middlewares.iter().map(|(name, middleware)| {
-        let children = match &middleware.kind {
-            MiddlewareKind::Chain(names) => names.iter().map(|name| (&*name.value, &name.at)).collect(),
-            _ => Vec::new(),
-        };
-        (&**name, children)
+    let edges = configuration.middlewares.iter().filter_map(|(name, middleware)| {
+        let MiddlewareKind::Chain(names) = &middleware.kind else { return None };
+        let children = names.iter().map(|name| (&*name.value, &name.at)).collect();
+        Some(Edges { name, children, lines_before: middleware.lines_before() })
     });
     report(edges.collect(), "http.middlewares", provider)
 }
 
-/// What each name leads to, and where that is written; in the order of names, so that messages do not depend on chance.
-type Edges<'c> = Vec<(&'c str, Vec<(&'c str, &'c Place)>)>;
+/// What a name leads to, and where that is written. What leads nowhere is in no circle and has none.
+struct Edges<'c> {
+    name: &'c str,
+    children: Vec<(&'c str, &'c Place)>,
+    lines_before: u32,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mark {
@@ -45,8 +43,9 @@ enum Mark {
     Done,
 }
 
-fn report(edges: Edges<'_>, kind: &str, provider: &str) -> Vec<Problem> {
-    let index_of: HashMap<&str, usize> = edges.iter().enumerate().map(|(index, (name, _))| (*name, index)).collect();
+/// `edges` in the order of names, so that messages do not depend on chance.
+fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
+    let index_of: HashMap<&str, usize> = edges.iter().enumerate().map(|(index, edges)| (edges.name, index)).collect();
     let mut marks = vec![Mark::Unseen; edges.len()];
     let mut problems = Vec::new();
     for start in 0..edges.len() {
@@ -57,11 +56,12 @@ fn report(edges: Edges<'_>, kind: &str, provider: &str) -> Vec<Problem> {
         // Each step: a name and how many of its references have been followed.
         let mut path = vec![(start, 0)];
         while let Some((node, followed)) = path.last_mut() {
-            let Some((child, at)) = edges[*node].1.get(*followed) else {
+            let Some((child, at)) = edges[*node].children.get(*followed) else {
                 marks[*node] = Mark::Done;
                 path.pop();
                 continue;
             };
+            let lines_before = edges[*node].lines_before;
             *followed += 1;
             let Some(&child) = index_of.get(child) else {
                 continue;
@@ -74,8 +74,8 @@ fn report(edges: Edges<'_>, kind: &str, provider: &str) -> Vec<Problem> {
                 Mark::OnPath => {
                     let from = path.iter().position(|(node, _)| *node == child).unwrap_or(0);
                     let circle = path[from..].iter().map(|(node, _)| *node).chain([child]);
-                    let names: Vec<&str> = circle.map(|node| shown(edges[node].0, provider)).collect();
-                    problems.push(circular(&names, kind, at));
+                    let names: Vec<&str> = circle.map(|node| shown(edges[node].name, provider)).collect();
+                    problems.push(circular(&names, kind, &at.moved(lines_before)));
                 }
                 Mark::Done => {}
             }

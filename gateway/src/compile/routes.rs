@@ -1,10 +1,11 @@
-//! Routers: for each entry point one table of those that serve TLS and one of those that do not.
+//! Routers: for each entry point one table of those that serve TLS and one of those that do not. A router that is written
+//! as before keeps its route, and an entry point all of whose routers do keeps its tables.
 
-use std::sync::Arc;
+use std::{iter::Peekable, sync::Arc, vec};
 
 use rollgate_config::{
     dynamic::{
-        Configuration,
+        Configuration, Item,
         middleware::MiddlewareKind,
         router::{Router, RouterTls},
     },
@@ -12,7 +13,7 @@ use rollgate_config::{
     static_config::INTERNAL,
 };
 
-use super::{Chains, Compiler, DEFAULT, services::Index};
+use super::{Chains, Compiler, DEFAULT};
 use crate::{
     entry_point::EntryPoint,
     middleware::Middleware,
@@ -21,96 +22,183 @@ use crate::{
     tls::{HostOptions, OptionsId, Tls},
 };
 
+/// What the last snapshot's tables were made from, by entry point.
+#[derive(Default)]
+pub(crate) struct Kept {
+    entries: Vec<KeptEntry>,
+    /// The names of the TLS options, whose places routes hold.
+    options: Vec<String>,
+}
+
+struct KeptEntry {
+    entry: Arc<EntryPoint>,
+    made: Vec<Made>,
+    routes: Arc<Routes>,
+}
+
+/// A router's part in an entry point.
+struct Made {
+    /// The router's name; the entry point's own has none.
+    name: Arc<str>,
+    item: Option<Item<Router>>,
+    key: Arc<router::Compiled>,
+    route: Arc<Route>,
+    /// `None`: it does not serve TLS.
+    options: Option<OptionsId>,
+}
+
 /// One set of tables for each entry point, in their order.
 pub(crate) fn compile(
-    compiler: &Compiler,
+    compiler: &mut Compiler,
     configuration: &Configuration,
-    index: &Index,
     chains: &Chains,
     tls: &Tls,
-) -> Vec<Routes> {
-    let mut building: Vec<Building> = compiler.entry_points.iter().map(|_| Building::default()).collect();
-    for (place, entry) in compiler.entry_points.iter().enumerate() {
-        if let Some(route) = redirection(compiler, entry, index) {
-            building[place].plain.push(route);
+) -> Vec<Arc<Routes>> {
+    let kept = std::mem::take(&mut compiler.routes);
+    let usable = kept.is_for(&compiler.entry_points) && kept.options == tls.names;
+    let mut before = if usable { kept.entries } else { Vec::new() }.into_iter();
+    let mut building: Vec<Building> = compiler.entry_points.iter().map(|_| Building::after(before.next())).collect();
+    for (building, entry) in building.iter_mut().zip(&compiler.entry_points) {
+        if let Some(made) = building.entrys_own().or_else(|| redirection(compiler, entry)) {
+            building.made.push(made);
         }
     }
     let defaults = default_entry_points(&compiler.entry_points);
+    let mut places: Vec<usize> = Vec::new();
     for (name, router) in &configuration.routers {
-        let mut places: Vec<usize> = Vec::new();
+        places.clear();
         for wanted in &router.entry_points {
             let found = compiler.entry_points.iter().position(|entry| entry.name.eq_ignore_ascii_case(&wanted.value));
             places.extend(found.filter(|place| !places.contains(place)));
         }
         let places = if router.entry_points.is_empty() { &defaults } else { &places };
         for place in places {
-            let entry = &compiler.entry_points[*place];
-            let shared = places.len() > 1;
-            add(&mut building[*place], compiler, entry, name, router, shared, (index, chains, tls));
+            let (entry, building) = (&compiler.entry_points[*place], &mut building[*place]);
+            let made = match building.as_before(name, router, entry, chains) {
+                Some(made) => made,
+                None => make(compiler, entry, name, router, places.len() > 1, (chains, tls)),
+            };
+            building.made.push(made);
         }
     }
-    building.into_iter().map(Building::finish).collect()
+    let entries = compiler.entry_points.iter().zip(building);
+    let entries: Vec<KeptEntry> = entries.map(|(entry, building)| building.finish(entry.clone())).collect();
+    let routes = entries.iter().map(|kept| kept.routes.clone()).collect();
+    compiler.routes = Kept { entries, options: tls.names.clone() };
+    routes
 }
 
 /// Those of an entry point that is not there.
-pub(crate) fn none() -> Routes {
-    Building::default().finish()
+pub(crate) fn none() -> Arc<Routes> {
+    Arc::new(tables(&[]))
 }
 
-/// An entry point's routes before they are a table.
-#[derive(Default)]
-struct Building {
-    plain: Vec<(router::Route, Route)>,
-    tls: Vec<(router::Route, Route)>,
-    host_options: HostOptions,
-}
-
-impl Building {
-    fn finish(self) -> Routes {
-        let uniform_options = self.host_options.is_uniform();
-        Routes { plain: routing(self.plain), tls: routing(self.tls), host_options: self.host_options, uniform_options }
+impl Kept {
+    /// Whether these are the entry points that it was made for.
+    fn is_for(&self, entry_points: &[Arc<EntryPoint>]) -> bool {
+        let same = |(kept, entry): (&KeptEntry, &Arc<EntryPoint>)| Arc::ptr_eq(&kept.entry, entry);
+        self.entries.len() == entry_points.len() && self.entries.iter().zip(entry_points).all(same)
     }
 }
 
-fn routing(routes: Vec<(router::Route, Route)>) -> Routing {
-    let (keys, routes): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
-    Routing { table: Table::build(keys), routes }
+/// An entry point's routes before they are tables.
+struct Building {
+    /// In the order of names, as what is made.
+    before: Peekable<vec::IntoIter<Made>>,
+    tables: Option<Arc<Routes>>,
+    made: Vec<Made>,
 }
 
-fn add(
-    building: &mut Building,
+impl Building {
+    fn after(kept: Option<KeptEntry>) -> Self {
+        let (before, tables) = kept.map_or_else(Default::default, |kept| (kept.made, Some(kept.routes)));
+        Self { made: Vec::with_capacity(before.len()), before: before.into_iter().peekable(), tables }
+    }
+
+    /// The route that the entry point itself has.
+    fn entrys_own(&mut self) -> Option<Made> {
+        self.before.next_if(|made| made.item.is_none())
+    }
+
+    /// What a router was made into before, if nothing has changed that it is made of.
+    fn as_before(
+        &mut self,
+        name: &Arc<str>,
+        router: &Item<Router>,
+        entry: &EntryPoint,
+        chains: &Chains,
+    ) -> Option<Made> {
+        while self.before.next_if(|made| made.name < *name).is_some() {
+            self.tables = None;
+        }
+        let made = self.before.next_if(|made| made.name == *name);
+        let same = |made: &Made| made.item.as_ref().is_some_and(|item| item.is(router));
+        let made = made.filter(|made| same(made) && !chains.any_changed(middlewares(entry, router)));
+        if made.is_none() {
+            self.tables = None;
+        }
+        made
+    }
+
+    fn finish(mut self, entry: Arc<EntryPoint>) -> KeptEntry {
+        let unchanged = self.tables.take_if(|_| self.before.peek().is_none());
+        let routes = unchanged.unwrap_or_else(|| Arc::new(tables(&self.made)));
+        KeptEntry { entry, made: self.made, routes }
+    }
+}
+
+fn tables(made: &[Made]) -> Routes {
+    let mut host_options = HostOptions::default();
+    for made in made {
+        if let (Some(options), Some(router)) = (made.options, &made.item) {
+            for_each_host(&router.rule.value.expression, &mut |host| host_options.add(host, options));
+        }
+    }
+    let uniform_options = host_options.is_uniform();
+    let [plain, tls] = [false, true].map(|tls| {
+        let made = made.iter().filter(|made| made.options.is_some() == tls);
+        let (keys, routes) = made.map(|made| (made.key.clone(), made.route.clone())).unzip();
+        Routing { table: Table::of(keys), routes }
+    });
+    Routes { plain, tls, host_options, uniform_options }
+}
+
+/// The entry point's, then the router's.
+fn middlewares<'a>(entry: &'a EntryPoint, router: &'a Router) -> impl Iterator<Item = &'a str> {
+    entry.settings.http.middlewares.iter().chain(&router.middlewares).map(|name| name.value.as_str())
+}
+
+fn make(
     compiler: &Compiler,
     entry: &EntryPoint,
-    name: &str,
-    router: &Router,
+    name: &Arc<str>,
+    router: &Item<Router>,
     shared: bool,
-    (index, chains, tls): (&Index, &Chains, &Tls),
-) {
+    (chains, tls): (&Chains, &Tls),
+) -> Made {
     let http = &entry.settings.http;
     let has_model = !http.middlewares.is_empty() || http.tls.is_some();
     // As Traefik: an entry point that adds something to a router of several makes it a router of its own.
-    let name = if shared && has_model { format!("{}-{name}", entry.name) } else { name.to_owned() };
-    let of_entry = http.middlewares.iter().map(|name| name.value.as_str());
-    let of_router = router.middlewares.iter().map(|name| name.value.as_str());
+    let shown = if shared && has_model { format!("{}-{name}", entry.name) } else { name.to_string() };
     let service = &router.service.value;
-    let wanted = router.tls.as_ref().or(http.tls.as_ref());
+    let options = router.tls.as_ref().or(http.tls.as_ref()).map(|wanted| options_id(tls, wanted));
     let route = Route {
-        id: compiler.metrics.router_id(&name, service),
-        name: name.as_str().into(),
-        middlewares: chains.steps(of_entry.chain(of_router)).into(),
-        service: index[service],
-        options: wanted.map_or_else(OptionsId::default, |wanted| options_id(tls, wanted)),
+        id: compiler.metrics.router_id(&shown, service),
+        name: shown.as_str().into(),
+        middlewares: chains.steps(middlewares(entry, router)),
+        service: compiler.services.index(service),
+        options: options.unwrap_or_default(),
         access_log: router.access_logs.unwrap_or(entry.settings.access_logs) && logged(compiler, service),
         metrics: router.metrics.unwrap_or(entry.settings.metrics) && counted(compiler, service),
     };
-    let key = router::Route { name, provider_rank: 0, rule: router.rule.value.clone(), priority: router.priority };
-    match wanted {
-        None => building.plain.push((key, route)),
-        Some(_) => {
-            let options = route.options;
-            for_each_host(&router.rule.value.expression, &mut |host| building.host_options.add(host, options));
-            building.tls.push((key, route));
-        }
+    let key =
+        router::Route { name: shown, provider_rank: 0, rule: router.rule.value.clone(), priority: router.priority };
+    Made {
+        name: name.clone(),
+        item: Some(router.clone()),
+        key: Arc::new(router::Compiled::new(key)),
+        route: Arc::new(route),
+        options,
     }
 }
 
@@ -149,7 +237,7 @@ fn places(entry_points: &[Arc<EntryPoint>], wanted: impl Fn(&EntryPoint) -> bool
 }
 
 /// `http.redirections.entryPoint`: a router over everything that leads to another entry point.
-fn redirection(compiler: &Compiler, entry: &EntryPoint, index: &Index) -> Option<(router::Route, Route)> {
+fn redirection(compiler: &Compiler, entry: &EntryPoint) -> Option<Made> {
     let redirection = entry.settings.http.redirection.as_ref()?;
     let to = &redirection.to.value;
     let port = match to.strip_prefix(':') {
@@ -168,13 +256,19 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint, index: &Index) -> Option
         id: compiler.metrics.router_id(&name, service),
         name: name.as_str().into(),
         middlewares: Arc::new([step]),
-        service: index[service],
+        service: compiler.services.index(service),
         options: OptionsId::default(),
         access_log: entry.settings.access_logs,
         metrics: entry.settings.metrics,
     };
-    let rule = everything();
-    Some((router::Route { name, provider_rank: 0, rule, priority: redirection.priority }, route))
+    let key = router::Route { name, provider_rank: 0, rule: everything(), priority: redirection.priority };
+    Some(Made {
+        name: "".into(),
+        item: None,
+        key: Arc::new(router::Compiled::new(key)),
+        route: Arc::new(route),
+        options: None,
+    })
 }
 
 /// A rule that every request with a host matches.

@@ -1,75 +1,205 @@
-//! Services: load balancers with their targets, weighted services with their children.
+//! Services: load balancers with their targets, weighted services with their children. A service keeps its index as long
+//! as it has its name, and is compiled again only if something that it is made of has changed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
+use foldhash::fast::FixedState;
 use http::HeaderValue;
 use rollgate_config::dynamic::{
-    Configuration,
+    Configuration, Item,
     service::{self as written, ServiceKind as Written},
 };
 use url::Url;
 
-use super::{Chains, Compiler};
+use super::{Chains, Changes, Compiler};
 use crate::{
     pool::{Target, target::Scheme},
-    snapshot::{Child, Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Weighted},
+    snapshot::{Child, Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services, Weighted},
     tls::client::Transport,
 };
 
-/// Where each service stands, by its qualified name.
-pub(crate) type Index = HashMap<String, ServiceIndex>;
+/// Transports by qualified name.
+pub(crate) type Transports = HashMap<String, Arc<Transport>>;
 
-/// Every service, and where it stands.
+/// The services of the last snapshot, and what each was made from.
+pub(crate) struct Kept {
+    pub(crate) services: Services,
+    known: HashMap<Arc<str>, Known, FixedState>,
+    vacant: Vec<ServiceIndex>,
+    end: u32,
+    round: u64,
+}
+
+struct Known {
+    item: Item<written::Service>,
+    index: ServiceIndex,
+    /// `None`: it is new, and nothing that is as before leads to it.
+    available: Option<bool>,
+    /// When it was last there.
+    round: u64,
+}
+
+impl Default for Kept {
+    /// The internal ones, which are always there.
+    fn default() -> Self {
+        let mut services = Services::default();
+        for (place, (name, internal)) in INTERNALS.iter().enumerate() {
+            let kind = ServiceKind::Internal(*internal);
+            services.put(ServiceIndex(place as u32), Service { name: (*name).into(), middlewares: [].into(), kind });
+        }
+        Self { services, known: HashMap::default(), vacant: Vec::new(), end: INTERNALS.len() as u32, round: 0 }
+    }
+}
+
+impl Kept {
+    /// Where a service stands. Validation has made sure that it is there.
+    pub(crate) fn index(&self, name: &str) -> ServiceIndex {
+        match self.known.get(name) {
+            Some(known) => known.index,
+            None => {
+                let place = INTERNALS.iter().position(|(internal, _)| *internal == name);
+                ServiceIndex(place.expect("references were checked") as u32)
+            }
+        }
+    }
+
+    /// Takes note of what there is; the names of those that are new or written differently.
+    fn meet(&mut self, configuration: &Configuration) -> Vec<Arc<str>> {
+        self.round += 1;
+        let mut changed = Vec::new();
+        for (name, item) in &configuration.services {
+            match self.known.get_mut(name) {
+                Some(known) => {
+                    known.round = self.round;
+                    if known.item.is(item) {
+                        continue;
+                    }
+                    known.item = item.clone();
+                }
+                None => {
+                    let index = self.vacant.pop().unwrap_or_else(|| {
+                        self.end += 1;
+                        ServiceIndex(self.end - 1)
+                    });
+                    let known = Known { item: item.clone(), index, available: None, round: self.round };
+                    self.known.insert(name.clone(), known);
+                }
+            }
+            changed.push(name.clone());
+        }
+        changed
+    }
+
+    /// Forgets those that are gone; their names.
+    fn forget(&mut self, configuration: &Configuration) -> Vec<Arc<str>> {
+        if self.known.len() == configuration.services.len() {
+            return Vec::new();
+        }
+        let mut gone = Vec::new();
+        self.known.retain(|name, known| {
+            let stays = known.round == self.round;
+            if !stays {
+                self.services.put(known.index, Service::vacant());
+                self.vacant.push(known.index);
+                gone.push(name.clone());
+            }
+            stays
+        });
+        gone
+    }
+}
+
+/// Brings the kept services up to what the configuration says.
 pub(crate) fn compile(
     compiler: &mut Compiler,
     configuration: &Configuration,
-    transports: &HashMap<String, Arc<Transport>>,
+    transports: &Transports,
     chains: &Chains,
-) -> (Vec<Service>, Index) {
-    let names = INTERNALS.iter().map(|(name, _)| (*name).to_owned()).chain(configuration.services.keys().cloned());
-    let index: Index = names.enumerate().map(|(place, name)| (name, ServiceIndex(place as u32))).collect();
-    let mut services: Vec<Service> = INTERNALS
-        .iter()
-        .map(|(name, internal)| Service {
-            name: (*name).into(),
-            middlewares: Arc::new([]),
-            kind: ServiceKind::Internal(*internal),
-        })
-        .collect();
-    let mut available = Availability::default();
-    compiler.kept.forget_balancers(configuration);
-    for (name, service) in &configuration.services {
-        let kind = match &service.kind {
+) -> Changes {
+    let mut kept = std::mem::take(&mut compiler.services);
+    let mut available = Availability { services: &configuration.services, known: HashMap::new() };
+    let changed = outdated(compiler, &mut kept, configuration, transports, chains, &mut available);
+    let mut changes = Changes { gone: kept.forget(configuration), services: Vec::with_capacity(changed.len()) };
+    compiler.kept.forget_balancers(&changes.gone);
+    for name in changed {
+        let written = &configuration.services[&name];
+        let kind = match &written.kind {
             Written::LoadBalancer(balancer) => {
-                ServiceKind::LoadBalancer(Arc::new(load_balancer(compiler, name, balancer, transports)))
+                ServiceKind::LoadBalancer(Arc::new(load_balancer(compiler, &name, balancer, transports)))
             }
             Written::Weighted(weighted) => {
                 let child = |child: &written::WeightedChild| Child {
-                    service: index[&child.name.value],
+                    service: kept.index(&child.name.value),
                     weight: child.weight.0,
-                    available: available.of(&configuration.services, &child.name.value),
-                    version: compiler.metrics.version_id(name, &child.name.value),
+                    available: available.of(&child.name.value),
+                    version: compiler.metrics.version_id(&name, &child.name.value),
                 };
                 ServiceKind::Weighted(Weighted { children: weighted.services.iter().map(child).collect() })
             }
         };
-        let middlewares = chains.steps(service.middlewares.iter().map(|name| name.value.as_str())).into();
-        services.push(Service { name: name.as_str().into(), middlewares, kind });
+        let middlewares = chains.steps(written.middlewares.iter().map(|name| name.value.as_str()));
+        let index = kept.index(&name);
+        kept.services.put(index, Service { name, middlewares, kind });
+        changes.services.push(index);
     }
-    (services, index)
+    compiler.services = kept;
+    changes
+}
+
+/// The names of the services that are to be compiled: those that are written differently, and those that are made of
+/// something that has changed.
+fn outdated(
+    compiler: &Compiler,
+    kept: &mut Kept,
+    configuration: &Configuration,
+    transports: &Transports,
+    chains: &Chains,
+    available: &mut Availability<'_>,
+) -> Vec<Arc<str>> {
+    let mut changed = kept.meet(configuration);
+    let mut turned = false;
+    for name in &changed {
+        let known = kept.known.get_mut(name).expect("it was met");
+        let before = known.available.replace(available.of(name));
+        turned |= before.is_some() && before != known.available;
+    }
+    let other_transport = |name: &str| match (compiler.kept.transports.get(name), transports.get(name)) {
+        (Some(before), Some(now)) => !Arc::ptr_eq(before, now),
+        _ => true,
+    };
+    let transports_stay = compiler.kept.transports.keys().all(|name| !other_transport(name));
+    if !turned && transports_stay && !chains.has_changed() {
+        return changed;
+    }
+    // Seldom: one of them may concern any service.
+    let known: HashSet<Arc<str>> = changed.iter().cloned().collect();
+    for (name, service) in configuration.services.iter().filter(|(name, _)| !known.contains(*name)) {
+        let concerned = match &service.kind {
+            Written::Weighted(_) => turned,
+            Written::LoadBalancer(balancer) => !transports_stay && other_transport(transport_name(balancer)),
+        };
+        if concerned || chains.any_changed(service.middlewares.iter().map(|name| name.value.as_str())) {
+            kept.known.get_mut(name).expect("it was met").available = Some(available.of(name));
+            changed.push(name.clone());
+        }
+    }
+    changed
+}
+
+fn transport_name(balancer: &written::LoadBalancer) -> &str {
+    balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str())
 }
 
 fn load_balancer(
     compiler: &mut Compiler,
-    name: &str,
+    name: &Arc<str>,
     written: &written::LoadBalancer,
-    transports: &HashMap<String, Arc<Transport>>,
+    transports: &Transports,
 ) -> LoadBalancer {
-    let transport = written.servers_transport.as_ref().map_or("", |name| name.value.as_str());
-    let transport = &transports[transport];
+    let transport = &transports[transport_name(written)];
     let id = compiler.metrics.service_id(name);
     let list = written.servers.iter().map(|server| (server.url.value.to_string(), server.weight.0)).collect();
     let balancer = compiler.kept.balancer(name, list);
@@ -86,7 +216,7 @@ fn load_balancer(
         });
     }
     LoadBalancer {
-        name: name.into(),
+        name: name.clone(),
         servers: servers.into(),
         strategy: written.strategy,
         pass_host_header: written.pass_host_header,
@@ -112,24 +242,26 @@ fn target(targets: &crate::pool::Targets, transport: &Arc<Transport>, url: &Url,
 }
 
 /// Whether a service can take a request, each looked at once.
-#[derive(Default)]
-struct Availability(HashMap<String, bool>);
+struct Availability<'c> {
+    services: &'c BTreeMap<Arc<str>, Item<written::Service>>,
+    known: HashMap<&'c str, bool>,
+}
 
-impl Availability {
+impl<'c> Availability<'c> {
     /// Validation has made sure that there is no cycle.
-    fn of(&mut self, services: &BTreeMap<String, written::Service>, name: &str) -> bool {
-        if let Some(known) = self.0.get(name) {
+    fn of(&mut self, name: &str) -> bool {
+        if let Some(known) = self.known.get(name) {
             return *known;
         }
-        let available = match services.get(name).map(|service| &service.kind) {
-            Some(Written::LoadBalancer(balancer)) => balancer.servers.iter().any(|server| server.weight.0 > 0),
-            Some(Written::Weighted(weighted)) => {
-                weighted.services.iter().any(|child| child.weight.0 > 0 && self.of(services, &child.name.value))
+        // Not there: an internal service.
+        let Some((name, service)) = self.services.get_key_value(name) else { return true };
+        let available = match &service.kind {
+            Written::LoadBalancer(balancer) => balancer.servers.iter().any(|server| server.weight.0 > 0),
+            Written::Weighted(weighted) => {
+                weighted.services.iter().any(|child| child.weight.0 > 0 && self.of(&child.name.value))
             }
-            // An internal service.
-            None => true,
         };
-        self.0.insert(name.to_owned(), available);
+        self.known.insert(name, available);
         available
     }
 }

@@ -1,7 +1,7 @@
 //! What outlives a snapshot, by its name.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicUsize},
 };
 
@@ -56,9 +56,10 @@ impl Kept {
         problems: &mut Vec<Problem>,
     ) -> HashMap<String, Arc<Transport>> {
         let named = configuration.servers_transports.iter().map(|(name, config)| (name.as_str(), config));
+        let reaching_tls = reaching_tls(configuration);
         let mut transports = HashMap::new();
         for (name, config) in std::iter::once(("", &statics.servers_transport)).chain(named) {
-            let tls = reaches_tls(configuration, name);
+            let tls = reaching_tls.contains(name);
             let kept = self.transports.get(name);
             if let Some(kept) = kept.filter(|kept| kept.is(config) && (kept.tls.is_some() || !tls)) {
                 transports.insert(name.to_owned(), kept.clone());
@@ -97,15 +98,10 @@ impl Kept {
     }
 
     /// Forgets load balancers that are gone.
-    pub(crate) fn forget_balancers(&mut self, configuration: &Configuration) {
-        let free = &mut self.free_slots;
-        self.balancers.retain(|name, balancer| {
-            let stays = configuration.services.contains_key(name);
-            if !stays {
-                free.push(balancer.slot);
-            }
-            stays
-        });
+    pub(crate) fn forget_balancers(&mut self, gone: &[Arc<str>]) {
+        for balancer in gone.iter().filter_map(|name| self.balancers.remove(&**name)) {
+            self.free_slots.push(balancer.slot);
+        }
     }
 }
 
@@ -116,14 +112,13 @@ impl Balancer {
     }
 }
 
-/// Whether a server behind TLS is reached by this transport: the roots of a machine are some hundred, and most gateways
-/// never need them.
-fn reaches_tls(configuration: &Configuration, transport: &str) -> bool {
-    configuration.services.values().any(|service| match &service.kind {
-        ServiceKind::LoadBalancer(balancer) => {
-            let wanted = balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str());
-            wanted == transport && balancer.servers.iter().any(|server| server.url.value.scheme() == "https")
-        }
-        ServiceKind::Weighted(_) => false,
-    })
+/// The transports that reach a server behind TLS: the roots of a machine are some hundred, and most gateways never need
+/// them.
+fn reaching_tls(configuration: &Configuration) -> HashSet<&str> {
+    let balancers = configuration.services.values().filter_map(|service| match &service.kind {
+        ServiceKind::LoadBalancer(balancer) => Some(balancer),
+        ServiceKind::Weighted(_) => None,
+    });
+    let behind_tls = balancers.filter(|balancer| balancer.servers.iter().any(|s| s.url.value.scheme() == "https"));
+    behind_tls.map(|balancer| balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str())).collect()
 }

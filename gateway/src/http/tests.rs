@@ -23,6 +23,7 @@ use crate::{
     listener::admission::Admission,
     metrics::Metrics,
     shared::{Bounds, Shared},
+    snapshot::retired::Retired,
     stream::{Kind, Raw, socket::Socket},
     worker::Worker,
 };
@@ -36,7 +37,8 @@ fn worker() -> (Rc<Worker>, Arc<EntryPoint>, Arc<Metrics>) {
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).unwrap();
     let snapshot = compiler.compile(&Default::default()).unwrap().snapshot;
     let bounds = Bounds { admission: Admission::new(&statics.limits, 1024), pressure: Arc::default() };
-    let shared = Shared::new(snapshot, metrics.clone(), false, compiler.targets.clone(), None, bounds, 503);
+    let shared =
+        Shared::new((snapshot, Retired::new().0), metrics.clone(), false, compiler.targets.clone(), None, bounds, 503);
     (Worker::new(Arc::new(shared)), entry, metrics)
 }
 

@@ -27,6 +27,17 @@ impl Rows {
         *self.0.lock() = rows;
     }
 
+    /// Puts other rows in place of those whose first value is this one.
+    pub(super) fn replace_of(&self, first: &str, rows: impl Iterator<Item = (Vec<String>, f64)>) {
+        let mut all = self.0.lock();
+        let start = vec![first.to_owned()];
+        let old = all.range(start..).map(|(values, _)| values).take_while(|values| values[0] == first);
+        for values in old.cloned().collect::<Vec<_>>() {
+            all.remove(&values);
+        }
+        all.extend(rows);
+    }
+
     /// All rows now.
     pub(super) fn all(&self) -> Vec<(Vec<String>, f64)> {
         self.0.lock().iter().map(|(values, value)| (values.clone(), *value)).collect()

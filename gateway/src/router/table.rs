@@ -4,7 +4,7 @@
 //! fewest are taken), `||` those of all its parts, `!` none. A request merges three lists by rank: its host's, that of
 //! `*.` above its first label, and the common one.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use foldhash::fast::FixedState;
 use rollgate_config::rule::Rule;
@@ -45,7 +45,14 @@ pub struct Table {
 #[derive(Debug)]
 pub(super) struct Ranked {
     pub(super) given: usize,
+    pub(super) route: Arc<Compiled>,
+}
+
+/// A route whose rule is compiled. It depends on no other, so tables share those that stay.
+#[derive(Debug)]
+pub struct Compiled {
     pub(super) name: String,
+    provider_rank: u32,
     pub(super) text: String,
     pub(super) priority: i64,
     pub(super) condition: Condition,
@@ -56,11 +63,16 @@ pub(super) struct Ranked {
 type Ranks = SmallVec<[usize; 2]>;
 
 impl Table {
-    /// Ranks and indexes the routes: priority descending, then provider rank, then name, then the order given.
+    /// Compiles, ranks and indexes the routes: priority descending, then provider rank, then name, then the order given.
     pub fn build(routes: Vec<Route>) -> Self {
-        let mut order: Vec<(usize, Route)> = routes.into_iter().enumerate().collect();
+        Self::of(routes.into_iter().map(|route| Arc::new(Compiled::new(route))).collect())
+    }
+
+    /// As [`Self::build`], of routes that are compiled already.
+    pub fn of(routes: Vec<Arc<Compiled>>) -> Self {
+        let mut order: Vec<(usize, Arc<Compiled>)> = routes.into_iter().enumerate().collect();
         order.sort_by(|(_, a), (_, b)| {
-            let key = |route: &Route| (Reverse(route.priority), route.provider_rank);
+            let key = |route: &Compiled| (Reverse(route.priority), route.provider_rank);
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         });
         let mut table = Self {
@@ -104,16 +116,9 @@ impl Table {
         Candidates(lists)
     }
 
-    fn push(&mut self, given: usize, route: Route) {
+    fn push(&mut self, given: usize, route: Arc<Compiled>) {
         let rank = self.ranked.len();
-        let mut condition = Condition::compile(&route.rule.expression);
-        move_narrowest_first(&mut condition);
-        let first = match &condition {
-            Condition::All(parts) => parts.first(),
-            whole => Some(whole),
-        };
-        let keys = first.and_then(required_hosts);
-        match &keys {
+        match route.required_hosts() {
             None => self.common.push(rank),
             Some(keys) => {
                 for key in keys {
@@ -121,20 +126,50 @@ impl Table {
                         Key::Exact(host) => (&mut self.exact, host),
                         Key::Below(domain) => (&mut self.below, domain),
                     };
-                    let ranks = map.entry((*host).into()).or_default();
+                    let ranks = map.entry(host.into()).or_default();
                     if ranks.last() != Some(&rank) {
                         ranks.push(rank);
                     }
                 }
             }
         }
-        let found_means_first = keys.is_some() && first.is_some_and(only_hosts);
-        let Route { name, rule, priority, .. } = route;
-        self.ranked.push(Ranked { given, name, text: rule.text, priority, condition, found_means_first });
+        self.ranked.push(Ranked { given, route });
     }
 }
 
-impl Ranked {
+impl Compiled {
+    /// Parses what the rule names, once.
+    pub fn new(route: Route) -> Self {
+        let Route { name, provider_rank, rule, priority } = route;
+        let mut condition = Condition::compile(&rule.expression);
+        move_narrowest_first(&mut condition);
+        let mut compiled = Self { name, provider_rank, text: rule.text, priority, condition, found_means_first: false };
+        compiled.found_means_first = compiled.required_hosts().is_some() && compiled.first().is_some_and(only_hosts);
+        compiled
+    }
+
+    /// The part that hosts are taken from.
+    fn first(&self) -> Option<&Condition> {
+        match &self.condition {
+            Condition::All(parts) => parts.first(),
+            whole => Some(whole),
+        }
+    }
+
+    fn required_hosts(&self) -> Option<Vec<Key<'_>>> {
+        self.first().and_then(required_hosts)
+    }
+}
+
+impl std::ops::Deref for Ranked {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.route
+    }
+}
+
+impl Compiled {
     /// Whether it takes a request for which the table named it a candidate.
     fn takes(&self, facts: &Facts<'_>) -> bool {
         match (&self.condition, self.found_means_first) {
