@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     handover::{Predecessor, Program, Successor},
-    logging,
+    logging::{self, Writing},
     statics::{self, Failure, Loaded, Words},
     supervisor,
 };
@@ -46,10 +46,13 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         Err(Failure::Problems(problems)) => return refuse(&problems),
     };
     let Loaded { statics, sources, internal_address, warnings } = loaded;
-    if let Err(error) = logging::install(&statics.log) {
-        eprintln!("log: {error}");
-        return ExitCode::FAILURE;
-    }
+    let log = match logging::install(&statics.log) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     raise_descriptor_limit();
     let (predecessor, inherited) = match Predecessor::take() {
         Ok(Some((predecessor, sockets))) => (Some(predecessor), sockets),
@@ -76,7 +79,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(options, predecessor))
+    runtime.block_on(serve(options, predecessor, &log))
 }
 
 /// As many descriptors as the system lets the process have: systemd and shells give 1,024 to begin with, for programs that
@@ -89,7 +92,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {
+async fn serve(options: Options, predecessor: Option<Predecessor>, log: &Writing) -> ExitCode {
     // Before anything listens: a signal that comes early must not kill what has begun to serve.
     let prepared = Signals::new().and_then(|signals| Ok((signals, Program::current()?)));
     let (mut signals, program) = match prepared {
@@ -112,7 +115,7 @@ async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {
     if let Some(predecessor) = predecessor {
         predecessor.ready();
     }
-    let handed_over = until_the_end(&instance, &mut signals, &program).await;
+    let handed_over = until_the_end(&instance, &mut signals, &program, log).await;
     tracing::info!(handed_over, "ending: finishing what is under way");
     tokio::select! {
         () = instance.shutdown(handed_over) => ExitCode::SUCCESS,
@@ -122,7 +125,7 @@ async fn serve(options: Options, predecessor: Option<Predecessor>) -> ExitCode {
 }
 
 /// Does what signals say until one says to end, or a new process has taken over (`true`).
-async fn until_the_end(instance: &Instance, signals: &mut Signals, program: &Program) -> bool {
+async fn until_the_end(instance: &Instance, signals: &mut Signals, program: &Program, log: &Writing) -> bool {
     let mut successor: Option<(u32, JoinHandle<Result<(), String>>)> = None;
     loop {
         let told = tokio::select! {
@@ -138,7 +141,10 @@ async fn until_the_end(instance: &Instance, signals: &mut Signals, program: &Pro
         };
         match told {
             Told::Reload => instance.reload(),
-            Told::ReopenLogs => instance.reopen_logs(),
+            Told::ReopenLogs => {
+                instance.reopen_logs();
+                log.reopen();
+            }
             Told::HandOver if successor.is_some() => tracing::warn!("a new process is being started already"),
             Told::HandOver if std::process::id() == INIT => {
                 tracing::error!(

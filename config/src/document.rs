@@ -125,7 +125,8 @@ impl Document {
         while let Some(arg) = args.next() {
             let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|flag| !flag.is_empty())
             else {
-                flat.problems.push(Problem::new(&Place::whole(arg), "", "is no flag", "--key.key=value"));
+                let shown = if arg.is_empty() { "\"\"" } else { arg };
+                flat.problems.push(Problem::new(&Place::whole(shown), "", "is no flag", "--key.key=value"));
                 continue;
             };
             let (name, value) = match flag.split_once('=') {

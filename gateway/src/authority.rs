@@ -2,7 +2,7 @@
 //!
 //! RFC 9112 section 3.2 wants a request with a bad `Host` answered with 400. Two hops that read one authority
 //! differently are two routing decisions, so everything of doubt is refused: userinfo, lists, percent-encoding, an
-//! address outside brackets. Cost: one scan by a table.
+//! address outside brackets, an empty label. Cost: one scan by a table.
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
@@ -26,6 +26,10 @@ pub enum AuthorityRefusal {
     /// An octet that no host name has: `@`, `,`, `/`, `%`, a space, one outside ASCII, ...
     #[error("the host has a character that no host name has")]
     BadCharacter,
+    /// A dot with nothing before it: `a..b`, `..`, `.`. Whoever drops a trailing dot and whoever does not would look for
+    /// different hosts, over and over.
+    #[error("the host has a label that is empty")]
+    EmptyLabel,
     /// Brackets that do not close or do not hold an IPv6 address.
     #[error("the host's brackets do not hold an IPv6 address")]
     BadAddress,
@@ -73,8 +77,13 @@ fn name(text: &str) -> Result<(&str, &str), AuthorityRefusal> {
     match rest.as_bytes().first() {
         Some(byte) if *byte != b':' => Err(AuthorityRefusal::BadCharacter),
         _ if host.is_empty() => Err(AuthorityRefusal::Empty),
+        _ if has_empty_label(host) => Err(AuthorityRefusal::EmptyLabel),
         _ => Ok((host, rest)),
     }
+}
+
+fn has_empty_label(host: &str) -> bool {
+    host.starts_with('.') || host.as_bytes().windows(2).any(|pair| pair == b"..")
 }
 
 /// The octets of a registered name (RFC 3986 section 3.2.2) but for `,`, which joins two `Host` fields, and
@@ -121,6 +130,11 @@ mod tests {
         let cases = [
             ("", Empty),
             (":80", Empty),
+            (".", EmptyLabel),
+            ("..", EmptyLabel),
+            (".a", EmptyLabel),
+            ("a..:80", EmptyLabel),
+            ("a..b", EmptyLabel),
             ("user@host", BadCharacter),
             ("user:pass@host", BadPort),
             ("a,b", BadCharacter),

@@ -1,6 +1,8 @@
 //! The whole path of a request in memory, for benches and for counting instructions and allocations: a worker without
 //! listeners, a client and a server at the ends of pipes. Not part of the binary (feature `in-memory`).
 
+mod pipes;
+
 use std::{net::IpAddr, sync::Arc};
 
 use http::HeaderMap;
@@ -16,8 +18,8 @@ use tokio::{
 
 use crate::{
     compile::Compiler,
-    connection, entry_point,
-    forwarded::{self, ForwardedPolicy, Peer},
+    connection,
+    entry_point::{self, EntryPoint},
     listener::admission::Admission,
     metrics::{Metrics, VersionId},
     shared::{Bounds, Shared},
@@ -25,6 +27,12 @@ use crate::{
     split,
     stream::socket::Socket,
     worker::Worker,
+};
+
+pub use self::pipes::{Pipes, Server, compile};
+pub use crate::{
+    forwarded::{ForwardedPolicy, Peer, prepare_response, prepare_upstream, sanitise_incoming},
+    proxy_protocol::{MAX_BYTES, Progress, parse as parse_proxy_protocol},
 };
 
 /// A gateway with one client.
@@ -37,24 +45,7 @@ pub struct InMemory {
 impl InMemory {
     /// Serves `entry_point`; every server whose host is [`HOST`] is the one in memory.
     pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
-        let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
-        let entry_points = entry_point::unbound(statics, &metrics);
-        let entry =
-            entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
-        let mut compiler =
-            Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
-        let compiled = compiler.compile(configuration)?;
-        let counts = statics.prometheus.is_some();
-        let bounds = Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default() };
-        let shared = Shared::new(
-            (compiled.snapshot, Retired::new().0),
-            metrics,
-            counts,
-            compiler.targets.clone(),
-            None,
-            bounds,
-            503,
-        );
+        let (shared, entry) = shared(statics, configuration, entry_point)?;
         let runtime = LocalRuntime::new().expect("a runtime");
         let (client, server) = tokio::io::duplex(PIPE);
         runtime.block_on(async {
@@ -178,22 +169,52 @@ impl HeaderWork {
     /// A request's fields, from the client's to the server's.
     pub fn request(&self, mut headers: HeaderMap) -> HeaderMap {
         let host = headers.get(http::header::HOST).cloned();
-        let sanitised = forwarded::sanitise_incoming(&mut headers, &self.peer, &self.policy, host.as_ref(), false);
+        let sanitised = sanitise_incoming(&mut headers, &self.peer, &self.policy, host.as_ref(), false);
         sanitised.expect("nothing is refused");
-        forwarded::prepare_upstream(&mut headers, &self.peer, &self.policy, false);
+        prepare_upstream(&mut headers, &self.peer, &self.policy, false);
         headers
     }
 
     /// An answer's fields, from the server's to the client's.
     pub fn response(&self, mut headers: HeaderMap) -> HeaderMap {
-        forwarded::prepare_response(&mut headers, false);
+        prepare_response(&mut headers, false);
         headers
     }
 }
 
-/// Dials the server in memory: answers each request with a prebuilt answer.
+/// What the workers of a gateway share, and one of its entry points.
+fn shared(
+    statics: &Static,
+    configuration: &Configuration,
+    entry_point: &str,
+) -> Result<(Shared, Arc<EntryPoint>), Vec<Problem>> {
+    let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
+    let entry_points = entry_point::unbound(statics, &metrics);
+    let entry = entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
+    let mut compiler =
+        Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
+    let compiled = compiler.compile(configuration)?;
+    let counts = statics.prometheus.is_some();
+    let bounds = Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default() };
+    let shared = Shared::new(
+        (compiled.snapshot, Retired::new().0),
+        metrics,
+        counts,
+        compiler.targets.clone(),
+        None,
+        bounds,
+        503,
+    );
+    Ok((shared, entry))
+}
+
+/// Dials the server in memory: the one of [`Pipes::converse`], or one that answers each request with a prebuilt answer.
 pub(crate) fn dial() -> DuplexStream {
     let (near, mut far) = tokio::io::duplex(PIPE);
+    if let Some(server) = pipes::server() {
+        server(far);
+        return near;
+    }
     tokio::task::spawn_local(async move {
         let mut request = vec![0; PIPE];
         let mut length = 0;

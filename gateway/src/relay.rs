@@ -3,9 +3,10 @@
 pub(crate) mod answer;
 mod http2;
 
-use std::{io, rc::Rc, sync::Arc};
+use std::{io, rc::Rc, sync::Arc, task::Poll};
 
-use http::{HeaderValue, Request, Response, header, request, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Response, header, request, uri::PathAndQuery};
+use http_body::Body as _;
 use hyper::{body::Incoming, client::conn::TrySendError};
 
 use crate::{
@@ -151,13 +152,24 @@ pub(crate) fn prepare(
     Ok(())
 }
 
+/// hyper takes GET and HEAD to have no body unless a field says so. One that came in chunks goes on in chunks.
+pub(crate) fn announce_body(request: &mut Request<RequestBody>) {
+    if matches!(*request.method(), Method::GET | Method::HEAD)
+        && !request.body().is_end_stream()
+        && !request.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 async fn over_http1(
     exchange: &mut Exchange,
     target: &Arc<Target>,
     mut connection: Http1,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     fresh: bool,
 ) -> Result<Response<Incoming>, Failed> {
+    announce_body(&mut request);
     connection.watch.begin(!fresh && may_repeat(request.method(), request.body()));
     let sending = connection.sender.try_send_request(request);
     match within(target, sending).await? {
@@ -175,7 +187,18 @@ async fn within<T>(target: &Target, sending: impl Future<Output = T>) -> Result<
     if limit.is_zero() {
         return Ok(sending.await);
     }
-    tokio::time::timeout(limit, sending).await.map_err(|_| Failed::Broken(Error::ResponseTimeout))
+    let mut sending = std::pin::pin!(sending);
+    if let Ok(sent) = tokio::time::timeout(limit, sending.as_mut()).await {
+        return Ok(sent);
+    }
+    // The answer may be here, and only we were late: stopped, or without a CPU. Who reads it has a turn before it is too
+    // late.
+    tokio::task::yield_now().await;
+    let sent = std::future::poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+    match sent {
+        Poll::Ready(sent) => Ok(sent),
+        Poll::Pending => Err(Failed::Broken(Error::ResponseTimeout)),
+    }
 }
 
 fn unanswered(mut error: TrySendError<Request<RequestBody>>, watch: &Watch) -> Failed {

@@ -99,7 +99,9 @@ pub(crate) async fn forward(
         RequestBody::new(incoming, exchange)
     };
     let mut sender = connect::connect_for_upgrade(&exchange.connection.worker, &server.target).await?;
-    let sent = sender.send_request(Request::from_parts(parts, body)).await;
+    let mut request = Request::from_parts(parts, body);
+    relay::announce_body(&mut request);
+    let sent = sender.send_request(request).await;
     let mut response = sent.map_err(relay::blame)?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return relay::answer::check(response).map(Forwarded::Declined);

@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     ending: Notify,
     /// By entry point: what is still under way is to be cut off.
     cuts: RefCell<HashMap<usize, Rc<Notify>>>,
+    /// When timeouts were last looked at.
+    ticked: Cell<Instant>,
 }
 
 /// The snapshot as one worker's requests hold it: their reference count is seen by no other thread.
@@ -180,6 +182,7 @@ impl Worker {
             released: Notify::new(),
             ending: Notify::new(),
             cuts: RefCell::default(),
+            ticked: Cell::new(Instant::now()),
         })
     }
 
@@ -296,9 +299,14 @@ impl Worker {
     }
 
     fn tick(&self) {
-        clock::renew(Instant::now());
+        let now = Instant::now();
+        clock::renew(now);
         self.reserve.refill();
         self.pools.sweep(&self.shared.targets);
+        if now.duration_since(self.ticked.replace(now)) > LATE {
+            // Stopped, or without a CPU: what clients have sent in the meantime is read before their time is up.
+            return;
+        }
         let little_memory = self.shared.bounds.pressure.refuses_requests();
         for (_, connection) in self.connections.borrow().iter() {
             connection.check_time();
@@ -459,5 +467,7 @@ fn schedule(draining: &Draining) -> Vec<Step> {
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often timeouts are looked at: none is shorter than seconds.
 const TICK: Duration = Duration::from_millis(500);
+/// Between two looks, only if the worker itself was kept from its work.
+const LATE: Duration = Duration::from_secs(1);
 /// For tasks that were cut off to unwind.
 const LAST_MOMENT: Duration = Duration::from_secs(1);

@@ -33,6 +33,18 @@ metrics: {prometheus: {addRoutersLabels: true}}
 log: {level: INFO}
 "#;
 
+/// What becomes of the gateway's output once it serves on every entry point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reader {
+    /// It is read to its end.
+    #[default]
+    Stays,
+    /// Nobody reads it any more: the pipes fill up.
+    Stops,
+    /// The pipes are closed.
+    Leaves,
+}
+
 /// How a gateway is to be started.
 #[derive(Debug)]
 pub struct Launch {
@@ -43,6 +55,7 @@ pub struct Launch {
     more: Vec<String>,
     variables: Vec<(String, String)>,
     descriptors: Option<u32>,
+    reader: Reader,
 }
 
 impl Launch {
@@ -62,6 +75,7 @@ impl Launch {
             more: Vec::new(),
             variables: Vec::new(),
             descriptors: None,
+            reader: Reader::Stays,
         }
     }
 
@@ -115,6 +129,12 @@ impl Launch {
         self
     }
 
+    /// What becomes of its output once it serves on two entry points.
+    pub fn reader(mut self, reader: Reader) -> Self {
+        self.reader = reader;
+        self
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -141,8 +161,8 @@ impl Launch {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let output = Arc::new(Mutex::new(Written::default()));
         let readers = [
-            read_stdout(child.stdout.take().expect("stdout is piped"), Arc::clone(&output)),
-            read_stderr(child.stderr.take().expect("stderr is piped"), Arc::clone(&output)),
+            read_stdout(child.stdout.take().expect("stdout is piped"), Arc::clone(&output), self.reader),
+            read_stderr(child.stderr.take().expect("stderr is piped"), Arc::clone(&output), self.reader),
         ];
         let mut gateway = Gateway { child, output, readers: Some(readers), directory: self.directory, config_path };
         gateway.wait_until_it_listens();
@@ -383,25 +403,43 @@ impl Drop for Successor {
     }
 }
 
-fn read_stdout(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((name, address)) = listener(&line) {
-                written.listeners.insert(name, address);
-            }
-            written.stdout.push_str(&line);
-            written.stdout.push('\n');
+fn read_stdout(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>, reader: Reader) -> JoinHandle<()> {
+    read(stream, output, reader, |written, line| {
+        if let Some((name, address)) = listener(line) {
+            written.listeners.insert(name, address);
         }
+        written.stdout.push_str(line);
+        written.stdout.push('\n');
     })
 }
 
-fn read_stderr(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>) -> JoinHandle<()> {
+fn read_stderr(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>, reader: Reader) -> JoinHandle<()> {
+    read(stream, output, reader, |written, line| {
+        written.stderr.push_str(line);
+        written.stderr.push('\n');
+    })
+}
+
+fn read(
+    stream: impl Read + Send + 'static,
+    output: Arc<Mutex<Written>>,
+    reader: Reader,
+    take: impl Fn(&mut Written, &str) + Send + 'static,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
             let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
-            written.stderr.push_str(&line);
-            written.stderr.push('\n');
+            take(&mut written, line.trim_end_matches('\n'));
+            line.clear();
+            if reader != Reader::Stays && written.listeners.len() >= 2 {
+                break;
+            }
+        }
+        if reader == Reader::Stops {
+            // Open as long as the test runs.
+            std::mem::forget(stream);
         }
     })
 }

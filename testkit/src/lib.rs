@@ -31,7 +31,7 @@ pub use backend::{Backend, Seen};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
 pub use frames::FrameConnection;
-pub use gateway::{Gateway, Launch, Successor, configuration};
+pub use gateway::{Gateway, Launch, Reader, Successor, configuration};
 pub use hostile_backend::{HostileBackend, Peer, Route};
 pub use hostile_client::{Ended, Heard, Script};
 pub use name_server::{NameServer, Records};

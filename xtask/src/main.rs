@@ -7,10 +7,12 @@
 //! cargo xtask house   the rules that no other tool checks
 //! cargo xtask image   build the container image without a container engine, and start it
 //! cargo xtask soak    the long runs (docs/soak.md); `test` has their short form
+//! cargo xtask fuzz    let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
 
+mod fuzz;
 mod house;
 mod image;
 mod setup;
@@ -50,8 +52,13 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
             pack(&workspace, &mut steps)?;
         }
         "soak" => soak::run(&workspace, &mut steps, arguments)?,
+        "fuzz" => {
+            let plan = fuzz::Plan::of(&workspace, arguments)?;
+            setup::CARGO_FUZZ.install(&workspace)?;
+            steps.run("fuzzing", "cargo xtask fuzz", || fuzz::run(&workspace, &plan))?;
+        }
         _ => {
-            return Err(format!("unknown command `{command}` (test, check, setup, house, image, soak)"));
+            return Err(format!("unknown command `{command}` (test, check, setup, house, image, soak, fuzz)"));
         }
     }
     steps.end();
@@ -65,6 +72,8 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Outcome {
         steps::pass(workspace.cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     })?;
     soak::run(workspace, steps, &["--short".to_owned()])?;
+    let plan = fuzz::Plan::for_every_change(workspace)?;
+    steps.run("fuzzing", "cargo xtask fuzz", || fuzz::run(workspace, &plan))?;
     pack(workspace, steps)
 }
 
@@ -82,7 +91,7 @@ fn check(workspace: &Workspace, steps: &mut Steps) -> Outcome {
         steps::pass(doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"))
     })?;
     steps.run("dependencies", "cargo deny check bans licenses sources", || {
-        let mut deny = std::process::Command::new(setup::cargo_deny(workspace));
+        let mut deny = std::process::Command::new(setup::CARGO_DENY.program(workspace));
         deny.current_dir(&workspace.root).args(["--locked", "check", "--hide-inclusion-graph"]);
         steps::pass(deny.args(["bans", "licenses", "sources"]))
     })

@@ -1,7 +1,7 @@
 //! Installs what the tests need and the machine has not. A second run finds everything and takes a moment.
 //!
-//! Programs come as Debian packages, and only those that are absent; Python packages and `cargo-deny` go below the
-//! target folder, so that nothing of the machine's own is changed.
+//! Programs come as Debian packages, and only those that are absent; Python packages, `cargo-deny` and `cargo-fuzz` go
+//! below the target folder, so that nothing of the machine's own is changed.
 
 use std::{
     fs,
@@ -19,7 +19,8 @@ use crate::{
 pub fn install(workspace: &Workspace) -> Outcome {
     install_programs()?;
     install_python(workspace)?;
-    install_cargo_deny(workspace)
+    CARGO_DENY.install(workspace)?;
+    CARGO_FUZZ.install(workspace)
 }
 
 /// The conformance suites that `cargo xtask soak` runs. Nothing else needs them.
@@ -48,10 +49,41 @@ pub fn install_slow_clients() -> Outcome {
     pass(apt_get().args(["install", "--yes", "--no-install-recommends", "slowhttptest"]))
 }
 
-/// The `cargo-deny` to start: the one on the path if it is the pinned version, else ours.
-pub fn cargo_deny(workspace: &Workspace) -> PathBuf {
-    let shared = PathBuf::from("cargo-deny");
-    if is_pinned_cargo_deny(&shared) { shared } else { workspace.tools.join("bin/cargo-deny") }
+/// A command of cargo's from the registry, in one version.
+pub struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// Checks the dependency tree.
+pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+/// Builds the fuzz targets.
+pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
+
+impl Tool {
+    /// The one to start: the one on the path if it is the pinned version, else ours.
+    pub fn program(&self, workspace: &Workspace) -> PathBuf {
+        let shared = PathBuf::from(self.name);
+        if self.is_pinned(&shared) { shared } else { workspace.tools.join("bin").join(self.name) }
+    }
+
+    /// Installs it if it is not there.
+    pub fn install(&self, workspace: &Workspace) -> Outcome {
+        if self.is_pinned(&self.program(workspace)) {
+            return Ok(());
+        }
+        let build = workspace.tools.join("build");
+        let mut install = workspace.cargo();
+        // A debug build: it compiles in a third of the time and does its work in a second or two.
+        install.args(["install", "--locked", "--debug", "--force", "--root"]).arg(&workspace.tools);
+        install.arg("--target-dir").arg(&build).arg(format!("{}@{}", self.name, self.version));
+        pass(&mut install)?;
+        fs::remove_dir_all(&build).map_err(|why| format!("{}: {why}", build.display()))
+    }
+
+    fn is_pinned(&self, program: &Path) -> bool {
+        read(Command::new(program).arg("--version")).is_ok_and(|version| version.ends_with(self.version))
+    }
 }
 
 fn install_programs() -> Outcome {
@@ -92,23 +124,6 @@ fn install_python(workspace: &Workspace) -> Outcome {
     fs::write(&marker, wanted).map_err(|why| format!("{}: {why}", marker.display()))
 }
 
-fn install_cargo_deny(workspace: &Workspace) -> Outcome {
-    if is_pinned_cargo_deny(&cargo_deny(workspace)) {
-        return Ok(());
-    }
-    let build = workspace.tools.join("build");
-    let mut install = workspace.cargo();
-    // A debug build: it compiles in a third of the time and checks a tree of this size in a second or two.
-    install.args(["install", "--locked", "--debug", "--force", "--root"]).arg(&workspace.tools);
-    install.arg("--target-dir").arg(&build).arg(format!("cargo-deny@{CARGO_DENY}"));
-    pass(&mut install)?;
-    fs::remove_dir_all(&build).map_err(|why| format!("{}: {why}", build.display()))
-}
-
-fn is_pinned_cargo_deny(program: &Path) -> bool {
-    read(Command::new(program).arg("--version")).is_ok_and(|version| version.ends_with(CARGO_DENY))
-}
-
 fn is_on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
@@ -120,17 +135,16 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// A program and the Debian package that it comes in.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
     ("curl", "curl"),
+    ("faketime", "faketime"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("nghttp", "nghttp2-client"),
     ("openssl", "openssl"),
 ];
-
-const CARGO_DENY: &str = "0.20.2";
 
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 

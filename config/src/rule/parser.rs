@@ -238,6 +238,9 @@ fn host((at, text): &Argument) -> Result<String, RuleError> {
     if host.is_empty() {
         return Err(RuleError::new(*at, "the host is empty", ""));
     }
+    if host.starts_with('.') || host.ends_with('.') || host.contains("..") {
+        return Err(RuleError::new(*at, format!("the host {text:?} has an empty label"), "no dot after a dot"));
+    }
     Ok(host)
 }
 

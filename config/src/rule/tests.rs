@@ -154,7 +154,7 @@ fn the_bounds_hold() {
 fn matcher() -> impl Strategy<Value = Expression> {
     let text = "[ -~é\n]{0,8}";
     prop_oneof![
-        "[a-z*.]{0,5}[a-z]".prop_map(Matcher::Host),
+        "[a-z*]{1,3}([.][a-z*]{1,3}){0,2}".prop_map(Matcher::Host),
         text.prop_map(|path| Matcher::Path(format!("/{path}"))),
         text.prop_map(|path| Matcher::PathPrefix(format!("/{path}"))),
         "[a-z]{1,5}".prop_map(|regex| Matcher::HostRegexp(Regex::new(&regex).unwrap())),

@@ -165,6 +165,12 @@ impl WorkerMetrics {
         add(&self.cells.panics, 1);
     }
 
+    /// The requests that a panic ended on this worker.
+    #[cfg(feature = "in-memory")]
+    pub(crate) fn panics(&self) -> u64 {
+        self.cells.panics.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Accepting failed for want of descriptors or memory.
     pub fn accept_failed(&self) {
         add(&self.cells.accept_failures, 1);

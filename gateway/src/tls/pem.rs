@@ -1,6 +1,11 @@
 //! Certificates and keys from files or from the configuration's own text.
 
-use std::fmt;
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use rollgate_config::{
     dynamic::tls::{Certificate, PemSource},
@@ -110,9 +115,22 @@ pub(crate) fn read(source: &PemSource, at: &Place, path: &str) -> Result<Vec<u8>
     match source {
         PemSource::Text(text) => Ok(text.clone().into_bytes()),
         PemSource::File(file) => {
-            std::fs::read(file).map_err(|error| wrong(at, path, format!("cannot read {}: {error}", file.display())))
+            contents(file).map_err(|error| wrong(at, path, format!("cannot read {}: {error}", file.display())))
         }
     }
+}
+
+/// Of a file only: a pipe or a device may have no end.
+fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = Vec::new();
+    File::open(file)?.take(MAX_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(text)
 }
 
 fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -123,3 +141,6 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
     Ok(chain)
 }
+
+/// The roots of a whole system are a quarter of one MiB.
+const MAX_BYTES: u64 = 16 << 20;
