@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Pure: whoever drives it tries what [`Selection::chosen`] says and tells what came of it. The last good texts are good
-//! together, so it ends with them at the latest; [`MAX_TRIES`] bounds how long a better answer is sought.
+//! together, so it ends with them at the latest; `MAX_TRIES` bounds how long a better answer is sought.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

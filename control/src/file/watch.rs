@@ -1,6 +1,6 @@
 //! Tells when files may have changed, by inotify: on every folder whose entries decide what a name leads to (a rename, a
 //! swapped link, a deletion, a folder that is made again are seen there) and on the files themselves (a write through
-//! another name: a bind mount, a link). Where no notice arrives, files are looked at every [`POLL`] all the same.
+//! another name: a bind mount, a link). Where no notice arrives, files are looked at every `POLL` all the same.
 //!
 //! inotify itself rather than a library over it, for what none of them offers: watches that follow links and belong to
 //! inodes, and telling a writer that has closed its file from one that is still at it.
