@@ -144,6 +144,21 @@ async fn requests_that_a_client_makes_the_gateway_reset_are_bounded() {
 }
 
 #[tokio::test]
+async fn requests_that_are_taken_back_at_once_cost_their_servers_nothing() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "http2: {}");
+    let mut attacker = FrameConnection::open(gateway.web()).await;
+    // Fewer than would end the connection.
+    let taken_back = |round| [request(stream(round), "/"), frame(RST_STREAM, 0, stream(round), &[0, 0, 0, 8])].concat();
+    attacker.send(&(0..200).flat_map(taken_back).collect::<Vec<u8>>()).await.unwrap();
+    attacker.send(&request(stream(200), "/")).await.unwrap();
+    while attacker.next().await.expect("the connection lives").kind != DATA {}
+    // Whose first request is taken back is not known before it is.
+    let connects = gateway.metrics().await.sum("rollgate_upstream_connects_total", &[]);
+    assert!(connects <= 2.0 && backend.connections() <= 2, "{connects} connections");
+}
+
+#[tokio::test]
 async fn requests_that_are_taken_back_late_are_bounded_too() {
     let backend = Backend::serve("s", Protocol::Http1, |_request: Request<_>| async {
         std::future::pending::<Response<_>>().await

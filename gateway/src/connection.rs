@@ -260,6 +260,12 @@ impl Connection {
         }
     }
 
+    /// Its client has taken requests back lately, so that its next ones may be taken back already.
+    pub(crate) fn is_fickle(&self) -> bool {
+        let taken = self.taken_back.get();
+        taken.count > 0 && clock::since(taken.since) < SECOND
+    }
+
     /// Adds a head; the sum.
     pub(crate) fn hold_head(&self, bytes: u32) -> u32 {
         let all = self.heads.get().saturating_add(bytes);

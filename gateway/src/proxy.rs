@@ -37,6 +37,10 @@ pub(crate) async fn handle(connection: Rc<Connection>, request: Request<Incoming
     let (parts, incoming) = request.into_parts();
     let mut exchange = Exchange::begin(&connection, parts.method.clone(), now);
     exchange.record = connection.worker.access_record(&connection, &parts).map(Box::new);
+    if connection.is_fickle() {
+        // Where the request has been reset by now, hyper drops it here, before it has cost a server anything.
+        tokio::task::yield_now().await;
+    }
     let snapshot = connection.worker.snapshot(&connection.entry);
     let mut passage = Passage::default();
     let answer = answer(&snapshot, parts, incoming, &mut exchange, &mut passage).await;
