@@ -10,6 +10,7 @@
 
 pub(crate) mod connect;
 mod dial;
+pub(crate) mod dials;
 mod interim;
 pub(crate) mod replay;
 pub(crate) mod target;
@@ -20,7 +21,7 @@ use std::{cell::RefCell, net::IpAddr, rc::Rc};
 use hyper::client::conn::{http1, http2};
 
 pub(crate) use self::target::{Target, Targets};
-use self::watch::Watch;
+use self::{dials::Dials, watch::Watch};
 use crate::{body::RequestBody, clock};
 
 /// A worker's connections, by the target's slot.
@@ -36,6 +37,7 @@ struct Slot {
     unique: u64,
     idle: Vec<Idle>,
     shared: Option<Shared>,
+    dials: Dials,
 }
 
 struct Idle {
@@ -97,11 +99,16 @@ impl Pools {
     /// Keeps a connection whose exchange is over. One that is not at rest by then (bytes behind the answer, a request
     /// that is still being written) never is fit again.
     pub(crate) fn checkin(&self, target: &Target, connection: Http1) {
-        if !connection.sender.is_ready() {
-            return;
+        if connection.sender.is_ready() {
+            self.keep(target, connection);
         }
+    }
+
+    /// Keeps a connection that is at rest, or new and about to be; one who waits has it first.
+    fn keep(&self, target: &Target, connection: Http1) {
         let mut slots = self.slots.borrow_mut();
         let slot = slot_of(&mut slots, target);
+        let Some(connection) = slot.hand_over(connection) else { return };
         if slot.idle.len() < target.max_idle {
             slot.idle.push(Idle { connection, since: clock::coarse() });
         }

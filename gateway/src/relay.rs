@@ -17,7 +17,7 @@ use crate::{
     forwarded,
     middleware::WithoutForwardedFor,
     pool::{
-        Checked, Http1, Target, connect,
+        Checked, Http1, Target, dials,
         replay::{self, may_repeat},
         watch::Watch,
     },
@@ -39,11 +39,10 @@ pub(crate) async fn forward(
     let mut attempt = Attempt::First;
     loop {
         let pooled = if attempt == Attempt::Fresh { None } else { worker.pools.checkout(&server.target) };
-        let fresh = pooled.is_none();
-        let connection = match pooled {
-            Some(connection) => connection,
+        let (connection, fresh) = match pooled {
+            Some(connection) => (connection, false),
             // Boxed: a new connection is rare, and its state would make every request's ten times as large.
-            None => Box::pin(connected(&worker, balancer, server)).await?,
+            None => Box::pin(connected(&worker, balancer, server, attempt)).await?,
         };
         let sent = match connection {
             Checked::Http1(connection) => over_http1(exchange, &server.target, connection, request, fresh).await,
@@ -95,11 +94,17 @@ impl Failed {
     }
 }
 
-/// A new connection, counted.
-async fn connected(worker: &Rc<Worker>, balancer: &LoadBalancer, server: &Server) -> Result<Checked, Error> {
-    let connected = connect::connect(worker, &server.target).await;
-    worker.metrics.upstream_connect(balancer.id, connected.is_ok());
-    connected
+/// A connection where none is at rest, and whether it is new.
+async fn connected(
+    worker: &Rc<Worker>,
+    balancer: &LoadBalancer,
+    server: &Server,
+    attempt: Attempt,
+) -> Result<(Checked, bool), Error> {
+    match attempt {
+        Attempt::First | Attempt::Second => dials::next(worker, &server.target, balancer.id).await,
+        Attempt::Fresh => Ok((dials::connect_counted(worker, &server.target, balancer.id).await?, true)),
+    }
 }
 
 /// An answer that is not passed on ends its connection.

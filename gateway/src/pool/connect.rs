@@ -174,7 +174,7 @@ where
 }
 
 /// A server that accepts but never shakes hands is as good as down.
-const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+pub(super) const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// Header lines a server's answer may have; more is a broken answer (502).
 const MAX_RESPONSE_HEADERS: usize = 100;
 /// One stream's receive window: what a slow client makes us hold at most.
