@@ -172,18 +172,26 @@ impl Drop for Registered {
 }
 
 /// Counts a connection while it is open.
-struct Open<'w>(&'w Worker, EntryPointId);
+struct Open<'w> {
+    worker: &'w Worker,
+    id: EntryPointId,
+    internal: bool,
+}
 
 impl<'w> Open<'w> {
     fn new(worker: &'w Worker, entry: &EntryPoint) -> Self {
         worker.metrics.connection_opened(entry.id);
-        Self(worker, entry.id)
+        Self { worker, id: entry.id, internal: entry.internal }
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.metrics.connection_closed(self.1);
+        self.worker.metrics.connection_closed(self.id);
+        if self.internal {
+            // Its descriptor may be one of the reserve's, and is to be there for the next one.
+            drop(self.worker.reserve.refill());
+        }
     }
 }
 

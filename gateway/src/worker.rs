@@ -301,7 +301,7 @@ impl Worker {
     fn tick(&self) {
         let now = Instant::now();
         clock::renew(now);
-        self.reserve.refill();
+        drop(self.reserve.refill());
         self.pools.sweep(&self.shared.targets);
         if now.duration_since(self.ticked.replace(now)) > LATE {
             // Stopped, or without a CPU: what clients have sent in the meantime is read before their time is up.

@@ -102,6 +102,8 @@ impl Accepting {
     /// The next connection, once there may be one more: until then it waits in the kernel's queue.
     async fn accept(&self, worker: &Worker) -> io::Result<(TcpStream, SocketAddr)> {
         if !self.entry.borrow().internal {
+            // What becomes free goes to the reserve first: clients that wait would take it before the next scrape comes.
+            worker.reserve.refill()?;
             worker.shared.bounds.admission.room().await;
         }
         self.listener.accept().await

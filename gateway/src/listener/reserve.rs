@@ -1,7 +1,7 @@
 //! Descriptors kept back for the worst moment: when the process has none left, one of them is given up so that an
 //! operator's connection to the internal entry point can still be accepted.
 
-use std::{cell::RefCell, fs::File};
+use std::{cell::RefCell, fs::File, io};
 
 /// A worker's reserve.
 #[derive(Debug, Default)]
@@ -11,7 +11,8 @@ impl Reserve {
     /// Full, as far as the system lets it.
     pub(crate) fn new() -> Self {
         let reserve = Self::default();
-        reserve.refill();
+        // Where that fails, whoever accepts next is told.
+        drop(reserve.refill());
         reserve
     }
 
@@ -20,15 +21,13 @@ impl Reserve {
         self.0.borrow_mut().pop().is_some()
     }
 
-    /// Takes back what was given up, if there are descriptors again.
-    pub(crate) fn refill(&self) {
+    /// Takes back what was given up, if there are descriptors again; fails while there are none.
+    pub(crate) fn refill(&self) -> io::Result<()> {
         let mut files = self.0.borrow_mut();
         while files.len() < SIZE {
-            match File::open("/dev/null") {
-                Ok(file) => files.push(file),
-                Err(_none_left) => return,
-            }
+            files.push(File::open("/dev/null")?);
         }
+        Ok(())
     }
 }
 
