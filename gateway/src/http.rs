@@ -30,7 +30,7 @@ use crate::{
     proxy,
     stream::{
         Stream,
-        frames::Frames,
+        frames::{Fault, Frames},
         gather::{Gathered, gather},
     },
 };
@@ -80,11 +80,22 @@ where
         gather(stream, Frames::new(settings.http2, settings.http.max_header_fields, settings.http.max_header_bytes));
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
-    if let Some(excess) = outlet.excess() {
-        connection.refused(excess.label());
-        outlet.calm().await;
+    if let Some(fault) = outlet.fault() {
+        refused(&connection, fault);
+        outlet.go_away(fault.reason()).await;
     } else if connection.ending() == Ending::Calm {
-        outlet.calm().await;
+        outlet.go_away(h2::Reason::ENHANCE_YOUR_CALM).await;
+    }
+}
+
+/// Counts and logs why an HTTP/2 connection ends: a budget like the other limits, a broken rule like those that h2 watches.
+fn refused(connection: &Connection, fault: Fault) {
+    match fault {
+        Fault::Excess(excess) => connection.refused(excess.label()),
+        Fault::Violation(violation) => {
+            let refusal = refusal::of_http2(violation.reason());
+            connection.worker.refused_head(connection, refusal.reason, refusal.status);
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 //! request, a second framing or a second line there.
 
 use rollgate_testkit::{
-    hostile_client::http2::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, Outcome, block},
+    hostile_client::http2::{
+        DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, Outcome, PADDED, PING, PRIORITY, PUSH_PROMISE,
+        RST_STREAM, SETTINGS, WINDOW_UPDATE, block,
+    },
     recorder::Record,
 };
 
@@ -10,7 +13,12 @@ use super::lab::Lab;
 
 type Fields<'f> = Vec<(&'f [u8], &'f [u8])>;
 
+// RFC 9113 section 7.
 const PROTOCOL_ERROR: u32 = 1;
+const FLOW_CONTROL_ERROR: u32 = 3;
+const STREAM_CLOSED: u32 = 5;
+const FRAME_SIZE_ERROR: u32 = 6;
+const COMPRESSION_ERROR: u32 = 9;
 
 /// The fields of a GET, with these changed (by name), left out (by an empty name) or added.
 fn get<'f>(path: &'f str, more: &[(&'f str, &'f str)]) -> Fields<'f> {
@@ -253,8 +261,8 @@ async fn cookies_are_one_line_and_have_a_bound() {
     fields.extend([(&b"cookie"[..], &b"a=1"[..]), (b"cookie", b"b=2"), (b"cookie", b"c=3")]);
     assert_eq!(lab.passed(&fields, None).await.all("cookie"), ["a=1; b=2; c=3"]);
     let mut fields = get("/x", &[]);
-    fields.extend(std::iter::repeat_n((&b"cookie"[..], &b"a=1"[..]), 900));
-    lab.refused(&[("900 crumbs", fields, 431)]).await;
+    fields.extend(std::iter::repeat_n((&b"cookie"[..], &b"a=1"[..]), 400));
+    lab.refused(&[("400 crumbs", fields, 431)]).await;
 }
 
 #[tokio::test]
@@ -331,4 +339,84 @@ async fn a_connection_that_breaks_the_protocol_is_counted_and_logged() {
         lab.log().iter().any(|line| line["DownstreamStatus"] == 400 && line["entryPointName"] == "web").then_some(())
     })
     .await;
+}
+
+/// A frame: type, flags, stream, payload.
+type Sent<'s> = (u8, u8, u32, &'s [u8]);
+
+#[tokio::test]
+async fn each_broken_rule_has_its_error_and_its_label() {
+    let lab = Lab::start("").await;
+    let head = block(&get("/x", &[(":method", "POST")]));
+    let request: Sent<'_> = (HEADERS, END_HEADERS | END_STREAM, 1, &head);
+    let unfinished: Sent<'_> = (HEADERS, END_STREAM, 1, &head);
+    let begun: Sent<'_> = (HEADERS, END_HEADERS, 1, &head);
+    let reset: Sent<'_> = (RST_STREAM, 0, 1, &[0, 0, 0, 8]);
+    let large = vec![0; 16_385];
+    let promise = [&[0, 0, 0, 2][..], &head].concat();
+    let mut cases: Vec<(&str, Vec<Sent<'_>>, u32, &str)> = vec![
+        ("a window", vec![(SETTINGS, 0, 0, &[0, 4, 0x80, 0, 0, 0])], FLOW_CONTROL_ERROR, "http2_flow_control"),
+        ("a block", vec![(HEADERS, END_HEADERS | END_STREAM, 1, &[0x40])], COMPRESSION_ERROR, "http2_compression"),
+        ("DATA within a block", vec![unfinished, (DATA, 0, 1, b"x")], PROTOCOL_ERROR, "http2_protocol"),
+        ("DATA behind the end", vec![request, (DATA, 0, 1, b"x")], STREAM_CLOSED, "http2_stream_closed"),
+        ("HEADERS behind the end", vec![request, request], STREAM_CLOSED, "http2_stream_closed"),
+        ("HEADERS behind RST_STREAM", vec![begun, reset, request], STREAM_CLOSED, "http2_stream_closed"),
+        ("PUSH_PROMISE", vec![begun, (PUSH_PROMISE, END_HEADERS, 1, &promise)], PROTOCOL_ERROR, "http2_protocol"),
+    ];
+    for (name, frames) in [
+        ("the length of PING", vec![(PING, 0, 0, &[0; 6][..])]),
+        ("of SETTINGS", vec![(SETTINGS, 0, 0, &[0, 3, 0])]),
+        ("of SETTINGS that acknowledge", vec![(SETTINGS, END_STREAM, 0, &[0])]),
+        ("of WINDOW_UPDATE", vec![(WINDOW_UPDATE, 0, 0, &[0, 0, 1])]),
+        ("of GOAWAY", vec![(GOAWAY, 0, 0, &[0; 7])]),
+        ("of RST_STREAM", vec![begun, (RST_STREAM, 0, 1, &[0; 3])]),
+        ("of PRIORITY", vec![begun, (PRIORITY, 0, 1, &[0; 4])]),
+        ("of HEADERS that are padded", vec![(HEADERS, END_HEADERS | PADDED, 1, &[])]),
+        ("of any frame", vec![(0xff, 0, 0, &large)]),
+    ] {
+        cases.push((name, frames, FRAME_SIZE_ERROR, "http2_frame_size"));
+    }
+    let all = cases.len();
+    let mut expected = lab.counts().await;
+    for (name, sent, error, label) in cases {
+        let mut frames = Frames::open(lab.web()).await;
+        for (kind, flags, stream, payload) in sent {
+            frames.send(kind, flags, stream, payload).await;
+        }
+        // Of a stream that nobody has opened: whatever becomes of the first.
+        assert_eq!(frames.outcome(u32::MAX).await, Outcome::GoAway(error), "{name}");
+        *expected.entry(label.to_owned()).or_default() += 1;
+        rollgate_testkit::wait::eventually(&format!("{name}: {label}"), async || {
+            (lab.counts().await == expected).then_some(())
+        })
+        .await;
+    }
+    let logged = |line: &&serde_json::Value| line["DownstreamStatus"] == 400 && line["entryPointName"] == "web";
+    rollgate_testkit::wait::eventually("each is logged", async || {
+        (lab.log().iter().filter(logged).count() == all).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_to_a_stream_that_was_reset_costs_the_stream_alone() {
+    let lab = Lab::start("").await;
+    let mut frames = Frames::open(lab.web()).await;
+    // More than was announced: the gateway resets the stream, and its client does not know yet.
+    frames.head(1, &get("/x", &[(":method", "POST"), ("content-length", "1")]), false).await;
+    frames.send(DATA, 0, 1, b"hello").await;
+    assert_eq!(frames.outcome(1).await, Outcome::Reset(PROTOCOL_ERROR));
+    frames.send(DATA, 0, 1, b"more").await;
+    frames.send(HEADERS, END_HEADERS | END_STREAM, 1, block(&[(b"x-sum", b"17")])).await;
+    // Reset by the client, with DATA that it had queued: the stream's error.
+    frames.head(3, &get("/x", &[(":method", "POST")]), false).await;
+    frames.send(RST_STREAM, 0, 3, [0, 0, 0, 8]).await;
+    frames.send(DATA, END_STREAM, 3, b"late").await;
+    // What may come behind the end of a request.
+    frames.head(5, &get("/x", &[]), true).await;
+    frames.send(WINDOW_UPDATE, 0, 5, [0, 0, 0, 1]).await;
+    frames.send(PRIORITY, 0, 5, [0, 0, 0, 0, 1]).await;
+    frames.send(RST_STREAM, 0, 5, [0, 0, 0, 8]).await;
+    frames.head(7, &get("/x", &[]), true).await;
+    assert_eq!(frames.outcome(7).await, Outcome::Status(200));
 }

@@ -14,7 +14,7 @@ use crate::{
     limits,
     metrics::TlsLabels,
     proxy_protocol::{self, Progress},
-    stream::{Kind, Raw, socket::Socket},
+    stream::{Kind, Raw, frames::PREFACE, socket::Socket},
     worker::Worker,
 };
 
@@ -144,8 +144,6 @@ async fn limited<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T>
     tokio::time::timeout(limit, work).await.ok()
 }
 
-/// RFC 9113 section 3.4.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The content type of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// Most requests' heads, and every ClientHello but the largest.

@@ -19,7 +19,12 @@ pub(super) fn of(error: &hyper::Error) -> Option<Refusal> {
     let error = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
     // What the client says of its own end is no refusal.
     let reason = error.reason().filter(|_| error.is_library())?;
-    Some(Refusal { reason: http2(reason), status: StatusCode::BAD_REQUEST })
+    Some(of_http2(reason))
+}
+
+/// A connection that ended with GOAWAY and this.
+pub(super) fn of_http2(reason: h2::Reason) -> Refusal {
+    Refusal { reason: http2(reason), status: StatusCode::BAD_REQUEST }
 }
 
 /// A head that hyper could not read. It tells the kinds apart in its text alone; a text that is not known here is still

@@ -2,17 +2,27 @@
 //! counted, each kind within a second's budget, and so are the fields of each header block before anybody decodes them.
 //!
 //! A decoder that is asked to keep a field of one byte (a reference to its table) allocates seventy for it, so a bound on
-//! decoded bytes comes too late. Only frame heads and the outline of header blocks are read; what is wrong with them is
-//! for the HTTP/2 implementation to say.
+//! decoded bytes comes too late. Only frame heads, settings and the outline of header blocks are read; what is wrong with
+//! them is for the HTTP/2 implementation to say, but where it would say the wrong thing ([`rules`]).
 //!
 //! Pure: it is fed bytes, cut anywhere, and the time. Cost: a few comparisons for each frame, a byte each for header
 //! blocks, nothing for bodies.
 
 mod fields;
+mod layout;
+mod rules;
 
 use rollgate_config::static_config::Http2;
 
-use self::fields::Fields;
+pub(crate) use self::layout::PREFACE;
+use self::{
+    fields::Fields,
+    layout::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Head, MAX_FRAME, PADDED, PING, PRIORITISED, PRIORITY,
+        RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    },
+    rules::{Ended, Settings, Violation, check_head, check_preface},
+};
 
 /// A connection's counts.
 #[derive(Debug)]
@@ -21,10 +31,13 @@ pub(crate) struct Frames {
     /// What is read at the moment, and how many bytes of it are to come.
     part: Part,
     left: u32,
-    head: [u8; HEAD],
+    head: Head,
+    settings: Settings,
     /// At the end of the header frame that is read.
     padding: u8,
     fields: Fields,
+    /// A header block goes on in the next frame.
+    within_block: bool,
     /// CONTINUATION frames of the header block that is read.
     continuations: u32,
     /// Coarse milliseconds at which the second began that is counted.
@@ -32,6 +45,8 @@ pub(crate) struct Frames {
     counts: Counts,
     /// The highest stream that the client has opened.
     last_stream: u32,
+    /// Streams on which it has nothing more to say.
+    ended: Ended,
 }
 
 /// What each kind of frame may be sent of within a second; 0 is no limit.
@@ -66,7 +81,17 @@ enum Part {
     Priority,
     /// A piece of a header block.
     Block,
+    Settings,
     Payload,
+}
+
+/// Why a connection ends at its client's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(transparent)]
+    Excess(#[from] Excess),
+    #[error(transparent)]
+    Violation(#[from] Violation),
 }
 
 /// A budget that is used up.
@@ -106,23 +131,36 @@ impl Excess {
     }
 }
 
+impl Fault {
+    /// What GOAWAY tells the client (RFC 9113 section 7).
+    pub(crate) fn reason(self) -> h2::Reason {
+        match self {
+            Self::Excess(_) => h2::Reason::ENHANCE_YOUR_CALM,
+            Self::Violation(violation) => violation.reason(),
+        }
+    }
+}
+
 impl Frames {
     /// For a connection whose requests may have `max_fields` fields and `max_bytes` of them. It begins with the preface.
     pub(crate) fn new(http2: Http2, max_fields: usize, max_bytes: usize) -> Self {
         let fields = u32::try_from(max_fields).unwrap_or(u32::MAX).saturating_mul(FIELDS_ABUSE);
-        let full_frames = u32::try_from(max_bytes / MAX_FRAME).unwrap_or(u32::MAX);
+        let full_frames = u32::try_from(max_bytes / MAX_FRAME as usize).unwrap_or(u32::MAX);
         let continuations = full_frames.saturating_add(full_frames / 4).max(FEW_CONTINUATIONS);
         Self {
             budgets: Budgets { http2, fields, continuations },
             part: Part::Preface,
-            left: PREFACE,
-            head: [0; HEAD],
+            left: PREFACE.len() as u32,
+            head: Head::default(),
+            settings: Settings::default(),
             padding: 0,
             fields: Fields::default(),
+            within_block: false,
             continuations: 0,
             since: 0,
             counts: Counts::default(),
             last_stream: 0,
+            ended: Ended::default(),
         }
     }
 
@@ -137,7 +175,7 @@ impl Frames {
     }
 
     /// Bytes came from the client at `now`, in coarse milliseconds.
-    pub(crate) fn received(&mut self, mut bytes: &[u8], now: u32) -> Result<(), Excess> {
+    pub(crate) fn received(&mut self, mut bytes: &[u8], now: u32) -> Result<(), Fault> {
         if now.wrapping_sub(self.since) >= WINDOW {
             self.since = now;
             self.counts = Counts::default();
@@ -151,20 +189,19 @@ impl Frames {
     }
 
     /// Takes a piece of what is being read; at most the rest of it.
-    fn piece(&mut self, piece: &[u8]) -> Result<(), Excess> {
+    fn piece(&mut self, piece: &[u8]) -> Result<(), Fault> {
         match self.part {
-            Part::Head => {
-                let at = HEAD - self.left as usize;
-                self.head[at..at + piece.len()].copy_from_slice(piece);
-            }
+            Part::Preface => check_preface(self.left, piece)?,
+            Part::Head => self.head.fill(self.left, piece),
             Part::PadLength => self.padding = piece[0],
             Part::Block => {
                 self.fields.read(piece);
                 if self.fields.count() > self.budgets.fields {
-                    return Err(Excess::HeaderFields);
+                    return Err(Excess::HeaderFields.into());
                 }
             }
-            Part::Preface | Part::Priority | Part::Payload => {}
+            Part::Settings => self.settings.read(piece)?,
+            Part::Priority | Part::Payload => {}
         }
         self.left -= piece.len() as u32;
         while self.left == 0 {
@@ -174,28 +211,39 @@ impl Frames {
     }
 
     /// What is being read is whole: what comes next?
-    fn next(&mut self) -> Result<(), Excess> {
+    fn next(&mut self) -> Result<(), Fault> {
         match self.part {
-            Part::Preface | Part::Payload => self.enter(Part::Head, HEAD as u32),
+            Part::Preface | Part::Settings | Part::Payload => self.enter(Part::Head, Head::LENGTH),
             Part::Head => return self.frame(),
-            Part::PadLength => self.after_padding(self.length() - 1),
+            Part::PadLength => self.after_padding(self.head.length() - 1),
             Part::Priority => {
-                let before = PRIORITY + u32::from(self.flags() & PADDED != 0);
-                self.block(self.length().saturating_sub(before));
+                let before = PRIORITY + u32::from(self.head.flags() & PADDED != 0);
+                self.block(self.head.length().saturating_sub(before));
             }
-            Part::Block => self.enter(Part::Payload, self.padding.into()),
+            Part::Block => {
+                if self.head.flags() & END_HEADERS != 0 && self.fields.is_within() {
+                    return Err(Violation::BlockEnd.into());
+                }
+                self.enter(Part::Payload, self.padding.into());
+            }
         }
         Ok(())
     }
 
     /// A frame's head is whole.
-    fn frame(&mut self) -> Result<(), Excess> {
-        let (length, flags) = (self.length(), self.flags());
+    fn frame(&mut self) -> Result<(), Fault> {
+        let (length, flags) = (self.head.length(), self.head.flags());
+        check_head(self.head)?;
+        // Within a block only CONTINUATION may come, and that is the rule that anything else breaks; h2 knows it.
+        if !self.within_block {
+            self.ended.check(self.head)?;
+        }
         self.count(length, flags)?;
-        match self.head[3] {
+        match self.head.kind() {
             HEADERS => {
-                self.last_stream = self.last_stream.max(self.stream());
+                self.last_stream = self.last_stream.max(self.head.stream());
                 (self.fields, self.continuations, self.padding) = (Fields::default(), 0, 0);
+                self.within_block = flags & END_HEADERS == 0;
                 if flags & PADDED != 0 && length > 0 {
                     self.enter(Part::PadLength, 1);
                 } else {
@@ -205,11 +253,13 @@ impl Frames {
             CONTINUATION => {
                 self.continuations += 1;
                 if self.continuations > self.budgets.continuations {
-                    return Err(Excess::Continuations);
+                    return Err(Excess::Continuations.into());
                 }
                 self.padding = 0;
+                self.within_block = flags & END_HEADERS == 0;
                 self.block(length);
             }
+            SETTINGS => self.enter(Part::Settings, length),
             _ => self.enter(Part::Payload, length),
         }
         Ok(())
@@ -217,7 +267,7 @@ impl Frames {
 
     /// `left` bytes of a HEADERS frame follow, padding included.
     fn after_padding(&mut self, left: u32) {
-        if self.flags() & PRIORITISED != 0 && left >= PRIORITY {
+        if self.head.flags() & PRIORITISED != 0 && left >= PRIORITY {
             self.enter(Part::Priority, PRIORITY);
         } else {
             self.block(left);
@@ -241,13 +291,13 @@ impl Frames {
             *count += 1;
             budget != 0 && *count > budget.saturating_add(earned)
         };
-        let (is_over, excess) = match self.head[3] {
+        let (is_over, excess) = match self.head.kind() {
             DATA if length == 0 && flags & END_STREAM == 0 => {
                 (over(&mut counts.empty, budgets.max_empty_frames, 0), Excess::EmptyFrames)
             }
             DATA => return Ok(()),
             HEADERS | CONTINUATION => {
-                counts.opened += u32::from(self.head[3] == HEADERS);
+                counts.opened += u32::from(self.head.kind() == HEADERS);
                 let idle = length == 0 && flags & END_HEADERS == 0;
                 (idle && over(&mut counts.empty, budgets.max_empty_frames, 0), Excess::EmptyFrames)
             }
@@ -261,18 +311,6 @@ impl Frames {
         };
         if is_over { Err(excess) } else { Ok(()) }
     }
-
-    fn length(&self) -> u32 {
-        u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]])
-    }
-
-    fn flags(&self) -> u8 {
-        self.head[4]
-    }
-
-    fn stream(&self) -> u32 {
-        u32::from_be_bytes([self.head[5], self.head[6], self.head[7], self.head[8]]) & 0x7fff_ffff
-    }
 }
 
 /// What is counted is counted for so long, in milliseconds.
@@ -284,33 +322,8 @@ const UNUSED_FRAMES: u32 = 1000;
 /// So many times the fields that a request may have end the connection instead of the request: as with the bytes of a
 /// header list in h2.
 const FIELDS_ABUSE: u32 = 4;
-
-/// What a frame carries at most, unless we ask for more, and we do not (RFC 9113 section 4.2).
-const MAX_FRAME: usize = 16_384;
 /// A header block may be cut into so many more pieces, however small it may be.
 const FEW_CONTINUATIONS: u32 = 5;
-
-/// RFC 9113 section 3.4.
-const PREFACE: u32 = 24;
-/// RFC 9113 section 4.1.
-const HEAD: usize = 9;
-/// The bytes of a priority within HEADERS (RFC 9113 section 6.2).
-const PRIORITY: u32 = 5;
-
-// Frame types, RFC 9113 section 6.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-
-// Flags, RFC 9113 sections 6.1 and 6.2.
-const END_STREAM: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
-const PADDED: u8 = 0x8;
-const PRIORITISED: u8 = 0x20;
 
 #[cfg(test)]
 mod tests;

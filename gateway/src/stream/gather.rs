@@ -16,7 +16,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Excess, Frames};
+use super::frames::{Fault, Frames};
 use crate::clock;
 
 /// A stream whose writes are gathered.
@@ -28,8 +28,8 @@ pub(crate) struct Outlet<S>(Rc<RefCell<Inner<S>>>);
 struct Inner<S> {
     stream: S,
     frames: Frames,
-    /// The budget that the client has used up: nothing more is read.
-    excess: Option<Excess>,
+    /// What the client has done wrong: nothing more is read.
+    fault: Option<Fault>,
     waiting: Vec<u8>,
     /// How much of `waiting` the stream has taken.
     taken: usize,
@@ -37,7 +37,7 @@ struct Inner<S> {
 
 /// A stream, gathered, and its client's frames counted.
 pub(crate) fn gather<S>(stream: S, frames: Frames) -> (Gathered<S>, Outlet<S>) {
-    let inner = Inner { stream, frames, excess: None, waiting: Vec::new(), taken: 0 };
+    let inner = Inner { stream, frames, fault: None, waiting: Vec::new(), taken: 0 };
     let inner = Rc::new(RefCell::new(inner));
     (Gathered(inner.clone()), Outlet(inner))
 }
@@ -55,18 +55,18 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outlet<S> {
-    /// The budget that the client has used up.
-    pub(crate) fn excess(&self) -> Option<Excess> {
-        self.0.borrow().excess
+    /// What the client has done wrong.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.0.borrow().fault
     }
 
-    /// Tells the client to calm down (RFC 9113 section 7), after all that was written before. What it still sends is
-    /// read, within bounds: unread bytes would make the kernel take back what was said.
-    pub(crate) async fn calm(self) {
+    /// Tells the client why it is over, after all that was written before. What it still sends is read, within bounds:
+    /// unread bytes would make the kernel take back what was said.
+    pub(crate) async fn go_away(self, reason: h2::Reason) {
         {
             let mut inner = self.0.borrow_mut();
             let last_stream = inner.frames.last_stream();
-            inner.waiting.extend_from_slice(&go_away(last_stream));
+            inner.waiting.extend_from_slice(&go_away(last_stream, reason));
         }
         let saying = async {
             std::future::poll_fn(|cx| self.poll_drain(cx)).await?;
@@ -87,10 +87,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outlet<S> {
     }
 }
 
-/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 section 6.8).
-fn go_away(last_stream: u32) -> [u8; 17] {
-    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
+/// GOAWAY (RFC 9113 section 6.8).
+fn go_away(last_stream: u32, reason: h2::Reason) -> [u8; 17] {
+    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
+    frame[13..].copy_from_slice(&u32::from(reason).to_be_bytes());
     frame
 }
 
@@ -127,10 +128,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
         let mut inner = self.0.borrow_mut();
         let before = buf.filled().len();
         ready!(Pin::new(&mut inner.stream).poll_read(cx, buf))?;
-        if let Err(excess) = inner.frames.received(&buf.filled()[before..], clock::coarse()) {
+        if let Err(fault) = inner.frames.received(&buf.filled()[before..], clock::coarse()) {
             buf.set_filled(before);
-            inner.excess = Some(excess);
-            return Poll::Ready(Err(io::Error::other(excess)));
+            inner.fault = Some(fault);
+            return Poll::Ready(Err(io::Error::other(fault)));
         }
         Poll::Ready(Ok(()))
     }
@@ -177,7 +178,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 const FIRST: usize = 4 * 1024;
 /// Past this, writing waits for the socket. HTTP/2 hands over at most one frame more, 16 KiB.
 const BOUND: usize = 64 * 1024;
-/// What is still read of a client that was told to calm down: what was on its way.
+/// What is still read of a client that was told why it is over: what was on its way.
 const UNHEARD: usize = 1 << 20;
 /// And for how long.
 const LINGER: Duration = Duration::from_secs(1);
@@ -186,7 +187,7 @@ const LINGER: Duration = Duration::from_secs(1);
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::*;
+    use super::{super::frames::Excess, *};
 
     fn frames() -> Frames {
         Frames::new(Default::default(), 128, 1 << 20)
@@ -240,9 +241,9 @@ mod tests {
         gathered.write_all(b"before").await.unwrap();
         let mut read = Vec::new();
         assert!(gathered.read_to_end(&mut read).await.is_err());
-        assert_eq!(outlet.excess(), Some(Excess::Settings));
+        assert_eq!(outlet.fault(), Some(Excess::Settings.into()));
         drop(gathered);
-        let (_, heard) = tokio::join!(outlet.calm(), async {
+        let (_, heard) = tokio::join!(outlet.go_away(h2::Reason::ENHANCE_YOUR_CALM), async {
             let mut heard = vec![0; 23];
             far.read_exact(&mut heard).await.unwrap();
             drop(far);

@@ -17,8 +17,8 @@ pub async fn run(options: Options) -> Figures {
     let launch = Launch::new(&config(&backend));
     let gateway = launch.program(options.binary.to_str().expect("the binary's path is text")).start();
     let mut figures = Figures::default();
-    h2spec(&options, &mut figures, "h2spec, strict, cleartext", gateway.web(), &[]);
-    h2spec(&options, &mut figures, "h2spec, strict, TLS", gateway.address("websecure"), &["-t", "-k"]);
+    h2spec(&options, &mut figures, "h2spec, strict, cleartext", gateway.web(), &[], &[NO_PREFACE]);
+    h2spec(&options, &mut figures, "h2spec, strict, TLS", gateway.address("websecure"), &["-t", "-k"], &[]);
     httpwg(&options, &mut figures, gateway.web());
     // Some cases are told of as a warning.
     watch::conclude(&mut figures, &gateway, &["WARN"]).await;
@@ -43,22 +43,32 @@ http:
     )
 }
 
-fn h2spec(options: &Options, figures: &mut Figures, name: &str, address: SocketAddr, more: &[&str]) {
+/// Every case has to pass, but for those that are `known` to fail.
+fn h2spec(options: &Options, figures: &mut Figures, name: &str, address: SocketAddr, more: &[&str], known: &[&str]) {
     let mut command = Command::new(options.program("h2spec"));
     command.args(["-h", &address.ip().to_string(), "-p", &address.port().to_string(), "-S"]).args(more);
     let output = run_to_end(command);
     let line = output.lines().find(|line| line.contains(" tests, ")).unwrap_or("no result").trim();
-    let passed = all_passed(line);
-    if !passed {
-        println!("{}", output.split_once("Failures:").map_or(output.as_str(), |(_, failures)| failures.trim()));
+    let failures = output.split_once("Failures:").map_or("", |(_, failures)| failures.trim());
+    let met = is_as_known(line, failures, known);
+    if !met {
+        println!("{}", if failures.is_empty() { &output } else { failures });
     }
-    figures.ask(name, format!("all of {H2SPEC} or more passed, 0 skipped"), line, passed);
+    let asked = match known {
+        [] => format!("all of {H2SPEC} or more passed, 0 skipped"),
+        known => format!("all of {H2SPEC} or more passed but {known:?}, 0 skipped"),
+    };
+    figures.ask(name, asked, line, met);
 }
 
-/// Whether `N tests, N passed, 0 skipped, 0 failed` is what it says, with enough tests.
-fn all_passed(line: &str) -> bool {
-    let tests = line.split(' ').next().and_then(|tests| tests.parse::<u32>().ok()).unwrap_or_default();
-    tests >= H2SPEC && line == format!("{tests} tests, {tests} passed, 0 skipped, 0 failed")
+/// Whether `N tests, N passed, 0 skipped, 0 failed` is what it says, with enough tests and the known failures taken off.
+fn is_as_known(line: &str, failures: &str, known: &[&str]) -> bool {
+    let tests = line.split(' ').next().and_then(|tests| tests.parse::<usize>().ok()).unwrap_or_default();
+    let (passed, failed) = (tests.saturating_sub(known.len()), known.len());
+    let cases = failures.lines().filter_map(|line| line.split_once("× ")?.1.split_once(": ")).map(|(_, case)| case);
+    tests >= H2SPEC
+        && line == format!("{tests} tests, {passed} passed, 0 skipped, {failed} failed")
+        && cases.eq(known.iter().copied())
 }
 
 fn httpwg(options: &Options, figures: &mut Figures, address: SocketAddr) {
@@ -101,10 +111,14 @@ fn without_colours(text: &str) -> String {
 }
 
 /// The cases of h2spec 2.2.1 in strict mode, the last version that can be installed as a Go module; 2.6 has 147.
-const H2SPEC: u32 = 146;
+const H2SPEC: usize = 146;
 
-/// What HAProxy 2.6 passes of httpwg-cli's 107 cases.
-const HTTPWG: u32 = 98;
+/// Case 3.5/2 sends a line of text and wants the connection closed without an answer. Where the first bytes tell HTTP/2
+/// from HTTP/1 it is an HTTP/1 client's bad request line, which is answered (RFC 9112 section 3).
+const NO_PREFACE: &str = "Sends invalid connection preface";
+
+/// Of httpwg-cli's 107 cases; `docs/soak.md` says why the others are not met.
+const HTTPWG: u32 = 101;
 
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -114,12 +128,26 @@ mod tests {
 
     #[test]
     fn all_is_all() {
-        assert!(all_passed("146 tests, 146 passed, 0 skipped, 0 failed"));
+        assert!(is_as_known("146 tests, 146 passed, 0 skipped, 0 failed", "", &[]));
         for line in
             ["146 tests, 145 passed, 0 skipped, 1 failed", "1 tests, 1 passed, 0 skipped, 0 failed", "no result"]
         {
-            assert!(!all_passed(line), "{line}");
+            assert!(!is_as_known(line, "", &[]), "{line}");
         }
+    }
+
+    #[test]
+    fn a_known_failure_is_that_one_and_no_other() {
+        let line = "146 tests, 145 passed, 0 skipped, 1 failed";
+        let failed = |case: &str| {
+            format!("Protocol (HTTP/2)\n  3.5. Connection Preface\n      × 2: {case}\n        -> The endpoint MUST.\n")
+        };
+        assert!(is_as_known(line, &failed(NO_PREFACE), &[NO_PREFACE]));
+        assert!(!is_as_known(line, &failed("Sends a PING frame"), &[NO_PREFACE]));
+        assert!(!is_as_known(line, &failed(NO_PREFACE), &[]));
+        assert!(!is_as_known("146 tests, 146 passed, 0 skipped, 0 failed", "", &[NO_PREFACE]));
+        let two = failed(NO_PREFACE) + &failed("Sends a PING frame");
+        assert!(!is_as_known("146 tests, 144 passed, 0 skipped, 2 failed", &two, &[NO_PREFACE]));
     }
 
     #[test]

@@ -46,20 +46,28 @@ pub enum Outcome {
 pub const DATA: u8 = 0;
 /// The type of HEADERS.
 pub const HEADERS: u8 = 1;
+/// The type of PRIORITY.
+pub const PRIORITY: u8 = 2;
 /// The type of RST_STREAM.
 pub const RST_STREAM: u8 = 3;
 /// The type of SETTINGS.
 pub const SETTINGS: u8 = 4;
+/// The type of PUSH_PROMISE.
+pub const PUSH_PROMISE: u8 = 5;
 /// The type of PING.
 pub const PING: u8 = 6;
 /// The type of GOAWAY.
 pub const GOAWAY: u8 = 7;
+/// The type of WINDOW_UPDATE.
+pub const WINDOW_UPDATE: u8 = 8;
 /// The type of CONTINUATION.
 pub const CONTINUATION: u8 = 9;
 /// The flag END_STREAM, and ACK.
 pub const END_STREAM: u8 = 1;
 /// The flag END_HEADERS.
 pub const END_HEADERS: u8 = 4;
+/// The flag PADDED.
+pub const PADDED: u8 = 8;
 
 impl Frames {
     /// Connects in clear text.

@@ -33,6 +33,11 @@ impl Fields {
         self.count
     }
 
+    /// What was read ends within a field.
+    pub(super) fn is_within(&self) -> bool {
+        self.state != State::Start
+    }
+
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.state == State::Text {

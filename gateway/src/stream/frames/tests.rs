@@ -2,27 +2,40 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PREFACE_BYTES: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// A frame on stream 1.
 fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    frame_on(1, kind, flags, payload)
+}
+
+fn frame_on(stream: u32, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = vec![length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend(stream.to_be_bytes());
     bytes.extend_from_slice(payload);
     bytes
 }
 
+/// A request without a body, the so-and-so-manyth of its connection.
+fn request(number: u32) -> Vec<u8> {
+    frame_on(2 * number + 1, HEADERS, END_HEADERS | END_STREAM, &[0x82])
+}
+
 fn frames() -> Frames {
     let mut frames = Frames::new(Http2::default(), 128, 1 << 20);
-    frames.received(PREFACE_BYTES, 0).unwrap();
+    frames.received(PREFACE, 0).unwrap();
     frames
 }
 
 /// How many of `one` pass within a second before the connection ends, and why.
-fn until_excess(frames: &mut Frames, one: &[u8]) -> (u32, Excess) {
+fn until_fault(frames: &mut Frames, one: &[u8]) -> (u32, Fault) {
+    until(frames, |_| one.to_vec())
+}
+
+/// The same of those that `next` makes.
+fn until(frames: &mut Frames, next: impl Fn(u32) -> Vec<u8>) -> (u32, Fault) {
     for passed in 0..1_000_000 {
-        if let Err(excess) = frames.received(one, 500) {
-            return (passed, excess);
+        if let Err(fault) = frames.received(&next(passed), 500) {
+            return (passed, fault);
         }
     }
     panic!("no limit");
@@ -41,7 +54,7 @@ fn each_kind_has_its_budget_for_a_second() {
         (frame(2, 0, &[0; 5]), 1000, Excess::UnusedFrames),
         (frame(0x10, 0, &[0; 5]), 1000, Excess::UnusedFrames),
     ] {
-        assert_eq!(until_excess(&mut frames(), &one), (budget, excess));
+        assert_eq!(until_fault(&mut frames(), &one), (budget, excess.into()));
     }
 }
 
@@ -54,13 +67,13 @@ fn the_next_second_begins_at_nothing() {
             frames.received(&ping, second * 1000).unwrap();
         }
     }
-    assert_eq!(frames.received(&ping, 49_999), Err(Excess::Pings));
+    assert_eq!(frames.received(&ping, 49_999), Err(Excess::Pings.into()));
 }
 
 #[test]
 fn zero_is_no_limit() {
     let mut frames = Frames::new(Http2 { max_pings: 0, ..Http2::default() }, 128, 1 << 20);
-    frames.received(PREFACE_BYTES, 0).unwrap();
+    frames.received(PREFACE, 0).unwrap();
     for _ in 0..10_000 {
         frames.received(&frame(PING, 0, &[0; 8]), 0).unwrap();
     }
@@ -69,13 +82,13 @@ fn zero_is_no_limit() {
 #[test]
 fn requests_that_are_not_taken_back_pay_for_those_that_are() {
     let (mut begun, reset) = (frames(), frame(RST_STREAM, 0, &[0; 4]));
-    for _ in 0..1000 {
-        begun.received(&frame(HEADERS, END_HEADERS | END_STREAM, &[0x82]), 500).unwrap();
+    for number in 0..1000 {
+        begun.received(&request(number), 500).unwrap();
     }
-    assert_eq!(until_excess(&mut begun, &reset), (750, Excess::Resets));
+    assert_eq!(until_fault(&mut begun, &reset), (750, Excess::Resets.into()));
     // Each one begun and taken back at once: rapid reset.
-    let both = [frame(HEADERS, END_HEADERS | END_STREAM, &[0x82]), reset].concat();
-    assert_eq!(until_excess(&mut frames(), &both), (500, Excess::Resets));
+    let both = |number| [request(number), frame_on(2 * number + 1, RST_STREAM, 0, &[0; 4])].concat();
+    assert_eq!(until(&mut frames(), both), (500, Excess::Resets.into()));
 }
 
 #[test]
@@ -83,7 +96,7 @@ fn what_answers_data_is_not_held_against_a_client() {
     let mut frames = frames();
     frames.sent(1 << 20);
     let update = frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]);
-    assert_eq!(until_excess(&mut frames, &update), (1000 + (1 << 20) / 64, Excess::WindowUpdates));
+    assert_eq!(until_fault(&mut frames, &update), (1000 + (1 << 20) / 64, Excess::WindowUpdates.into()));
 }
 
 #[test]
@@ -111,7 +124,7 @@ fn references_of_one_byte_are_counted_as_fields() {
     let block = vec![0xbe; 512];
     frames().received(&frame(HEADERS, END_HEADERS, &block), 0).unwrap();
     let block = vec![0xbe; 513];
-    assert_eq!(frames().received(&frame(HEADERS, END_HEADERS, &block), 0), Err(Excess::HeaderFields));
+    assert_eq!(frames().received(&frame(HEADERS, END_HEADERS, &block), 0), Err(Excess::HeaderFields.into()));
     // Over several frames it is one block, and the next one begins anew.
     let mut frames = frames();
     for _ in 0..3 {
@@ -120,21 +133,21 @@ fn references_of_one_byte_are_counted_as_fields() {
     }
     frames.received(&frame(HEADERS, 0, &vec![0xbe; 256]), 0).unwrap();
     let last = frame(CONTINUATION, END_HEADERS, &vec![0xbe; 257]);
-    assert_eq!(frames.received(&last, 0), Err(Excess::HeaderFields));
+    assert_eq!(frames.received(&last, 0), Err(Excess::HeaderFields.into()));
 }
 
 #[test]
 fn a_block_has_as_many_pieces_as_its_bytes_need_and_some_more() {
     for (bytes, pieces) in [(1, 5), (64 * 1024, 5), (1 << 20, 80)] {
         let mut frames = Frames::new(Http2::default(), 128, bytes);
-        frames.received(PREFACE_BYTES, 0).unwrap();
+        frames.received(PREFACE, 0).unwrap();
         for _ in 0..2 {
             frames.received(&frame(HEADERS, 0, &[0x82]), 0).unwrap();
             for _ in 0..pieces {
                 frames.received(&frame(CONTINUATION, 0, &[0x86]), 0).unwrap();
             }
         }
-        assert_eq!(frames.received(&frame(CONTINUATION, 0, &[0x86]), 0), Err(Excess::Continuations), "{bytes}");
+        assert_eq!(frames.received(&frame(CONTINUATION, 0, &[0x86]), 0), Err(Excess::Continuations.into()), "{bytes}");
     }
 }
 
@@ -146,8 +159,8 @@ fn padding_and_priority_are_no_fields() {
     payload.extend([0xbe; 200]);
     let padded = frame(HEADERS, END_HEADERS | PADDED | PRIORITISED, &payload);
     frames().received(&padded, 0).unwrap();
-    // More padding than payload, and no room for a priority: an error that is not ours.
-    for payload in [&[255, 0x82][..], &[255], &[], &[0, 1, 2]] {
+    // More padding than there is room for: an error that is not ours.
+    for payload in [&[255, 0, 0, 0, 0, 0, 0x82][..], &[255, 0, 0, 0, 0, 0]] {
         let mut frames = frames();
         frames.received(&frame(HEADERS, END_HEADERS | PADDED | PRIORITISED, payload), 0).unwrap();
         frames.received(&frame(PING, 0, &[0; 8]), 0).unwrap();
@@ -165,6 +178,182 @@ fn the_highest_stream_is_known() {
         frames.received(&headers, 0).unwrap();
     }
     assert_eq!(frames.last_stream(), 7);
+}
+
+#[test]
+fn a_block_ends_with_a_field() {
+    let whole = [0x82, 0x40, 1, b'a', 0x7f, 0x01].iter().copied().chain([b'v'; 128]).collect::<Vec<u8>>();
+    for cut in 0..=whole.len() {
+        // Every end but those behind the first field and the last is within a field, in one frame or in two.
+        let expected = if [0, 1, whole.len()].contains(&cut) { Ok(()) } else { Err(Violation::BlockEnd.into()) };
+        assert_eq!(frames().received(&frame(HEADERS, END_HEADERS, &whole[..cut]), 0), expected, "{cut}");
+        let mut frames = frames();
+        frames.received(&frame(HEADERS, 0, &whole[..cut / 2]), 0).unwrap();
+        let rest = frame(CONTINUATION, END_HEADERS, &whole[cut / 2..cut]);
+        assert_eq!(frames.received(&rest, 0), expected, "{cut}");
+    }
+    // Padding is not the block's.
+    let padded = frame(HEADERS, END_HEADERS | PADDED, &[3, 0x82, 0x40, 0x40, 0x40]);
+    assert_eq!(frames().received(&padded, 0), Ok(()));
+}
+
+#[test]
+fn a_preface_is_that_and_nothing_else() {
+    let new = || Frames::new(Http2::default(), 128, 1 << 20);
+    for at in 0..PREFACE.len() {
+        let mut wrong = PREFACE.to_vec();
+        wrong[at] ^= 0x20;
+        for cut in 1..=PREFACE.len() {
+            let mut frames = new();
+            assert_eq!(PREFACE.chunks(cut).try_for_each(|piece| frames.received(piece, 0)), Ok(()));
+            let mut frames = new();
+            let verdict = wrong.chunks(cut).try_for_each(|piece| frames.received(piece, 0));
+            assert_eq!(verdict, Err(Violation::Preface.into()), "{at} {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_breaks_into_a_block_is_not_told_that_the_stream_has_ended() {
+    let (data, end) = (frame(DATA, END_STREAM, b"x"), frame(CONTINUATION, END_HEADERS, &[0x86]));
+    for begin in [
+        frame(HEADERS, END_STREAM, &[0x82]),
+        [frame(HEADERS, END_STREAM, &[0x82]), frame(CONTINUATION, 0, &[0x84])].concat(),
+    ] {
+        assert_eq!(frames().received(&[&begin[..], &data].concat(), 0), Ok(()));
+        let ended = Err(Violation::StreamEnded.into());
+        assert_eq!(frames().received(&[&begin[..], &end, &data].concat(), 0), ended);
+    }
+}
+
+#[test]
+fn settings_are_read_wherever_they_are_cut() {
+    let settings = |value: u32| {
+        let mut payload = vec![0, 3, 0, 0, 0, 100, 0, 4];
+        payload.extend(value.to_be_bytes());
+        payload.extend([0, 6, 0xff, 0xff, 0xff, 0xff]);
+        [frame_on(0, SETTINGS, 0, &payload), frame_on(0, SETTINGS, 1, &[]), frame_on(0, PING, 0, &[0; 8])].concat()
+    };
+    for (value, expected) in [(0, Ok(())), (0x7fff_ffff, Ok(())), (1 << 31, Err(Violation::InitialWindow.into()))] {
+        for cut in 1..50 {
+            let mut frames = frames();
+            let verdict = settings(value).chunks(cut).try_for_each(|piece| frames.received(piece, 0));
+            assert_eq!(verdict, expected, "{value} {cut}");
+            assert_eq!(frames.counts.pings, u32::from(expected.is_ok()));
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_pays_little_for_it() {
+    assert!(size_of::<Frames>() <= 160, "{}", size_of::<Frames>());
+}
+
+/// A client that keeps to the protocol: streams on which it may still send, and those that it has ended but not reset.
+#[derive(Debug, Default)]
+struct Client {
+    opened: u32,
+    open: Vec<u32>,
+    ended: Vec<u32>,
+}
+
+impl Client {
+    /// What it sends next: a kind of frame, which of the streams that it may be sent on, a size, and whether it is the last.
+    fn sends(&mut self, (kind, which, size, ends): (u8, prop::sample::Index, usize, bool)) -> Vec<u8> {
+        let last = if ends { END_STREAM } else { 0 };
+        match kind {
+            0 | 1 => {
+                let stream = 2 * self.opened + 1;
+                self.opened += 1;
+                if ends {
+                    self.ended.push(stream)
+                } else {
+                    self.open.push(stream)
+                }
+                header_frames(stream, ends, size)
+            }
+            2 | 3 if !self.open.is_empty() => {
+                let stream = self.take(which, ends);
+                let (flags, mut payload) =
+                    if size.is_multiple_of(2) { (PADDED, vec![(size % 9) as u8]) } else { (0, vec![]) };
+                payload.extend(vec![b'x'; size]);
+                frame_on(stream, DATA, flags | last, &payload)
+            }
+            // Trailers.
+            4 if !self.open.is_empty() => header_frames(self.take(which, true), true, size),
+            5 if !self.open.is_empty() => {
+                let at = which.index(self.open.len());
+                frame_on(self.open.swap_remove(at), RST_STREAM, 0, &[0, 0, 0, 8])
+            }
+            6 if !self.ended.is_empty() => {
+                let at = which.index(self.ended.len());
+                frame_on(self.ended.swap_remove(at), RST_STREAM, 0, &[0, 0, 0, 8])
+            }
+            7 => {
+                // 0 is the connection.
+                let stream = (2 * which.index(self.opened as usize + 1) as u32).saturating_sub(1);
+                frame_on(stream, WINDOW_UPDATE, 0, &[0, 0, 0, 1])
+            }
+            8 => frame_on(2 * size as u32 + 1, 2, 0, &[0, 0, 0, 0, 7]),
+            9 if ends => frame_on(0, SETTINGS, 1, &[]),
+            9 => frame_on(0, SETTINGS, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff].repeat(size % 5)),
+            10 => frame_on(0, 7, 0, &vec![0; 8 + size]),
+            11 => frame_on(1, 0x10, 0xff, &vec![0xff; size]),
+            _ => frame_on(0, PING, last, &[0; 8]),
+        }
+    }
+
+    /// A stream on which it sends, perhaps for the last time.
+    fn take(&mut self, which: prop::sample::Index, ends: bool) -> u32 {
+        let stream = self.open[which.index(self.open.len())];
+        if ends {
+            self.open.retain(|open| *open != stream);
+            self.ended.push(stream);
+        }
+        stream
+    }
+}
+
+/// A header block in one frame or in two, with or without padding and priority.
+fn header_frames(stream: u32, ends: bool, size: usize) -> Vec<u8> {
+    let block = [&[0x82, 0x00, 1, b'a'][..], &integer(7, size), &vec![b'v'; size]].concat();
+    let (first, rest) = block.split_at(if size.is_multiple_of(5) { block.len() } else { size % block.len() });
+    let mut flags = if ends { END_STREAM } else { 0 };
+    let mut payload = Vec::new();
+    if size.is_multiple_of(2) {
+        flags |= PADDED;
+        payload.push(7);
+    }
+    if size.is_multiple_of(3) {
+        flags |= PRIORITISED;
+        payload.extend([0xff; 5]);
+    }
+    payload.extend(first);
+    payload.extend(vec![0x40; if size.is_multiple_of(2) { 7 } else { 0 }]);
+    if rest.is_empty() {
+        return frame_on(stream, HEADERS, flags | END_HEADERS, &payload);
+    }
+    [frame_on(stream, HEADERS, flags, &payload), frame_on(stream, CONTINUATION, END_HEADERS, rest)].concat()
+}
+
+/// What a client that keeps to the protocol does.
+fn steps() -> impl Strategy<Value = Vec<(u8, prop::sample::Index, usize, bool)>> {
+    proptest::collection::vec((0_u8..13, any::<prop::sample::Index>(), 0_usize..300, any::<bool>()), 0..150)
+}
+
+/// Frames without budgets.
+fn patient() -> Frames {
+    let http2 = Http2 {
+        max_resets: 0,
+        max_pings: 0,
+        max_settings: 0,
+        max_empty_frames: 0,
+        max_window_updates: 0,
+        ..Http2::default()
+    };
+    let mut frames = Frames::new(http2, 128, 1 << 20);
+    frames.received(PREFACE, 0).unwrap();
+    frames
 }
 
 /// One representation of RFC 7541 section 6, and whether it is a field.
@@ -223,11 +412,25 @@ proptest! {
     }
 
     #[test]
-    fn every_cut_gives_the_same_counts(
+    fn whoever_keeps_to_the_protocol_is_not_refused(steps in steps(), cut in 1_usize..400) {
+        let mut client = Client::default();
+        let bytes: Vec<u8> = steps.into_iter().flat_map(|step| client.sends(step)).collect();
+        let mut frames = patient();
+        for piece in bytes.chunks(cut) {
+            prop_assert_eq!(frames.received(piece, 1), Ok(()));
+        }
+        prop_assert_eq!(frames.last_stream(), (2 * client.opened).saturating_sub(1));
+    }
+
+    #[test]
+    fn every_cut_gives_the_same_verdict_and_counts(
+        steps in steps(),
         sent in proptest::collection::vec((0_u8..12, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40)), 0..60),
         cuts in proptest::collection::vec(1_usize..50, 1..20),
     ) {
-        let bytes: Vec<u8> = sent.iter().flat_map(|(kind, flags, payload)| frame(*kind, *flags, payload)).collect();
+        let mut client = Client::default();
+        let mut bytes: Vec<u8> = steps.into_iter().flat_map(|step| client.sends(step)).collect();
+        bytes.extend(sent.iter().flat_map(|(kind, flags, payload)| frame(*kind, *flags, payload)));
         let mut whole = frames();
         let expected = whole.received(&bytes, 1);
         let mut pieces = frames();
@@ -238,9 +441,7 @@ proptest! {
             rest = after;
         }
         prop_assert_eq!(result, expected);
-        if expected.is_ok() {
-            prop_assert_eq!(format!("{pieces:?}"), format!("{whole:?}"));
-        }
+        prop_assert_eq!(format!("{pieces:?}"), format!("{whole:?}"));
     }
 
     #[test]
