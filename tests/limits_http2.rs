@@ -271,6 +271,32 @@ async fn a_client_that_reads_slowly_is_waited_for() {
 
 /// One value in the connection's table, and then a byte for each field that has it (CVE-2026-49975).
 #[tokio::test]
+async fn a_head_that_is_never_whole_ends_in_time() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "transport: {respondingTimeouts: {headerTimeout: 400ms}}");
+    let whole = request(1, "/");
+    let block = frame(HEADERS, END_STREAM, 1, &get("/"));
+    let halves = [&whole[..4], &whole[..12], &block, &frame(SETTINGS, 0, 0, &[0; 6])[..11]];
+    for (ended, half) in halves.iter().enumerate() {
+        let mut client = FrameConnection::open(gateway.web()).await;
+        client.send(half).await.unwrap();
+        assert!(was_told_to_calm_down(&client.rest().await), "{half:?}");
+        assert_eq!(refused(&gateway, "header_timeout").await, (ended + 1) as f64);
+    }
+    // One that keeps sending gains nothing by it, and one that has nothing to send loses nothing.
+    let mut idle = FrameConnection::open(gateway.web()).await;
+    let mut client = FrameConnection::open(gateway.web()).await;
+    client.send(&block).await.unwrap();
+    eventually("it is ended all the same", async || {
+        drop(client.send(&frame(CONTINUATION, 0, 1, &[])).await);
+        (refused(&gateway, "header_timeout").await == (halves.len() + 1) as f64).then_some(())
+    })
+    .await;
+    idle.send(&whole).await.unwrap();
+    while idle.next().await.expect("the connection lives").kind != DATA {}
+}
+
+#[tokio::test]
 async fn references_of_one_byte_do_not_fill_the_memory() {
     const CONNECTIONS: u32 = 20;
     const STREAMS: u32 = 100;

@@ -400,6 +400,12 @@ impl Connection {
             self.refused(limits::STALLED);
             return self.close_now();
         }
+        // While the client takes nothing, nothing of it is read.
+        let is_over = |since| !timeouts.header.is_zero() && clock::since(since) >= timeouts.header;
+        if self.phase.blocked().is_none() && self.phase.unfinished().is_some_and(is_over) {
+            self.refused(limits::HEADER_TIMEOUT);
+            return self.end(Ending::Calm);
+        }
         let (limit, since) = match self.phase.state() {
             // Told to end, with nothing under way: whoever does not let go is let go.
             State::Idle if self.ending.get() != Ending::Open => (EXPIRED, self.phase.since()),
@@ -413,7 +419,7 @@ impl Connection {
         }
         match self.phase.state() {
             State::Head => {
-                self.worker.metrics.refused("header_timeout");
+                self.worker.metrics.refused(limits::HEADER_TIMEOUT);
                 self.phase.enter(State::Expired);
                 self.end(self.ending.get());
             }

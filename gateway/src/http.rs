@@ -25,6 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::{
     body::Body,
+    clock,
     connection::{Connection, Ending},
     entry_point::EntryPoint,
     proxy,
@@ -76,8 +77,11 @@ where
     let serving = connection.clone();
     let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
     let settings = &connection.entry.settings;
-    let (stream, outlet) =
-        gather(stream, Frames::new(settings.http2, settings.http.max_header_fields, settings.http.max_header_bytes));
+    let http = &settings.http;
+    let frames = Frames::new(settings.http2, http.max_header_fields, http.max_header_bytes);
+    let phase = stream.phase.clone();
+    phase.waits_for_more(Some(clock::coarse()));
+    let (stream, outlet) = gather(stream, frames, phase);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
     if let Some(fault) = outlet.fault() {

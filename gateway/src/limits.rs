@@ -81,6 +81,8 @@ pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// ` HTTP/1.1`
 const VERSION: usize = 9;
 
+/// Not the whole of a head within `headerTimeout`: 408, or GOAWAY.
+pub(crate) const HEADER_TIMEOUT: &str = "header_timeout";
 /// More than `maxBodyBytes`: 413.
 pub(crate) const BODY_BYTES: &str = "body_bytes";
 /// Nothing of a body within `bodyIdleTimeout`: 408.

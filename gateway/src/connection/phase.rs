@@ -12,6 +12,8 @@ pub(crate) struct Phase {
     since: AtomicU32,
     /// When the client began to take nothing, in coarse milliseconds, but never 0.
     blocked: AtomicU32,
+    /// When a frame began of which the rest has not come, in coarse milliseconds, but never 0.
+    unfinished: AtomicU32,
     ambiguity: AtomicU8,
     lingers: AtomicBool,
 }
@@ -73,6 +75,16 @@ impl Phase {
     /// Coarse milliseconds since which the client has taken nothing although there is something for it.
     pub(crate) fn blocked(&self) -> Option<u32> {
         Some(self.blocked.load(Relaxed)).filter(|since| *since != 0)
+    }
+
+    /// HTTP/2: since when more of a frame, or of a header block, has to come.
+    pub(crate) fn waits_for_more(&self, since: Option<u32>) {
+        self.unfinished.store(since.map_or(0, |since| since.max(1)), Relaxed);
+    }
+
+    /// Coarse milliseconds since which the rest of a frame has not come.
+    pub(crate) fn unfinished(&self) -> Option<u32> {
+        Some(self.unfinished.load(Relaxed)).filter(|since| *since != 0)
     }
 
     /// Bytes came from the client; says whether they are the first of a head.

@@ -43,6 +43,8 @@ pub(crate) struct Frames {
     /// Coarse milliseconds at which the second began that is counted.
     since: u32,
     counts: Counts,
+    /// Coarse milliseconds at which the frame, or the header block, began that is read.
+    begun: u32,
     /// The highest stream that the client has opened.
     last_stream: u32,
     /// Streams on which it has nothing more to say.
@@ -159,6 +161,7 @@ impl Frames {
             continuations: 0,
             since: 0,
             counts: Counts::default(),
+            begun: 0,
             last_stream: 0,
             ended: Ended::default(),
         }
@@ -167,6 +170,21 @@ impl Frames {
     /// The highest stream that the client has opened; 0 without any.
     pub(crate) fn last_stream(&self) -> u32 {
         self.last_stream
+    }
+
+    /// The next byte is the first of a frame that goes on with nothing, or of the connection.
+    fn begins(&self) -> bool {
+        match self.part {
+            Part::Preface => self.left == PREFACE.len() as u32,
+            Part::Head => self.left == Head::LENGTH && !self.within_block,
+            _ => false,
+        }
+    }
+
+    /// Since when more of a header block, or of a frame, has to come; bodies have their own time.
+    pub(crate) fn unfinished(&self) -> Option<u32> {
+        let is_body = self.part == Part::Payload && self.head.kind() == DATA;
+        (!is_body && !self.begins()).then_some(self.begun)
     }
 
     /// Bytes went to the client: what it answers them with is not counted against it.
@@ -183,6 +201,9 @@ impl Frames {
         while !bytes.is_empty() {
             let (piece, rest) = bytes.split_at(bytes.len().min(self.left as usize));
             bytes = rest;
+            if self.begins() {
+                self.begun = now;
+            }
             self.piece(piece)?;
         }
         Ok(())

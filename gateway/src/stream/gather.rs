@@ -10,6 +10,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Fault, Frames};
-use crate::clock;
+use crate::{clock, connection::phase::Phase};
 
 /// A stream whose writes are gathered.
 pub(crate) struct Gathered<S>(Rc<RefCell<Inner<S>>>);
@@ -28,6 +29,7 @@ pub(crate) struct Outlet<S>(Rc<RefCell<Inner<S>>>);
 struct Inner<S> {
     stream: S,
     frames: Frames,
+    phase: Arc<Phase>,
     /// What the client has done wrong: nothing more is read.
     fault: Option<Fault>,
     waiting: Vec<u8>,
@@ -35,9 +37,9 @@ struct Inner<S> {
     taken: usize,
 }
 
-/// A stream, gathered, and its client's frames counted.
-pub(crate) fn gather<S>(stream: S, frames: Frames) -> (Gathered<S>, Outlet<S>) {
-    let inner = Inner { stream, frames, fault: None, waiting: Vec::new(), taken: 0 };
+/// A stream, gathered, and its client's frames counted; `phase` is told how long one of them takes.
+pub(crate) fn gather<S>(stream: S, frames: Frames, phase: Arc<Phase>) -> (Gathered<S>, Outlet<S>) {
+    let inner = Inner { stream, frames, phase, fault: None, waiting: Vec::new(), taken: 0 };
     let inner = Rc::new(RefCell::new(inner));
     (Gathered(inner.clone()), Outlet(inner))
 }
@@ -133,6 +135,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
             inner.fault = Some(fault);
             return Poll::Ready(Err(io::Error::other(fault)));
         }
+        inner.phase.waits_for_more(inner.frames.unfinished());
         Poll::Ready(Ok(()))
     }
 }
@@ -196,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn writes_wait_for_the_drain_and_arrive_in_order() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut gathered, outlet) = gather(near, frames());
+        let (mut gathered, outlet) = gather(near, frames(), Arc::default());
         gathered.write_all(b"one ").await.unwrap();
         gathered.write_all(b"two").await.unwrap();
         gathered.flush().await.unwrap();
@@ -210,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_does_not_read_stops_the_writer_at_the_bound() {
         let (near, _far) = tokio::io::duplex(16);
-        let (mut gathered, _outlet) = gather(near, frames());
+        let (mut gathered, _outlet) = gather(near, frames(), Arc::default());
         let endless = async {
             loop {
                 gathered.write_all(&[7; 4096]).await.unwrap();
@@ -223,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn shutdown_lets_out_what_is_left() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut gathered, _outlet) = gather(near, frames());
+        let (mut gathered, _outlet) = gather(near, frames(), Arc::default());
         gathered.write_all(b"bye").await.unwrap();
         gathered.shutdown().await.unwrap();
         let mut got = Vec::new();
@@ -234,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_ends_reading_and_is_told_so_after_what_was_said() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let (mut gathered, outlet) = gather(near, frames());
+        let (mut gathered, outlet) = gather(near, frames(), Arc::default());
         far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         far.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 9, 0x82]).await.unwrap();
         far.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(51)).await.unwrap();

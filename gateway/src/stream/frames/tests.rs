@@ -245,8 +245,37 @@ fn settings_are_read_wherever_they_are_cut() {
 }
 
 #[test]
+fn what_is_not_whole_has_a_beginning() {
+    let mut frames = Frames::new(Http2::default(), 128, 1 << 20);
+    frames.received(&PREFACE[..5], 7).unwrap();
+    assert_eq!(frames.unfinished(), Some(7));
+    frames.received(&PREFACE[5..], 8).unwrap();
+    assert_eq!(frames.unfinished(), None, "the next frame is the client's to send, or not");
+    // Each byte is a read of its own; none of them is a new beginning.
+    let block = [frame(HEADERS, END_STREAM, &[0x82]), frame(CONTINUATION, END_HEADERS, &[0x87])].concat();
+    for (at, byte) in block[..block.len() - 1].iter().enumerate() {
+        frames.received(&[*byte], 10 + at as u32).unwrap();
+        assert_eq!(frames.unfinished(), Some(10), "after {} bytes", at + 1);
+    }
+    frames.received(&block[block.len() - 1..], 90).unwrap();
+    assert_eq!(frames.unfinished(), None);
+    // One frame after the other, never at an end when a read is: each has its own beginning.
+    let ping = frame_on(0, PING, 0, &[0; 8]);
+    for time in 100..110 {
+        frames
+            .received(&if time == 100 { ping[..12].to_vec() } else { [&ping[12..], &ping[..12]].concat() }, time)
+            .unwrap();
+        assert_eq!(frames.unfinished(), Some(time));
+    }
+    frames.received(&ping[12..], 110).unwrap();
+    // A body has its own time.
+    frames.received(&frame_on(3, DATA, 0, &[0; 100])[..50], 111).unwrap();
+    assert_eq!(frames.unfinished(), None);
+}
+
+#[test]
 fn an_idle_connection_pays_little_for_it() {
-    assert!(size_of::<Frames>() <= 160, "{}", size_of::<Frames>());
+    assert!(size_of::<Frames>() <= 168, "{}", size_of::<Frames>());
 }
 
 /// A client that keeps to the protocol: streams on which it may still send, and those that it has ended but not reset.
