@@ -53,9 +53,9 @@ impl Lab {
     /// Sends a request on a connection of its own.
     async fn asks(&self, fields: &Fields<'_>, body: Option<&[u8]>) -> (Outcome, Record) {
         let mut frames = Frames::open(self.web()).await;
-        frames.head(1, fields, body.is_none()).await;
-        if let Some(body) = body {
-            frames.send(DATA, END_STREAM, 1, body).await;
+        match body {
+            Some(body) => frames.request(1, fields, body).await,
+            None => frames.head(1, fields, true).await,
         }
         let outcome = frames.outcome(1).await;
         (outcome, self.record().await)

@@ -93,18 +93,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
 
     /// Sends a frame.
     pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) {
-        let payload = payload.as_ref();
-        let length = u32::try_from(payload.len()).expect("a frame is short").to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
-        self.write(frame).await;
+        self.write(frame(kind, flags, stream, payload.as_ref())).await;
     }
 
     /// Sends a whole header block in one HEADERS frame.
     pub async fn head(&mut self, stream: u32, fields: &[(&[u8], &[u8])], end_stream: bool) {
         let flags = END_HEADERS | if end_stream { END_STREAM } else { 0 };
         self.send(HEADERS, flags, stream, block(fields)).await;
+    }
+
+    /// Sends a request with a body of one frame, both at once: they are read together.
+    pub async fn request(&mut self, stream: u32, fields: &[(&[u8], &[u8])], body: &[u8]) {
+        let head = frame(HEADERS, END_HEADERS, stream, &block(fields));
+        self.write([head, frame(DATA, END_STREAM, stream, body)].concat()).await;
     }
 
     /// The next frame; `None` if the peer closed.
@@ -142,6 +143,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
         Outcome::Closed
     }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a frame is short").to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
 }
 
 /// A header block: each field a literal that is not indexed, as it stands.
