@@ -121,7 +121,8 @@ fn http2_builder(entry: &EntryPoint) -> hyper2::Builder<LocalExecutor> {
         .enable_connect_protocol()
         .max_concurrent_streams(entry.settings.http2.max_concurrent_streams)
         .max_header_list_size(u32::try_from(entry.settings.http.max_header_bytes).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(entry.settings.http2.max_resets.max(PENDING_RESETS) as usize)
+        // As many as the frames' own budget allows at most, so that what ends a flood has one name.
+        .max_pending_accept_reset_streams(entry.settings.http2.max_resets.saturating_mul(2).max(PENDING_RESETS) as usize)
         .max_local_error_reset_streams(LOCAL_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
