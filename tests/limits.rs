@@ -129,7 +129,8 @@ async fn a_body_that_turns_out_to_be_too_long_is_cut_and_its_servers_connection_
         assert_eq!(reply.status(), 200);
         drop(reply.into_body().collect().await.unwrap());
         assert_eq!(within("the body's end", ends.recv()).await, Some(Ok(100_000)));
-        let reply = client.try_send(post(zeros(10_000_000))).await.unwrap();
+        // As much as is still read of a client that was refused: one that sends more may be cut off before it reads why.
+        let reply = client.try_send(post(zeros(1_000_000))).await.unwrap();
         assert_eq!(reply.status(), 413);
         // It may have been cut before a byte of it was sent.
         eventually("no connection with half a request is kept", async || (backend.open() == 0).then_some(())).await;

@@ -1,9 +1,9 @@
 //! HTTP/2 as frames: for what a well-behaved client would never send.
 
-use std::net::SocketAddr;
+use std::{cell::Cell, net::SocketAddr};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -82,7 +82,35 @@ impl FrameConnection {
 
     /// The next frame; `None` at the end of the connection.
     pub async fn next(&mut self) -> Option<Frame> {
-        within("the peer sends something or closes", self.read()).await.ok()
+        next_of(&mut self.0).await
+    }
+
+    /// Sends the bytes that `next` makes for each of so many rounds, until the peer says GOAWAY or takes no more, and
+    /// reads meanwhile: what was said is lost to whoever only reads after a reset. Whatever came until the end.
+    pub async fn flood(mut self, rounds: u32, mut next: impl FnMut(u32) -> Vec<u8>) -> Vec<Frame> {
+        let (mut reading, mut writing) = self.0.split();
+        let told = Cell::new(false);
+        let sending = async {
+            for round in 0..rounds {
+                let sent = within("the peer takes bytes", writing.write_all(&next(round))).await;
+                if told.get() || sent.is_err() {
+                    break;
+                }
+                // Or all would be sent before anything is read.
+                tokio::task::yield_now().await;
+            }
+            // Whether the peer still hears of it or not, it was the last.
+            drop(writing.shutdown().await);
+        };
+        let hearing = async {
+            let mut frames = Vec::new();
+            while let Some(frame) = next_of(&mut reading).await {
+                told.set(told.get() || frame.kind == GOAWAY);
+                frames.push(frame);
+            }
+            frames
+        };
+        tokio::join!(sending, hearing).1
     }
 
     /// Whatever comes until the connection ends.
@@ -93,16 +121,20 @@ impl FrameConnection {
         }
         frames
     }
+}
 
-    async fn read(&mut self) -> std::io::Result<Frame> {
-        let mut head = [0; 9];
-        self.0.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let mut payload = vec![0; length];
-        self.0.read_exact(&mut payload).await?;
-        Ok(Frame { kind: head[3], flags: head[4], stream, payload })
-    }
+async fn next_of(stream: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
+    within("the peer sends something or closes", read(stream)).await.ok()
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Frame> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await?;
+    Ok(Frame { kind: head[3], flags: head[4], stream: number, payload })
 }
 
 impl Frame {

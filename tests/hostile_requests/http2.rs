@@ -19,6 +19,7 @@ const FLOW_CONTROL_ERROR: u32 = 3;
 const STREAM_CLOSED: u32 = 5;
 const FRAME_SIZE_ERROR: u32 = 6;
 const COMPRESSION_ERROR: u32 = 9;
+const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// The fields of a GET, with these changed (by name), left out (by an empty name) or added.
 fn get<'f>(path: &'f str, more: &[(&'f str, &'f str)]) -> Fields<'f> {
@@ -260,9 +261,14 @@ async fn cookies_are_one_line_and_have_a_bound() {
     let mut fields = get("/x", &[]);
     fields.extend([(&b"cookie"[..], &b"a=1"[..]), (b"cookie", b"b=2"), (b"cookie", b"c=3")]);
     assert_eq!(lab.passed(&fields, None).await.all("cookie"), ["a=1; b=2; c=3"]);
-    let mut fields = get("/x", &[]);
-    fields.extend(std::iter::repeat_n((&b"cookie"[..], &b"a=1"[..]), 400));
-    lab.refused(&[("400 crumbs", fields, 431)]).await;
+    // Each crumb is a field: as many as there may be, one more, and more than are decoded at all.
+    let crumbs = |count| [get("/x", &[]), vec![(&b"cookie"[..], &b"a=1"[..]); count]].concat();
+    assert_eq!(lab.passed(&crumbs(128), None).await.all("cookie"), [vec!["a=1"; 128].join("; ")]);
+    lab.refused(&[("129 crumbs", crumbs(129), 431), ("500 crumbs", crumbs(500), 431)]).await;
+    let (outcome, record) = lab.asks(&crumbs(900), None).await;
+    assert_eq!((outcome, record.requests.len()), (Outcome::GoAway(ENHANCE_YOUR_CALM), 0));
+    let counts = lab.counts().await;
+    assert_eq!((counts.get("header_fields"), counts.get("http2_header_fields")), (Some(&2), Some(&1)), "{counts:?}");
 }
 
 #[tokio::test]
