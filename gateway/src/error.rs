@@ -1,6 +1,6 @@
 //! Why a request was not answered by a server, and whose fault it was. Status, label and body stand beside the enum.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, fmt, io};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -18,22 +18,22 @@ pub(crate) enum Error {
     #[error("no available server")]
     NoServer,
     /// The server could not be reached.
-    #[error("connecting to the server: {0}")]
+    #[error("connecting to the server")]
     Connect(#[source] io::Error),
     /// The server could not be reached in `dialTimeout`.
     #[error("connecting to the server took too long")]
     ConnectTimeout,
     /// The server's certificate or its handshake is wrong.
-    #[error("TLS to the server: {0}")]
+    #[error("TLS to the server")]
     UpstreamTls(#[source] io::Error),
     /// The server's answer broke off or was not HTTP.
-    #[error("the server's answer: {0}")]
+    #[error("the server's answer")]
     Upstream(#[source] hyper::Error),
     /// The server's answer is framed so that two hops could read it differently.
     #[error("the server's answer: {0}")]
     BadAnswer(&'static str),
     /// The server's machine acknowledges nothing any more (`tcpUserTimeout`, `tcpKeepAlive`).
-    #[error("the server vanished: {0}")]
+    #[error("the server vanished")]
     Vanished(#[source] hyper::Error),
     /// No response head within `responseHeaderTimeout`.
     #[error("the server took too long to answer")]
@@ -69,8 +69,23 @@ pub(crate) struct Refusal {
     pub(crate) says: Cow<'static, str>,
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// An error and its causes, in one line, for the log: what hyper says alone tells little.
+pub(crate) struct Chain<'e>(pub(crate) &'e (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.says.trim_end())
     }
 }
@@ -173,5 +188,18 @@ impl BodyError {
         let Self::Http(error) = self else { return false };
         let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_shows_every_cause_once() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "refused");
+        assert_eq!(Chain(&Error::Connect(refused)).to_string(), "connecting to the server: refused");
+        assert_eq!(Chain(&Error::BadAnswer("no length")).to_string(), "the server's answer: no length");
+        assert_eq!(Chain(&Error::bad_request("host", "two hosts\n")).to_string(), "two hosts");
     }
 }

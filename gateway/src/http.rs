@@ -28,6 +28,7 @@ use crate::{
     clock,
     connection::{Connection, Ending},
     entry_point::EntryPoint,
+    error::Chain,
     proxy,
     stream::{
         Stream,
@@ -163,7 +164,7 @@ async fn drive(
         if let Some(refusal) = refusal::of(&error) {
             connection.worker.refused_head(connection, refusal.reason, refusal.status);
         }
-        tracing::debug!(client = %connection.client, error = %chain(&error), "connection ended");
+        tracing::debug!(client = %connection.client, error = %Chain(&error), "connection ended");
     }
 }
 
@@ -190,18 +191,6 @@ where
     fn graceful_shutdown(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// A request whose panic costs only itself: it is answered with 500.

@@ -15,7 +15,7 @@ use crate::{
     body::{Body, RequestBody},
     clock,
     connection::Connection,
-    error::Error,
+    error::{Chain, Error},
     exchange::Exchange,
     forwarded, internal, limits,
     metrics::Protocol,
@@ -213,7 +213,7 @@ fn conclude(connection: &Connection, parts: &mut response::Parts, exchange: &mut
 }
 
 fn refuse(error: &Error, exchange: &mut Exchange) -> Response<Bytes> {
-    tracing::debug!(client = %exchange.connection.client, %error, "request failed");
+    tracing::debug!(client = %exchange.connection.client, error = %Chain(error), "request failed");
     if let Error::Refused(refusal) = error {
         exchange.connection.worker.metrics.refused(refusal.reason);
     }
