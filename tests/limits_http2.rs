@@ -2,8 +2,6 @@
 
 #![cfg(test)]
 
-use std::time::Duration;
-
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use rollgate_testkit::{
@@ -236,24 +234,26 @@ fn request_of_bytes(stream: u32, bytes: u64) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_is_waited_for() {
+async fn a_client_that_takes_a_byte_at_a_time_is_waited_for() {
     let backend = Backend::echo("s");
-    let gateway = with_options(&backend, "transport: {respondingTimeouts: {stallTimeout: 1s}}");
+    let gateway = with_options(&backend, "transport: {respondingTimeouts: {stallTimeout: 2s}}");
     let mut client = FrameConnection::open_with(gateway.web(), &[(4, 1)]).await;
-    client.send(&request_of_bytes(1, 8)).await.unwrap();
-    let began = std::time::Instant::now();
-    let mut got = 0;
-    while got < 8 {
-        let frame_ = client.next().await.expect("the connection lives");
-        if frame_.kind == DATA {
-            got += frame_.payload.len();
-            // A byte each time, less than a second apart, for longer than a second.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            client.send(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).await.unwrap();
+    client.send(&request_of_bytes(1, 1_000_000)).await.unwrap();
+    let mut take_a_byte = async || {
+        while client.next().await.expect("the connection lives").kind != DATA {}
+        client.send(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).await.unwrap();
+    };
+    // Others, younger than it, take nothing: how often the time was up for them says how long it has been waited for.
+    for given_up in [1.0, 2.0] {
+        let mut stalled = FrameConnection::open_with(gateway.web(), &[(4, 0)]).await;
+        stalled.send(&request_of_bytes(1, 1)).await.unwrap();
+        while refused(&gateway, "stalled").await < given_up {
+            take_a_byte().await;
         }
+        assert!(stalled.rest().await.iter().all(|frame| frame.kind != DATA));
+        assert_eq!(refused(&gateway, "stalled").await, given_up, "it alone");
+        take_a_byte().await;
     }
-    assert!(began.elapsed() > Duration::from_secs(2));
-    assert_eq!(refused(&gateway, "stalled").await, 0.0);
 }
 
 #[tokio::test]

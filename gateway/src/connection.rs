@@ -291,6 +291,11 @@ impl Connection {
         self.moved.set(clock::coarse());
     }
 
+    /// Something of an answer has gone out: what was given at once may be taken in many small pieces.
+    pub(crate) fn client_took(&self) {
+        self.moved.set(clock::coarse());
+    }
+
     /// The client has taken it, or will not.
     pub(crate) fn ends_to_wait(&self) {
         self.waiting.set(self.waiting.get() - 1);

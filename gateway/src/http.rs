@@ -84,7 +84,13 @@ where
     phase.waits_for_more(Some(clock::coarse()));
     let (stream, outlet) = gather(stream, frames, phase);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
-    drive(&connection, serving, |cx| outlet.poll_drain(cx)).await;
+    let drain = |cx: &mut Context<'_>| {
+        if outlet.moved() {
+            connection.client_took();
+        }
+        outlet.poll_drain(cx)
+    };
+    drive(&connection, serving, drain).await;
     if let Some(fault) = outlet.fault() {
         refused(&connection, fault);
         outlet.go_away(fault.reason()).await;

@@ -9,8 +9,9 @@
 //! blocks, nothing for bodies.
 
 mod fields;
-mod layout;
+pub(crate) mod layout;
 mod rules;
+pub(crate) mod walk;
 
 use rollgate_config::static_config::Http2;
 

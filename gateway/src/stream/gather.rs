@@ -7,6 +7,7 @@
 
 use std::{
     cell::RefCell,
+    convert::Infallible,
     io,
     pin::Pin,
     rc::Rc,
@@ -17,7 +18,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Fault, Frames};
+use super::frames::{Fault, Frames, layout::DATA, walk::Walk};
 use crate::{clock, connection::phase::Phase};
 
 /// A stream whose writes are gathered.
@@ -30,6 +31,9 @@ struct Inner<S> {
     stream: S,
     frames: Frames,
     phase: Arc<Phase>,
+    /// The frames that go out, and whether a body was among them since somebody asked.
+    outgoing: Walk,
+    moved: bool,
     /// What the client has done wrong: nothing more is read.
     fault: Option<Fault>,
     waiting: Vec<u8>,
@@ -39,7 +43,8 @@ struct Inner<S> {
 
 /// A stream, gathered, and its client's frames counted; `phase` is told how long one of them takes.
 pub(crate) fn gather<S>(stream: S, frames: Frames, phase: Arc<Phase>) -> (Gathered<S>, Outlet<S>) {
-    let inner = Inner { stream, frames, phase, fault: None, waiting: Vec::new(), taken: 0 };
+    let outgoing = Walk::default();
+    let inner = Inner { stream, frames, phase, outgoing, moved: false, fault: None, waiting: Vec::new(), taken: 0 };
     let inner = Rc::new(RefCell::new(inner));
     (Gathered(inner.clone()), Outlet(inner))
 }
@@ -53,6 +58,13 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
         }
         ready!(inner.poll_write_out(cx))?;
         Pin::new(&mut inner.stream).poll_flush(cx)
+    }
+}
+
+impl<S> Outlet<S> {
+    /// Whether something of a body has gone out since this was last asked: a stream had a window.
+    pub(crate) fn moved(&self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().moved)
     }
 }
 
@@ -95,6 +107,17 @@ fn go_away(last_stream: u32, reason: h2::Reason) -> [u8; 17] {
     frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
     frame[13..].copy_from_slice(&u32::from(reason).to_be_bytes());
     frame
+}
+
+impl<S> Inner<S> {
+    fn take(&mut self, bytes: &[u8]) {
+        let moved = &mut self.moved;
+        let Ok(()) = self.outgoing.pass(bytes, |head| {
+            *moved |= head.kind() == DATA && head.length() > 0;
+            Ok::<_, Infallible>(())
+        });
+        self.waiting.extend_from_slice(bytes);
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Inner<S> {
@@ -144,7 +167,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.0.borrow_mut();
         ready!(inner.poll_room(cx))?;
-        inner.waiting.extend_from_slice(buf);
+        inner.take(buf);
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -157,7 +180,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         ready!(inner.poll_room(cx))?;
         let before = inner.waiting.len();
         for buf in bufs {
-            inner.waiting.extend_from_slice(buf);
+            inner.take(buf);
         }
         Poll::Ready(Ok(inner.waiting.len() - before))
     }
