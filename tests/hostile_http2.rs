@@ -3,7 +3,10 @@
 #![cfg(test)]
 
 use http::Request;
-use rollgate_testkit::{Gateway, HostileBackend, Peer, RawConnection, wait::within};
+use rollgate_testkit::{
+    Gateway, HostileBackend, Peer, RawConnection,
+    wait::{eventually, within},
+};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const EMPTY_POST: &str = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
@@ -98,14 +101,15 @@ impl Frames {
 }
 
 fn before(backend: &HostileBackend, timeouts: &str) -> Gateway {
-    Gateway::with(&format!(
+    let config = rollgate_testkit::gateway::configuration(&format!(
         "http:
   routers: {{r: {{rule: 'PathPrefix(`/`)', service: s}}}}
   services: {{s: {{loadBalancer: {{serversTransport: t, servers: [{{url: 'h2c://{}'}}]}}}}}}
   serversTransports: {{t: {{forwardingTimeouts: {{{timeouts}}}}}}}
 ",
         backend.address
-    ))
+    ));
+    Gateway::start(&config.replace("level: INFO", "level: DEBUG"))
 }
 
 /// A client, and the connection to the server that its requests share from now on.
@@ -299,4 +303,37 @@ async fn a_body_that_is_reset_never_looks_whole() {
     assert_eq!(client.read_exactly(10).await, b"5\r\nbegun\r\n");
     frames.reset(stream, INTERNAL_ERROR).await;
     assert_eq!(client.read_to_end().await, b"", "no last chunk");
+}
+
+#[tokio::test]
+async fn interim_answers_are_read_past_up_to_a_bound() {
+    let backend = HostileBackend::start().await;
+    let gateway = before(&backend, "");
+    let (mut client, mut frames) = with_a_shared_connection(&gateway, &backend).await;
+    // `:status: 103`, as a literal with the name of HPACK's eighth static entry.
+    let hint = [0x08, 3, b'1', b'0', b'3'];
+    client.write(GET).await;
+    let stream = frames.request().await;
+    for _ in 0..16 {
+        frames.write(HEADERS, END_HEADERS, stream, &hint).await;
+    }
+    frames.answer(stream).await;
+    assert_eq!(client.read_reply().await.status(), 200);
+    // What may be the head of an answer with a body is one more.
+    client.write(POST).await;
+    let stream = frames.request().await;
+    for _ in 0..18 {
+        frames.write(HEADERS, END_HEADERS, stream, &hint).await;
+    }
+    let reply = client.read_reply().await;
+    assert_eq!((reply.status(), reply.text().as_str()), (502, "Bad Gateway"));
+    // Nobody asks on that connection again.
+    client.write(GET).await;
+    let mut fresh = Frames::accept(&backend).await;
+    let stream = fresh.request().await;
+    fresh.answer(stream).await;
+    assert_eq!(client.read_reply().await.status(), 200);
+    let tells =
+        |line: &str| line.contains("error=the server's answer: ") && line.contains("more than 16 interim answers");
+    eventually("the log tells the cause", async || gateway.stderr().lines().any(tells).then_some(())).await;
 }

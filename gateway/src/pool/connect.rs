@@ -137,7 +137,7 @@ async fn upgradeable_over<S>(stream: S) -> Result<http1::SendRequest<RequestBody
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = TokioIo::new(Counted::new(stream));
+    let stream = TokioIo::new(Counted::http1(stream));
     let (sender, connection) = http1_builder().handshake(stream).await.map_err(Error::Upstream)?;
     tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
     Ok(sender)
@@ -168,7 +168,8 @@ where
     if !config.read_idle_timeout.is_zero() {
         builder.keep_alive_interval(config.read_idle_timeout).keep_alive_timeout(config.ping_timeout);
     }
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Error::Upstream)?;
+    let stream = TokioIo::new(Counted::http2(stream));
+    let (sender, connection) = builder.handshake(stream).await.map_err(Error::Upstream)?;
     tokio::task::spawn_local(async move { drop(connection.await) });
     Ok(Checked::Http2(worker.pools.share(target, sender, address)))
 }

@@ -1,6 +1,16 @@
 //! The interim answers (1xx) before an answer, counted in the bytes as they come: hyper reads past them, however many
 //! they are, so a server could keep an exchange open for ever without ever answering.
 
+mod http2;
+
+pub(crate) use self::http2::Streams;
+
+/// Counts them, whatever the protocol.
+pub(crate) trait Count {
+    /// Reads on.
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Flood>;
+}
+
 /// Where the heads of one exchange stand. On the plain path it costs two comparisons, once per answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heads {
@@ -39,24 +49,6 @@ impl Heads {
         self.place == Place::Answer
     }
 
-    /// Reads on.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Flood> {
-        if self.place == Place::Status(0)
-            && let [b'H', _, _, _, _, _, _, _, _, class, ..] = bytes
-            && *class != b'1'
-        {
-            self.place = Place::Answer;
-            return Ok(());
-        }
-        for byte in bytes {
-            self.step(*byte)?;
-            if self.passed() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn step(&mut self, byte: u8) -> Result<(), Flood> {
         self.place = match (self.place, byte) {
             // Empty lines before a status line are skipped by hyper too (RFC 9112 section 2.2).
@@ -80,6 +72,24 @@ impl Heads {
             }
             (Place::Answer, _) => Place::Answer,
         };
+        Ok(())
+    }
+}
+
+impl Count for Heads {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+        if self.place == Place::Status(0)
+            && let [b'H', _, _, _, _, _, _, _, _, class, ..] = bytes
+            && *class != b'1'
+        {
+            self.place = Place::Answer;
+        }
+        for byte in bytes {
+            if self.passed() {
+                break;
+            }
+            self.step(*byte)?;
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::interim::Heads;
+use super::interim::{Count, Heads, Streams};
 
 /// One connection's; shared by its stream and whoever has the connection.
 #[derive(Debug)]
@@ -32,11 +32,11 @@ pub(crate) struct Watched<S> {
     watch: Rc<Watch>,
 }
 
-/// A stream on which one request is sent: only interim answers are counted.
+/// A stream of which only interim answers are counted.
 #[derive(Debug)]
-pub(crate) struct Counted<S> {
+pub(crate) struct Counted<S, C> {
     stream: S,
-    heads: Heads,
+    count: C,
 }
 
 // === impl Watch ===
@@ -120,24 +120,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 // === impl Counted ===
 
-impl<S> Counted<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, heads: Heads::START }
+impl<S> Counted<S, Heads> {
+    /// One on which one request is sent over HTTP/1.
+    pub(crate) fn http1(stream: S) -> Self {
+        Self { stream, count: Heads::START }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S> Counted<S, Streams> {
+    pub(crate) fn http2(stream: S) -> Self {
+        Self { stream, count: Streams::default() }
+    }
+}
+
+impl<S: AsyncRead + Unpin, C: Count + Unpin> AsyncRead for Counted<S, C> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if !self.heads.passed() {
-            self.heads.read(&buf.filled()[before..]).map_err(io::Error::other)?;
-        }
+        self.count.read(&buf.filled()[before..]).map_err(io::Error::other)?;
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin, C: Unpin> AsyncWrite for Counted<S, C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
