@@ -1,4 +1,4 @@
-//! Faults of the machine: a full disk, a clock that jumps, no descriptors left, a process that is stopped, an output that
+//! Faults of the machine: a full disk, a clock that jumps, no descriptors or memory left, a process that is stopped, an output that
 //! nobody reads. None of them costs a request that could have been answered, and all goes on as before when they end.
 //!
 //! Mounting takes root; the clock is libfaketime's.
@@ -8,6 +8,7 @@
 mod clock;
 mod descriptors;
 mod disk;
+mod memory;
 mod output;
 mod stopped;
 
