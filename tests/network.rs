@@ -1,12 +1,15 @@
-//! What a network may do between us and a server: lose packets, swallow them, reset connections. Nothing waits for the
-//! kernel's own quarter of an hour.
+//! What a network may do between us and a server, or a client: lose packets, swallow them, reset connections. Nothing
+//! waits for the kernel's own quarter of an hour.
 
 #![cfg(test)]
 
 use std::time::{Duration, Instant};
 
-use rollgate_testkit::{Gateway, HostileBackend, Network, Peer, RawConnection, Route, wait::within};
-use tokio::net::TcpListener;
+use rollgate_testkit::{
+    Gateway, HostileBackend, Network, Peer, RawConnection, Route,
+    wait::{eventually, within},
+};
+use tokio::net::{TcpListener, TcpStream};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
@@ -117,6 +120,49 @@ async fn a_connection_that_the_network_has_forgotten_costs_an_idempotent_request
     network.reset_from(fresh.address());
     client.write(POST).await;
     assert_eq!(client.read_reply().await.status(), 502, "what may have been acted on is not repeated");
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_with_something_unacknowledged_is_let_go() {
+    let network = Network::new();
+    let backend = HostileBackend::start().await;
+    // Nothing else ends its connection.
+    let config = |patience: &str| {
+        let near = network.near;
+        let timeouts = format!("{{idleTimeout: 0, stallTimeout: 0, tcpUserTimeout: {patience}}}");
+        format!(
+            "entryPoints:
+  web: {{address: '{near}:0', transport: {{respondingTimeouts: {timeouts}}}}}
+  traefik: {{address: '127.0.0.1:0'}}
+ping: {{}}
+metrics: {{prometheus: {{}}}}
+http:
+  routers: {{r: {{rule: 'PathPrefix(`/`)', service: s}}}}
+  services: {{s: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}}}
+",
+            backend.url()
+        )
+    };
+    for reloaded in [false, true] {
+        let gateway = Gateway::start(&config(if reloaded { "1h" } else { "2s" }));
+        if reloaded {
+            let generation = async || gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
+            let before = generation().await;
+            gateway.rewrite("rollgate.yml", &config("2s"));
+            eventually("it is reloaded", async || (generation().await > before).then_some(())).await;
+        }
+        let stream = network.connect(gateway.web());
+        stream.set_nonblocking(true).unwrap();
+        let mut client = RawConnection::over(TcpStream::from_std(stream).unwrap());
+        client.write(GET).await;
+        let (mut peer, _) = backend.request().await;
+        network.black_hole();
+        peer.send(OK).await;
+        let open = async || gateway.metrics().await.sum("traefik_open_connections", &[("entrypoint", "web")]);
+        assert_eq!(open().await, 1.0);
+        eventually("it is let go", async || (open().await == 0.0).then_some(())).await;
+        network.heal();
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,8 @@ impl Default for RespondingTimeouts {
             tls_handshake: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
             stall: Duration::from_secs(30),
+            // RFC 1122 section 4.2.3.5 asks for 100 s at least: a client in a tunnel comes out again.
+            tcp_user: Duration::from_secs(120),
         }
     }
 }

@@ -95,6 +95,10 @@ pub struct RespondingTimeouts {
     pub body_idle: Duration,
     /// `stallTimeout` (ours), 30 s: while there is something to send and the client takes nothing.
     pub stall: Duration,
+    /// `tcpUserTimeout` (ours), 120 s, at most 9 h: a connection ends on which nothing that was sent is acknowledged for
+    /// so long, or whose client's window stays closed (Linux's TCP_USER_TIMEOUT); zero is the kernel's own quarter of an
+    /// hour.
+    pub tcp_user: Duration,
 }
 
 /// `http2`; every budget but the first is ours, holds for each second of a connection, and 0 is no limit.

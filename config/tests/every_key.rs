@@ -104,6 +104,7 @@ fn what_is_ours_is_told_apart() {
             "entryPoints.web.transport.respondingTimeouts.tlsHandshakeTimeout",
             "entryPoints.web.transport.respondingTimeouts.bodyIdleTimeout",
             "entryPoints.web.transport.respondingTimeouts.stallTimeout",
+            "entryPoints.web.transport.respondingTimeouts.tcpUserTimeout",
             "entryPoints.web.http.maxHeaderFields",
             "entryPoints.web.http.maxRequestLineBytes",
             "entryPoints.web.http.maxBodyBytes",

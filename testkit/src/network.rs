@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     thread,
@@ -20,6 +20,8 @@ pub struct Network {
     name: String,
     /// The address of the far end.
     pub address: Ipv4Addr,
+    /// The address of this machine's end.
+    pub near: Ipv4Addr,
 }
 
 /// Networks of this process so far.
@@ -33,7 +35,7 @@ impl Network {
         // 198.18.0.0/15 is for such tests (RFC 2544); each process and network has four addresses of it.
         let base = 0xc612_0000 | ((process.wrapping_mul(8).wrapping_add(number.into()) << 2) & 0x0001_ffff);
         let (near, far) = (Ipv4Addr::from(base + 1), Ipv4Addr::from(base + 2));
-        let network = Self { name: format!("rg{process}x{number}"), address: far };
+        let network = Self { name: format!("rg{process}x{number}"), address: far, near };
         let (name, cable) = (&network.name, format!("{}a", network.name));
         run(&format!("ip netns add {name}"));
         run(&format!("ip link add {cable} type veth peer name {name}b netns {name}"));
@@ -49,14 +51,23 @@ impl Network {
 
     /// Listens at the far end, on any port.
     pub fn listen(&self) -> TcpListener {
-        let namespace = File::open(format!("/run/netns/{}", self.name)).expect("the namespace is there");
         let address = SocketAddr::from((self.address, 0));
-        // A socket stays in the namespace of the thread that made it.
-        let listening = thread::spawn(move || {
+        self.there(move || TcpListener::bind(address).expect("the far end has its address"))
+    }
+
+    /// Connects from the far end.
+    pub fn connect(&self, address: SocketAddr) -> TcpStream {
+        self.there(move || TcpStream::connect(address).expect("this machine listens"))
+    }
+
+    /// Makes a socket, which stays in the namespace of the thread that made it.
+    fn there<T: Send + 'static>(&self, make: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.name)).expect("the namespace is there");
+        let making = thread::spawn(move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("this is root");
-            TcpListener::bind(address).expect("the far end has its address")
+            make()
         });
-        listening.join().expect("the thread does not panic")
+        making.join().expect("the thread does not panic")
     }
 
     /// From now on nothing arrives at the far end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{router, statics::entry_point_name};
+use super::{router, statics::entry_point_name, transport::at_most_hours};
 use crate::{
     fields::{
         Fields, Sink, Value, boolean, choice, duration, header_name, integer, located_text, network, present_text,
@@ -105,7 +105,8 @@ fn read_transport(transport: &mut Fields<'_>, entry: &mut EntryPoint) {
         timeouts.set("tlsHandshakeTimeout", &mut slots.tls_handshake, duration);
         timeouts.set("bodyIdleTimeout", &mut slots.body_idle, duration);
         timeouts.set("stallTimeout", &mut slots.stall, duration);
-        for key in ["headerTimeout", "tlsHandshakeTimeout", "bodyIdleTimeout", "stallTimeout"] {
+        timeouts.set("tcpUserTimeout", &mut slots.tcp_user, at_most_hours);
+        for key in ["headerTimeout", "tlsHandshakeTimeout", "bodyIdleTimeout", "stallTimeout", "tcpUserTimeout"] {
             timeouts.ours(key);
         }
     });

@@ -66,7 +66,7 @@ fn http2_timeouts(fields: &mut Fields<'_>, transport: &mut ServersTransport) {
 }
 
 /// What the kernel takes: keep-alive times end at 32,767 s.
-fn at_most_hours(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
+pub(super) fn at_most_hours(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
     let (at, path) = (value.node.at.clone(), value.path.to_owned());
     let read = duration(value, out)?;
     if read > MOST {

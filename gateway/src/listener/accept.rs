@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
@@ -38,6 +39,7 @@ impl Accepting {
         entry: Arc<EntryPoint>,
         listener: StdListener,
     ) -> io::Result<Rc<Self>> {
+        patience(&listener, &entry)?;
         let accepting = Rc::new(Self {
             socket,
             entry: RefCell::new(entry),
@@ -56,6 +58,9 @@ impl Accepting {
 
     /// From now on its connections belong to this entry point.
     pub(crate) fn belongs_to(&self, entry: Arc<EntryPoint>) {
+        if let Err(error) = patience(&self.listener, &entry) {
+            tracing::warn!(entry_point = %entry.name, %error, "tcpUserTimeout could not be set");
+        }
         *self.entry.borrow_mut() = entry;
     }
 
@@ -112,7 +117,7 @@ impl Accepting {
     /// The runtime only asks the kernel once that has told it of a connection; here the kernel itself is asked.
     fn empty_queue(&self, worker: &Rc<Worker>) {
         loop {
-            match socket2::SockRef::from(&self.listener).accept() {
+            match SockRef::from(&self.listener).accept() {
                 Ok((socket, peer)) => {
                     let tcp = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket.into()));
                     match (tcp, peer.as_socket()) {
@@ -141,6 +146,13 @@ impl Accepting {
         let place = (!entry.internal).then(|| bounds.admission.enter());
         tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Tcp(tcp), peer, place));
     }
+}
+
+/// How long the kernel tries to reach a client that acknowledges nothing. Accepted sockets inherit it: no system call for
+/// each connection.
+fn patience(listener: &impl AsFd, entry: &EntryPoint) -> io::Result<()> {
+    let limit = entry.settings.timeouts.tcp_user;
+    SockRef::from(listener).set_tcp_user_timeout((!limit.is_zero()).then_some(limit))
 }
 
 /// What a failed accept is about.
