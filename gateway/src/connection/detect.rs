@@ -46,8 +46,9 @@ pub(crate) async fn open(
         Speaks::Http2 => Ok(Some(Opened { kind: Kind::Plain(raw), client, tls: None, http2: true })),
         Speaks::Tls => {
             // Boxed: or every connection would keep room for a handshake.
-            let handshake = Box::pin(shake_hands(worker, entry, raw));
-            match limited(entry.settings.timeouts.tls_handshake, handshake).await {
+            let mut handshake = Box::pin(shake_hands(worker, entry, raw));
+            // Lent: what has taken too long is counted before it is closed.
+            match limited(entry.settings.timeouts.tls_handshake, handshake.as_mut()).await {
                 Some(opened) => opened.map(|(kind, tls, http2)| Some(Opened { kind, client, tls: Some(tls), http2 })),
                 None => {
                     worker.metrics.refused(limits::TLS_HANDSHAKE_TIMEOUT);
