@@ -36,8 +36,8 @@ fn count(heads: &mut HashMap<u32, u8>, head: Head) -> Result<(), Flood> {
                 return Err(Flood);
             }
             if heads.len() > KEPT {
-                // Of those that the gateway has reset nothing more is heard.
-                heads.retain(|kept, _| kept.saturating_add(2 * KEPT as u32) > stream);
+                // Of those that the gateway has reset nothing more is heard. The newest half stays: numbers are odd.
+                heads.retain(|kept, _| kept.saturating_add(KEPT as u32) > stream);
             }
         }
         _ => {}
