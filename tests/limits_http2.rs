@@ -257,6 +257,29 @@ async fn a_client_that_takes_a_byte_at_a_time_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_last_piece_that_nobody_takes_is_not_kept() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "transport: {respondingTimeouts: {stallTimeout: 1s}}");
+    let mut stalled = FrameConnection::open_with(gateway.web(), &[(4, 1)]).await;
+    // As much older, and all of it was taken or taken back: no stall.
+    let mut idle = FrameConnection::open_with(gateway.web(), &[(4, 1)]).await;
+    idle.send(&[request_of_bytes(1, 1), request_of_bytes(3, 1_000)].concat()).await.unwrap();
+    let mut ended = 0;
+    while ended < 2 {
+        let got = idle.next().await.expect("the connection lives");
+        ended += usize::from(got.kind == DATA);
+    }
+    idle.send(&frame(RST_STREAM, 0, 3, &[0, 0, 0, 8])).await.unwrap();
+    // One byte of it goes out, and the gateway is done with the others.
+    stalled.send(&request_of_bytes(1, 8)).await.unwrap();
+    let frames = stalled.rest().await;
+    assert_eq!(frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len()).sum::<usize>(), 1);
+    assert_eq!(refused(&gateway, "stalled").await, 1.0);
+    idle.send(&request(5, "/")).await.unwrap();
+    while idle.next().await.expect("the connection lives").kind != HEADERS {}
+}
+
+#[tokio::test]
 async fn a_head_that_is_never_whole_ends_in_time() {
     let backend = Backend::echo("s");
     let gateway = with_options(&backend, "transport: {respondingTimeouts: {headerTimeout: 400ms}}");

@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     /// HTTP/2's: answers that wait for their client, and when one last went on, in coarse milliseconds.
     waiting: Cell<u32>,
     moved: Cell<u32>,
+    /// HTTP/2's: answers that have begun to go out, and whose end has not.
+    unended: Cell<u32>,
     taken_back: Cell<TakenBack>,
     /// Bytes of the heads of all requests that are under way.
     heads: Cell<u32>,
@@ -217,6 +219,7 @@ impl Connection {
             in_flight: Cell::new(0),
             waiting: Cell::new(0),
             moved: Cell::new(clock::coarse()),
+            unended: Cell::new(0),
             taken_back: Cell::default(),
             heads: Cell::new(0),
             ending: Cell::new(Ending::Open),
@@ -236,6 +239,8 @@ impl Connection {
     pub(crate) fn request_ended(&self) {
         let left = self.in_flight.get() - 1;
         self.in_flight.set(left);
+        // The end of its answer has yet to go out.
+        self.moved.set(clock::coarse());
         if left == 0 && self.phase.state() != State::Expired {
             self.phase.enter(State::Idle);
         }
@@ -291,9 +296,13 @@ impl Connection {
         self.moved.set(clock::coarse());
     }
 
-    /// Something of an answer has gone out: what was given at once may be taken in many small pieces.
-    pub(crate) fn client_took(&self) {
-        self.moved.set(clock::coarse());
+    /// HTTP/2: so many answers have begun to go out and not ended, and whether something of one has gone out: what was
+    /// given at once may be taken in many small pieces.
+    pub(crate) fn answers_stand(&self, unended: u32, moved: bool) {
+        self.unended.set(unended);
+        if moved {
+            self.moved.set(clock::coarse());
+        }
     }
 
     /// The client has taken it, or will not.
@@ -392,7 +401,9 @@ impl Connection {
     /// stream has a window.
     fn is_stalled(&self, limit: Duration) -> bool {
         let no_room = self.phase.blocked().is_some_and(|since| clock::since(since) >= limit);
-        no_room || (self.waiting.get() > 0 && clock::since(self.moved.get()) >= limit)
+        // More unended than there are requests: the gateway is done with one, and HTTP/2 holds the rest of it.
+        let is_held = self.waiting.get() > 0 || self.unended.get() > self.in_flight.get();
+        no_room || (is_held && clock::since(self.moved.get()) >= limit)
     }
 
     /// Called by the worker's tick: ends what has taken too long.

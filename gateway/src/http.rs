@@ -85,9 +85,7 @@ where
     let (stream, outlet) = gather(stream, frames, phase);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     let drain = |cx: &mut Context<'_>| {
-        if outlet.moved() {
-            connection.client_took();
-        }
+        connection.answers_stand(outlet.unended_answers(), outlet.moved());
         outlet.poll_drain(cx)
     };
     drive(&connection, serving, drain).await;

@@ -8,6 +8,7 @@
 //! Pure: it is fed bytes, cut anywhere, and the time. Cost: a few comparisons for each frame, a byte each for header
 //! blocks, nothing for bodies.
 
+mod answers;
 mod fields;
 pub(crate) mod layout;
 mod rules;
@@ -17,6 +18,7 @@ use rollgate_config::static_config::Http2;
 
 pub(crate) use self::layout::PREFACE;
 use self::{
+    answers::Answers,
     fields::Fields,
     layout::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Head, MAX_FRAME, PADDED, PING, PRIORITISED, PRIORITY,
@@ -50,6 +52,7 @@ pub(crate) struct Frames {
     last_stream: u32,
     /// Streams on which it has nothing more to say.
     ended: Ended,
+    answers: Answers,
 }
 
 /// What each kind of frame may be sent of within a second; 0 is no limit.
@@ -165,6 +168,7 @@ impl Frames {
             begun: 0,
             last_stream: 0,
             ended: Ended::default(),
+            answers: Answers::default(),
         }
     }
 
@@ -186,6 +190,19 @@ impl Frames {
     pub(crate) fn unfinished(&self) -> Option<u32> {
         let is_body = self.part == Part::Payload && self.head.kind() == DATA;
         (!is_body && !self.begins()).then_some(self.begun)
+    }
+
+    /// A frame goes to the client.
+    pub(crate) fn sends(&mut self, head: Head) {
+        // It may have been on its way when the client reset its stream, of which nothing more comes.
+        if !self.ended.is_reset(head.stream()) {
+            self.answers.sends(head);
+        }
+    }
+
+    /// Answers that have begun to go out, and whose end has not.
+    pub(crate) fn unended_answers(&self) -> u32 {
+        self.answers.count()
     }
 
     /// Bytes went to the client: what it answers them with is not counted against it.
@@ -282,6 +299,10 @@ impl Frames {
                 self.block(length);
             }
             SETTINGS => self.enter(Part::Settings, length),
+            RST_STREAM => {
+                self.answers.end(self.head.stream());
+                self.enter(Part::Payload, length);
+            }
             _ => self.enter(Part::Payload, length),
         }
         Ok(())

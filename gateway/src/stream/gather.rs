@@ -66,6 +66,11 @@ impl<S> Outlet<S> {
     pub(crate) fn moved(&self) -> bool {
         std::mem::take(&mut self.0.borrow_mut().moved)
     }
+
+    /// Answers that have begun to go out, and whose end has not.
+    pub(crate) fn unended_answers(&self) -> u32 {
+        self.0.borrow().frames.unended_answers()
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outlet<S> {
@@ -111,8 +116,9 @@ fn go_away(last_stream: u32, reason: h2::Reason) -> [u8; 17] {
 
 impl<S> Inner<S> {
     fn take(&mut self, bytes: &[u8]) {
-        let moved = &mut self.moved;
-        let Ok(()) = self.outgoing.pass(bytes, |head| {
+        let Self { outgoing, frames, moved, .. } = self;
+        let Ok(()) = outgoing.pass(bytes, |head| {
+            frames.sends(head);
             *moved |= head.kind() == DATA && head.length() > 0;
             Ok::<_, Infallible>(())
         });

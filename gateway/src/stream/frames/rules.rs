@@ -97,6 +97,13 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// The client has reset it, lately.
+    pub(super) fn is_reset(&self, stream: u32) -> bool {
+        self.streams.contains(&(stream << 1 | 1))
+    }
+}
+
 /// The values of SETTINGS, which come in entries of six bytes (RFC 9113 section 6.5.1).
 #[derive(Debug, Default)]
 pub(super) struct Settings {

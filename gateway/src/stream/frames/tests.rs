@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{walk::Walk, *};
 
 /// A frame on stream 1.
 fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -274,8 +274,33 @@ fn what_is_not_whole_has_a_beginning() {
 }
 
 #[test]
+fn an_answer_is_unended_until_its_end_has_gone_out_or_its_stream_is_reset() {
+    let sends = |frames: &mut Frames, stream: u32, kind: u8, flags: u8| {
+        let Ok(()) = Walk::default().pass(&frame_on(stream, kind, flags, &[0; 4]), |head| {
+            frames.sends(head);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        frames.unended_answers()
+    };
+    let mut frames = frames();
+    assert_eq!(sends(&mut frames, 1, HEADERS, END_HEADERS), 1);
+    // An interim answer and its answer are one.
+    assert_eq!(sends(&mut frames, 1, HEADERS, END_HEADERS), 1);
+    assert_eq!(sends(&mut frames, 3, HEADERS, END_HEADERS), 2);
+    assert_eq!(sends(&mut frames, 5, HEADERS, END_HEADERS | END_STREAM), 2);
+    assert_eq!(sends(&mut frames, 1, DATA, 0), 2);
+    assert_eq!(sends(&mut frames, 1, DATA, END_STREAM), 1);
+    assert_eq!(sends(&mut frames, 3, RST_STREAM, 0), 0);
+    assert_eq!(sends(&mut frames, 7, HEADERS, END_HEADERS), 1);
+    frames.received(&frame_on(7, RST_STREAM, 0, &[0; 4]), 0).unwrap();
+    assert_eq!(frames.unended_answers(), 0);
+    // They have passed each other on the way.
+    assert_eq!(sends(&mut frames, 7, HEADERS, END_HEADERS), 0);
+}
+
+#[test]
 fn an_idle_connection_pays_little_for_it() {
-    assert!(size_of::<Frames>() <= 168, "{}", size_of::<Frames>());
+    assert!(size_of::<Frames>() <= 192, "{}", size_of::<Frames>());
 }
 
 /// A client that keeps to the protocol: streams on which it may still send, and those that it has ended but not reset.
