@@ -129,6 +129,15 @@ impl Backend {
         Self::raw(name, move |stream| sockets::canned(stream, Arc::clone(&answer)))
     }
 
+    /// [`Backend::canned`] whose sockets hold little, as if it were far away: what nobody takes costs it no time to write.
+    pub fn canned_far(name: &str, answer: impl Into<Vec<u8>>) -> Self {
+        let answer: Arc<[u8]> = answer.into().into();
+        Self::raw(name, move |stream| {
+            socket2::SockRef::from(&stream).set_send_buffer_size(FAR).expect("a socket has options");
+            sockets::canned(stream, Arc::clone(&answer))
+        })
+    }
+
     /// [`Backend::canned`] on another address of the loopback.
     pub fn canned_at(name: &str, address: SocketAddr, answer: impl Into<Vec<u8>>) -> Self {
         let answer: Arc<[u8]> = answer.into().into();
@@ -212,6 +221,9 @@ impl Drop for Backend {
         self.accepting.abort();
     }
 }
+
+/// What the socket of a server that is far away holds, in bytes.
+const FAR: usize = 32 * 1024;
 
 /// An open connection, counted until it is dropped.
 struct Open(Arc<Counts>);

@@ -106,11 +106,12 @@ fn routes(small: &Backend, large: &Backend) -> String {
     )
 }
 
-/// A backend whose every answer is a mebibyte.
+/// A backend whose every answer is a mebibyte, and waits in the gateway rather than in its own sockets: on one machine, the
+/// second client would otherwise wait for the kernel to copy thousands of them.
 pub fn large() -> Backend {
     let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n").into_bytes();
     answer.resize(answer.len() + LARGE, b'x');
-    Backend::canned("large", answer)
+    Backend::canned_far("large", answer)
 }
 
 const BEFORE: usize = 1;
