@@ -1,7 +1,9 @@
 //! A client's connection: from its first bytes to its end.
 
 pub(crate) mod detect;
+mod guards;
 pub(crate) mod phase;
+mod taken_back;
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,9 +17,12 @@ use std::{
 
 use tokio::time::Sleep;
 
+pub(crate) use self::guards::Registered;
 use self::{
     detect::{Opened, open},
+    guards::Open,
     phase::{Ambiguity, Phase, State},
+    taken_back::TakenBack,
 };
 use crate::{
     clock,
@@ -26,7 +31,7 @@ use crate::{
     http::{serve_http1, serve_http2},
     limits,
     listener::admission::{ClientPlace, Place, TooMany},
-    metrics::{EntryPointId, TlsLabels},
+    metrics::TlsLabels,
     stream::{Stream, socket::Socket},
     tls::options::Agreed,
     worker::{Held, Worker},
@@ -80,15 +85,6 @@ pub(crate) enum Ending {
     Now,
     /// At once, with HTTP/2's word for too much.
     Calm,
-}
-
-/// Requests within a second whose client went away before their end, whichever way it did.
-#[derive(Debug, Default, Clone, Copy)]
-struct TakenBack {
-    since: u32,
-    count: u32,
-    /// Requests that had begun before this second.
-    before: u32,
 }
 
 impl std::fmt::Debug for Connection {
@@ -155,48 +151,6 @@ fn admit(
     admitted
 }
 
-/// A connection that its worker's tick looks at; also a panic ends that.
-pub(crate) struct Registered {
-    worker: Rc<Worker>,
-    at: usize,
-}
-
-impl Registered {
-    pub(crate) fn new(connection: &Rc<Connection>) -> Self {
-        Self { worker: connection.worker.clone(), at: connection.worker.register(connection) }
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.worker.unregister(self.at);
-    }
-}
-
-/// Counts a connection while it is open.
-struct Open<'w> {
-    worker: &'w Worker,
-    id: EntryPointId,
-    internal: bool,
-}
-
-impl<'w> Open<'w> {
-    fn new(worker: &'w Worker, entry: &EntryPoint) -> Self {
-        worker.metrics.connection_opened(entry.id);
-        Self { worker, id: entry.id, internal: entry.internal }
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.worker.metrics.connection_closed(self.id);
-        if self.internal {
-            // Its descriptor may be one of the reserve's, and is to be there for the next one.
-            drop(self.worker.reserve.refill());
-        }
-    }
-}
-
 impl Connection {
     pub(crate) fn new(
         worker: &Rc<Worker>,
@@ -252,22 +206,16 @@ impl Connection {
         self.worker.metrics.refused(reason);
     }
 
-    /// A request's client went away before its end. Over HTTP/2 that costs the client nothing and the servers work: more
-    /// of them than `maxResetsPerSecond` and half of the requests of that second end the connection, by whatever frame
-    /// they were taken back (CVE-2023-44487, CVE-2025-8671).
+    /// A request's client went away before its end. Over HTTP/2, too many of them end the connection.
     pub(crate) fn request_taken_back(&self) {
         if !self.http2 {
             return;
         }
-        let (mut taken, requests) = (self.taken_back.get(), self.requests.get() as u32);
-        if clock::since(taken.since) >= SECOND {
-            taken = TakenBack { since: clock::coarse(), count: 0, before: requests };
-        }
-        taken.count += 1;
-        self.taken_back.set(taken);
+        let mut taken = self.taken_back.get();
         let budget = self.entry.settings.http2.max_resets;
-        let earned = requests.wrapping_sub(taken.before) / 2;
-        if budget != 0 && taken.count > budget.saturating_add(earned) && self.ending.get() != Ending::Calm {
+        let is_over = taken.add(clock::coarse(), self.requests.get() as u32, budget);
+        self.taken_back.set(taken);
+        if is_over && self.ending.get() != Ending::Calm {
             self.refused(limits::TAKEN_BACK);
             self.end(Ending::Calm);
         }
@@ -275,8 +223,7 @@ impl Connection {
 
     /// Its client has taken requests back lately, so that its next ones may be taken back already.
     pub(crate) fn is_fickle(&self) -> bool {
-        let taken = self.taken_back.get();
-        taken.count > 0 && clock::since(taken.since) < SECOND
+        self.taken_back.get().is_of_late(clock::coarse())
     }
 
     /// Adds a head; the sum.
@@ -452,5 +399,3 @@ impl Connection {
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a connection whose time is up may take to say so.
 const EXPIRED: Duration = Duration::from_secs(5);
-/// What `maxResetsPerSecond` is about.
-const SECOND: Duration = Duration::from_secs(1);
