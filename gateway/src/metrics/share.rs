@@ -49,8 +49,8 @@ mod tests {
     #[test]
     fn draws_leave_the_window_after_a_minute() {
         let ring = ring();
-        for now in 100..110 {
-            count(&ring, now);
+        for second in 100..110 {
+            count(&ring, second);
         }
         for (now, expected) in [(109, 10), (110, 10), (159, 10), (160, 0), (10_000, 0)] {
             assert_eq!(recent(&ring, now), expected, "at {now}");
@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn a_steady_rate_is_seen_whole() {
         let ring = ring();
-        for now in 0..1_000 {
-            count(&ring, now);
-            let expected = (now + 1).min(51 + now % 10);
-            assert_eq!(recent(&ring, now), expected, "at {now}");
+        for second in 0..1_000 {
+            count(&ring, second);
+            let expected = (second + 1).min(51 + second % 10);
+            assert_eq!(recent(&ring, second), expected, "at {second}");
         }
     }
 }
