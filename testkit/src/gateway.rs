@@ -1,11 +1,13 @@
 //! The real binary, running.
 
+mod launch;
+mod output;
+mod successor;
+
 use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -14,7 +16,9 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{client::Ask, command, metrics::Metrics, wait};
+use self::output::Written;
+pub use self::{launch::Launch, output::Reader, successor::Successor};
+use crate::{client::Ask, metrics::Metrics, wait};
 
 /// What stands for the gateway's own directory in configurations, arguments and variables.
 pub const DIR: &str = "@DIR@";
@@ -33,147 +37,6 @@ metrics: {prometheus: {addRoutersLabels: true}}
 log: {level: INFO}
 "#;
 
-/// What becomes of the gateway's output once it serves on every entry point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reader {
-    /// It is read to its end.
-    #[default]
-    Stays,
-    /// Nobody reads it any more: the pipes fill up.
-    Stops,
-    /// The pipes are closed.
-    Leaves,
-}
-
-/// How a gateway is to be started.
-#[derive(Debug)]
-pub struct Launch {
-    directory: TempDir,
-    config_name: String,
-    program: PathBuf,
-    arguments: Option<Vec<String>>,
-    more: Vec<String>,
-    variables: Vec<(String, String)>,
-    descriptors: Option<u32>,
-    reader: Reader,
-}
-
-impl Launch {
-    /// With this configuration in a file `rollgate.yml` in a directory of its own.
-    pub fn new(config: &str) -> Self {
-        let launch = Self::empty();
-        launch.file("rollgate.yml", config)
-    }
-
-    /// With nothing; `arguments` must say what to run.
-    pub fn empty() -> Self {
-        Self {
-            directory: TempDir::with_prefix("rollgate-test-").expect("a directory can be made"),
-            config_name: "rollgate.yml".into(),
-            program: command::binary(),
-            arguments: None,
-            more: Vec::new(),
-            variables: Vec::new(),
-            descriptors: None,
-            reader: Reader::Stays,
-        }
-    }
-
-    /// Puts the configuration into a file of another name, for its extension's sake.
-    pub fn config(mut self, name: &str, text: &str) -> Self {
-        self.config_name = name.into();
-        self.file(name, text)
-    }
-
-    /// Writes one more file, relative to the directory; `@DIR@` in it is the directory.
-    pub fn file(self, name: &str, text: &str) -> Self {
-        let path = self.directory.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder can be made");
-        std::fs::write(path, self.placed(text)).expect("a file can be written");
-        self
-    }
-
-    /// A symbolic link in the directory.
-    pub fn link(self, name: &str, target: &str) -> Self {
-        std::os::unix::fs::symlink(target, self.directory.path().join(name)).expect("a link can be made");
-        self
-    }
-
-    /// Everything after `rollgate`, instead of `run --config FILE`.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments = Some(arguments.iter().map(|argument| self.placed(argument)).collect());
-        self
-    }
-
-    /// Another file than the binary that was built; relative to the directory.
-    pub fn program(mut self, name: &str) -> Self {
-        self.program = self.directory.path().join(name);
-        self
-    }
-
-    /// One argument more.
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.more.push(self.placed(argument));
-        self
-    }
-
-    /// One environment variable.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.into(), self.placed(value)));
-        self
-    }
-
-    /// May have so many files open, and not raise that.
-    pub fn descriptors(mut self, most: u32) -> Self {
-        self.descriptors = Some(most);
-        self
-    }
-
-    /// What becomes of its output once it serves on two entry points.
-    pub fn reader(mut self, reader: Reader) -> Self {
-        self.reader = reader;
-        self
-    }
-
-    /// The directory.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// Starts it; returns once it serves somewhere. Panics with what it wrote if it ends instead.
-    pub fn start(self) -> Gateway {
-        let config_path = self.directory.path().join(&self.config_name);
-        let mut command = match self.descriptors {
-            // The shell becomes the program, so that the process id is the program's.
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$@\""), "sh"]).arg(&self.program);
-                shell
-            }
-            None => Command::new(&self.program),
-        };
-        match &self.arguments {
-            Some(arguments) => command.args(arguments),
-            None => command.args(["run", "--config"]).arg(&config_path),
-        };
-        command.args(&self.more).envs(self.variables.iter().cloned()).current_dir(self.directory.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let output = Arc::new(Mutex::new(Written::default()));
-        let readers = [
-            read_stdout(child.stdout.take().expect("stdout is piped"), Arc::clone(&output), self.reader),
-            read_stderr(child.stderr.take().expect("stderr is piped"), Arc::clone(&output), self.reader),
-        ];
-        let mut gateway = Gateway { child, output, readers: Some(readers), directory: self.directory, config_path };
-        gateway.wait_until_it_listens();
-        gateway
-    }
-
-    fn placed(&self, text: &str) -> String {
-        text.replace(DIR, self.directory.path().to_str().expect("a temporary path is text"))
-    }
-}
-
 /// A running gateway; killed, by its own process id, when dropped.
 #[derive(Debug)]
 pub struct Gateway {
@@ -182,13 +45,6 @@ pub struct Gateway {
     readers: Option<[JoinHandle<()>; 2]>,
     directory: TempDir,
     config_path: PathBuf,
-}
-
-#[derive(Debug, Default)]
-struct Written {
-    listeners: BTreeMap<String, SocketAddr>,
-    stdout: String,
-    stderr: String,
 }
 
 impl Gateway {
@@ -365,87 +221,4 @@ impl Drop for Gateway {
             eprintln!("--- the gateway wrote:\n{}", self.stderr());
         }
     }
-}
-
-/// A process that a gateway, or its wrapper, has started; killed, by its id, when dropped.
-#[derive(Debug)]
-pub struct Successor(i32);
-
-impl Successor {
-    /// Its process id.
-    pub fn id(&self) -> i32 {
-        self.0
-    }
-
-    /// Sends a signal.
-    pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("the new process is alive");
-    }
-
-    /// Waits until it has ended.
-    pub fn wait(&self) {
-        wait::eventually_blocking("the new process ends", wait::PATIENCE, || {
-            // A zombie, until somebody has read its status.
-            let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-            (status.is_empty() || status.contains("State:\tZ")).then_some(())
-        });
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.0).expect("a process id is positive")
-    }
-}
-
-impl Drop for Successor {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _gone_already = kill_process(self.pid(), Signal::KILL);
-    }
-}
-
-fn read_stdout(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>, reader: Reader) -> JoinHandle<()> {
-    read(stream, output, reader, |written, line| {
-        if let Some((name, address)) = listener(line) {
-            written.listeners.insert(name, address);
-        }
-        written.stdout.push_str(line);
-        written.stdout.push('\n');
-    })
-}
-
-fn read_stderr(stream: impl Read + Send + 'static, output: Arc<Mutex<Written>>, reader: Reader) -> JoinHandle<()> {
-    read(stream, output, reader, |written, line| {
-        written.stderr.push_str(line);
-        written.stderr.push('\n');
-    })
-}
-
-fn read(
-    stream: impl Read + Send + 'static,
-    output: Arc<Mutex<Written>>,
-    reader: Reader,
-    take: impl Fn(&mut Written, &str) + Send + 'static,
-) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
-            let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
-            take(&mut written, line.trim_end_matches('\n'));
-            line.clear();
-            if reader != Reader::Stays && written.listeners.len() >= 2 {
-                break;
-            }
-        }
-        if reader == Reader::Stops {
-            // Open as long as the test runs.
-            std::mem::forget(stream);
-        }
-    })
-}
-
-/// Reads `listening entrypoint=web address=127.0.0.1:80`.
-fn listener(line: &str) -> Option<(String, SocketAddr)> {
-    let (name, address) = line.strip_prefix("listening entrypoint=")?.split_once(" address=")?;
-    Some((name.to_owned(), address.trim().parse().ok()?))
 }

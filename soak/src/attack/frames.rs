@@ -1,5 +1,7 @@
 //! HTTP/2 frames by hand: no library would send these.
 
+pub use rollgate_testkit::frames::frame;
+
 /// What begins a connection (RFC 9113 section 3.4), with settings that are all the defaults.
 pub fn preface(settings: &[(u16, u32)]) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -10,17 +12,6 @@ pub fn preface(settings: &[(u16, u32)]) -> Vec<u8> {
     }
     bytes.extend(frame(SETTINGS, 0, 0, &payload));
     bytes.extend(frame(SETTINGS, ACK, 0, &[]));
-    bytes
-}
-
-/// A frame (RFC 9113 section 4.1).
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(9 + payload.len());
-    let length = u32::try_from(payload.len()).expect("a frame is short").to_be_bytes();
-    bytes.extend(&length[1..]);
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
     bytes
 }
 

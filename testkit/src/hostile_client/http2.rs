@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{client, wait::within};
+use crate::{client, frames::frame, wait::within};
 
 /// A connection of frames; the preface and an empty SETTINGS have been sent.
 #[derive(Debug)]
@@ -143,14 +143,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
         Outcome::Closed
     }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame is short").to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend_from_slice(&stream.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
 }
 
 /// A header block: each field a literal that is not indexed, as it stands.
