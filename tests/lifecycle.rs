@@ -247,7 +247,7 @@ fn keeps_alive(
                 if reply.header("connection") == Some("close") {
                     break;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::task::yield_now().await;
             }
         }
         connections

@@ -8,6 +8,7 @@ use std::{
 
 use http::Response;
 use rollgate_testkit::{Ask, Backend, Gateway, Launch, backend::Protocol, client::full, wait::eventually};
+use tokio::sync::Notify;
 
 /// libfaketime, whatever the architecture.
 fn library() -> String {
@@ -36,12 +37,13 @@ fn times(line: &str) -> (String, u64) {
 
 #[tokio::test]
 async fn jumps_of_the_clock_cost_no_request_and_no_timeout() {
+    static JUMPED: Notify = Notify::const_new();
     let slow = Backend::serve("slow", Protocol::Http1, |request: http::Request<hyper::body::Incoming>| async move {
         if request.uri().path() == "/never" {
             std::future::pending::<()>().await;
         }
         if request.uri().path() == "/slow" {
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            JUMPED.notified().await;
         }
         Response::new(full("ok"))
     });
@@ -54,12 +56,15 @@ async fn jumps_of_the_clock_cost_no_request_and_no_timeout() {
     for clock in ["+5h", "-5h", "+0", "+24h"] {
         // Under way while it jumps.
         let began = Instant::now();
-        let (slow, never) = (tokio::spawn(get("/slow")), tokio::spawn(get("/never")));
+        let before = slow.requests();
+        let (answered, never) = (tokio::spawn(get("/slow")), tokio::spawn(get("/never")));
+        eventually("the server has both", async || (slow.requests() == before + 2).then_some(())).await;
         gateway.rewrite("clock", clock);
         for _ in 0..50 {
             assert_eq!(get("/").await.status, 200, "after {clock}");
         }
-        assert_eq!(slow.await.expect("it is answered").status, 200, "after {clock}");
+        JUMPED.notify_one();
+        assert_eq!(answered.await.expect("it is answered").status, 200, "after {clock}");
         assert_eq!(never.await.expect("it is answered").status, 504, "after {clock}");
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(1_900) && took < Duration::from_secs(10), "{took:?} after {clock}");
