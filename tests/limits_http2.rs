@@ -236,7 +236,11 @@ fn request_of_bytes(stream: u32, bytes: u64) -> Vec<u8> {
 #[tokio::test]
 async fn a_client_that_takes_a_byte_at_a_time_is_waited_for() {
     let backend = Backend::echo("s");
-    let gateway = with_options(&backend, "transport: {respondingTimeouts: {stallTimeout: 2s}}");
+    // It takes as many bytes as there are looks at the metrics, thousands a second where that is quick.
+    let gateway = with_options(
+        &backend,
+        "transport: {respondingTimeouts: {stallTimeout: 2s}}, http2: {maxWindowUpdatesPerSecond: 1000000}",
+    );
     let mut client = FrameConnection::open_with(gateway.web(), &[(4, 1)]).await;
     client.send(&request_of_bytes(1, 1_000_000)).await.unwrap();
     let mut take_a_byte = async || {
