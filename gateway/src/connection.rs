@@ -2,6 +2,7 @@
 
 pub(crate) mod detect;
 mod guards;
+mod outgoing;
 pub(crate) mod phase;
 mod taken_back;
 
@@ -21,6 +22,7 @@ pub(crate) use self::guards::Registered;
 use self::{
     detect::{Opened, open},
     guards::Open,
+    outgoing::Outgoing,
     phase::{Ambiguity, Phase, State},
     taken_back::TakenBack,
 };
@@ -50,11 +52,7 @@ pub(crate) struct Connection {
     opened: u32,
     requests: Cell<u64>,
     in_flight: Cell<u32>,
-    /// HTTP/2's: answers that wait for their client, and when one last went on, in coarse milliseconds.
-    waiting: Cell<u32>,
-    moved: Cell<u32>,
-    /// HTTP/2's: answers that have begun to go out, and whose end has not.
-    unended: Cell<u32>,
+    outgoing: Cell<Outgoing>,
     taken_back: Cell<TakenBack>,
     /// Bytes of the heads of all requests that are under way.
     heads: Cell<u32>,
@@ -171,9 +169,7 @@ impl Connection {
             opened: clock::coarse(),
             requests: Cell::new(0),
             in_flight: Cell::new(0),
-            waiting: Cell::new(0),
-            moved: Cell::new(clock::coarse()),
-            unended: Cell::new(0),
+            outgoing: Cell::new(Outgoing::new(clock::coarse())),
             taken_back: Cell::default(),
             heads: Cell::new(0),
             ending: Cell::new(Ending::Open),
@@ -186,7 +182,7 @@ impl Connection {
     pub(crate) fn request_began(&self) {
         self.requests.set(self.requests.get() + 1);
         self.in_flight.set(self.in_flight.get() + 1);
-        self.moved.set(clock::coarse());
+        self.on_its_way(Outgoing::touch);
         self.phase.enter(State::Busy);
     }
 
@@ -194,7 +190,7 @@ impl Connection {
         let left = self.in_flight.get() - 1;
         self.in_flight.set(left);
         // The end of its answer has yet to go out.
-        self.moved.set(clock::coarse());
+        self.on_its_way(Outgoing::touch);
         if left == 0 && self.phase.state() != State::Expired {
             self.phase.enter(State::Idle);
         }
@@ -239,23 +235,24 @@ impl Connection {
 
     /// An answer has something for its client.
     pub(crate) fn begins_to_wait(&self) {
-        self.waiting.set(self.waiting.get() + 1);
-        self.moved.set(clock::coarse());
+        self.on_its_way(Outgoing::begin_to_wait);
     }
 
     /// HTTP/2: so many answers have begun to go out and not ended, and whether something of one has gone out: what was
     /// given at once may be taken in many small pieces.
     pub(crate) fn answers_stand(&self, unended: u32, moved: bool) {
-        self.unended.set(unended);
-        if moved {
-            self.moved.set(clock::coarse());
-        }
+        self.on_its_way(|outgoing, now| outgoing.stand(unended, moved, now));
     }
 
     /// The client has taken it, or will not.
     pub(crate) fn ends_to_wait(&self) {
-        self.waiting.set(self.waiting.get() - 1);
-        self.moved.set(clock::coarse());
+        self.on_its_way(Outgoing::end_to_wait);
+    }
+
+    fn on_its_way(&self, note: impl FnOnce(&mut Outgoing, u32)) {
+        let mut outgoing = self.outgoing.get();
+        note(&mut outgoing, clock::coarse());
+        self.outgoing.set(outgoing);
     }
 
     /// Counts the bytes of a request's body; starts at 0.
@@ -348,9 +345,7 @@ impl Connection {
     /// stream has a window.
     fn is_stalled(&self, limit: Duration) -> bool {
         let no_room = self.phase.blocked().is_some_and(|since| clock::since(since) >= limit);
-        // More unended than there are requests: the gateway is done with one, and HTTP/2 holds the rest of it.
-        let is_held = self.waiting.get() > 0 || self.unended.get() > self.in_flight.get();
-        no_room || (is_held && clock::since(self.moved.get()) >= limit)
+        no_room || self.outgoing.get().is_held(self.in_flight.get(), limit, clock::coarse())
     }
 
     /// Called by the worker's tick: ends what has taken too long.
