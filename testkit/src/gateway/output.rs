@@ -36,8 +36,7 @@ pub(super) fn read_stdout(
         if let Some((name, address)) = listener(line) {
             written.listeners.insert(name, address);
         }
-        written.stdout.push_str(line);
-        written.stdout.push('\n');
+        &mut written.stdout
     })
 }
 
@@ -46,24 +45,24 @@ pub(super) fn read_stderr(
     output: Arc<Mutex<Written>>,
     reader: Reader,
 ) -> JoinHandle<()> {
-    read(stream, output, reader, |written, line| {
-        written.stderr.push_str(line);
-        written.stderr.push('\n');
-    })
+    read(stream, output, reader, |written, _| &mut written.stderr)
 }
 
 fn read(
     stream: impl Read + Send + 'static,
     output: Arc<Mutex<Written>>,
     reader: Reader,
-    take: impl Fn(&mut Written, &str) + Send + 'static,
+    onto: impl for<'w> Fn(&'w mut Written, &str) -> &'w mut String + Send + 'static,
 ) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
         while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
             let mut written = output.lock().unwrap_or_else(PoisonError::into_inner);
-            take(&mut written, line.trim_end_matches('\n'));
+            let line_alone = line.trim_end_matches('\n');
+            let text = onto(&mut written, line_alone);
+            text.push_str(line_alone);
+            text.push('\n');
             line.clear();
             if reader != Reader::Stays && written.listeners.len() >= 2 {
                 break;
