@@ -1,13 +1,16 @@
 //! Reading a section key by key: each getter names a key, and at the end whatever was not named is a problem. So a
 //! decoder reads top-down like a table of its keys.
 
+mod asked;
 mod hint;
 mod path;
 mod scalars;
 mod sink;
 mod value;
 
+pub use self::asked::{Asked, Shape, Use};
 pub(crate) use self::{
+    asked::Notebook,
     hint::{did_you_mean, of_choices},
     path::Path,
     scalars::{
@@ -100,11 +103,6 @@ impl<'f> Fields<'f> {
         self.find(key).is_some()
     }
 
-    /// Where the key stands.
-    pub fn place_of(&self, key: &str) -> Option<&'f Place> {
-        self.find(key).map(|(name, _)| &name.at)
-    }
-
     /// Whether the key's list has any item, even one that could not be read.
     pub fn has_items(&self, key: &str) -> bool {
         self.find(key).is_some_and(|(_, node)| !matches!(&node.kind, Kind::Sequence(items) if items.is_empty()))
@@ -113,11 +111,13 @@ impl<'f> Fields<'f> {
     /// Keys that Traefik knows and that have no effect here.
     pub fn inert(&mut self, keys: &[&'static str]) {
         self.known.extend(keys);
+        self.note(keys, Use::Inert);
     }
 
     /// Keys that Traefik knows and Rollgate does not, yet.
     pub fn unsupported(&mut self, keys: &[&'static str]) {
         self.refused.extend(keys);
+        self.note(keys, Use::Refused);
         for &key in keys {
             if let Some((name, _)) = self.find(key) {
                 self.out.unsupported(&name.at, self.path.key(key), format!("key {key:?} is not supported yet"));
@@ -125,9 +125,19 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// As `unsupported`, of one key, in other words.
+    pub fn unsupported_as(&mut self, key: &'static str, what: &str) {
+        self.refused.push(key);
+        self.note(&[key], Use::Refused);
+        if let Some((name, _)) = self.find(key) {
+            self.out.unsupported(&name.at, self.path.key(key), what);
+        }
+    }
+
     /// As `unsupported`, but for a single value that leaves the feature off.
     pub fn unsupported_unless(&mut self, key: &'static str, off: &str) {
         self.refused.push(key);
+        self.note(&[key], Use::Refused);
         if let Some((name, node)) = self.find(key)
             && !matches!(&node.kind, Kind::Scalar(scalar) if scalar.text.eq_ignore_ascii_case(off))
         {
@@ -137,6 +147,7 @@ impl<'f> Fields<'f> {
 
     /// Marks a key, read otherwise, that Traefik does not know.
     pub fn ours(&mut self, key: &'static str) {
+        self.note(&[key], Use::Ours);
         if let Some((name, _)) = self.find(key) {
             self.out.extension(&name.at, self.path.key(key), format!("key {key:?} is Rollgate's own"));
         }
@@ -157,7 +168,14 @@ impl<'f> Fields<'f> {
     /// The key's entry, which from now on is known. Null is as good as not written, as in Traefik.
     fn entry(&mut self, key: &'static str) -> Option<(&'f Key, &'f Node)> {
         self.known.push(key);
+        self.note(&[key], Use::Read);
         self.find(key)
+    }
+
+    fn note(&self, keys: &[&'static str], is: Use) {
+        if let Some(notebook) = &self.out.notebook {
+            keys.iter().for_each(|key| notebook.key(self.path.key(key).to_string(), is));
+        }
     }
 
     fn finish(self) {

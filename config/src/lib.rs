@@ -27,3 +27,5 @@ pub use self::{
     read::{Read, read_dynamic, read_static},
     validate::validate_entry_points,
 };
+#[doc(hidden)]
+pub use self::{fields::Use, read::schema};

@@ -9,12 +9,14 @@ mod middleware;
 mod observability;
 mod resolver;
 mod router;
+mod schema;
 mod service;
 mod statics;
 mod tls;
 mod transport;
 
 pub(crate) use self::merge::{Merged, Names};
+pub use self::schema::schema;
 
 use std::borrow::Borrow;
 

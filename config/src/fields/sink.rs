@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use super::Notebook;
 use crate::{
     Read,
     allow::Allow,
@@ -16,6 +17,8 @@ const MAX_PROBLEMS: usize = 10_000;
 pub(crate) struct Sink {
     basis: Arc<Basis>,
     notes: Notes,
+    /// Where what is asked for is written down, if anybody wants to know.
+    pub notebook: Option<Notebook>,
 }
 
 /// What decoding depends on.
@@ -38,12 +41,17 @@ impl Sink {
     /// `provider` is what names without one are qualified with.
     pub fn new(allow: &Allow, provider: &str) -> Self {
         let basis = Basis { allow: allow.clone(), provider: provider.to_owned() };
-        Self { basis: Arc::new(basis), notes: Notes::default() }
+        Self { basis: Arc::new(basis), notes: Notes::default(), notebook: None }
+    }
+
+    /// It writes down what is asked for.
+    pub fn noting(self, notebook: Notebook) -> Self {
+        Self { notebook: Some(notebook), ..self }
     }
 
     /// An empty one that decodes the same.
     pub fn same_basis(&self) -> Self {
-        Self { basis: self.basis.clone(), notes: Notes::default() }
+        Self { basis: self.basis.clone(), notes: Notes::default(), notebook: self.notebook.clone() }
     }
 
     pub fn basis(&self) -> Arc<Basis> {

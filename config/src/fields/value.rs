@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use super::{Fields, Path, Sink};
+use super::{Fields, Path, Shape, Sink};
 use crate::{
     problem::Place,
     tree::{Entry, Key, Kind, Node, Placed},
@@ -21,6 +21,7 @@ impl Value<'_> {
     /// Reads it as a section and reports the keys that `body` did not name. `true` (a bare flag) is an empty section, `false`
     /// none.
     pub fn section<T>(self, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
+        self.note(Shape::Section, out);
         let entries = self.entries(out)?;
         report_duplicates(entries, self.path, true, out);
         let mut fields =
@@ -32,6 +33,7 @@ impl Value<'_> {
 
     /// Reads it as a section whose keys are names.
     pub fn named<T>(self, out: &mut Sink, mut read: impl FnMut(&Key, Value<'_>, &mut Sink) -> Option<T>) -> Vec<T> {
+        self.note(Shape::Names, out);
         let Some(entries) = self.entries(out) else {
             return Vec::new();
         };
@@ -44,6 +46,7 @@ impl Value<'_> {
 
     /// Hands out the pieces of a section whose keys are names, those of a name that was there before among them.
     pub fn pieces(self, out: &mut Sink, mut take: impl FnMut(&Placed, Path<'_>, &mut Sink)) {
+        self.note(Shape::Names, out);
         let made;
         let pieces = match &self.node.kind {
             Kind::Pieces(pieces) => pieces,
@@ -53,6 +56,12 @@ impl Value<'_> {
             }
         };
         pieces.iter().for_each(|placed| take(placed, self.path.key(&placed.key().name), out));
+    }
+
+    fn note(&self, shape: Shape, out: &Sink) {
+        if let Some(notebook) = &out.notebook {
+            notebook.shape(self.path.to_string(), shape);
+        }
     }
 
     fn entries(&self, out: &mut Sink) -> Option<&[Entry]> {
@@ -70,6 +79,7 @@ impl Value<'_> {
 
     /// Reads it as a list; a single value is split at its commas.
     pub fn items<T>(self, out: &mut Sink, mut item: impl FnMut(Value<'_>, &mut Sink) -> Option<T>) -> Option<Vec<T>> {
+        self.note(Shape::List, out);
         let split;
         let nodes: &[Node] = match &self.node.kind {
             Kind::Sequence(nodes) => nodes,

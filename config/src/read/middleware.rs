@@ -70,11 +70,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
 
 fn unsupported_kinds(fields: &mut Fields<'_>) {
     let [old, others @ ..] = &OTHER_KINDS;
-    if let Some(at) = fields.place_of(old) {
-        let what = "key \"ipWhiteList\" is not supported, ipAllowList is its name in v3";
-        fields.out.unsupported(at, fields.path.key(old), what);
-    }
-    fields.inert(&[old]);
+    fields.unsupported_as(old, "key \"ipWhiteList\" is not supported, ipAllowList is its name in v3");
     fields.unsupported(others);
 }
 
