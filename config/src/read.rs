@@ -2,7 +2,6 @@
 
 mod access_log;
 mod entry_point;
-mod headers;
 mod item;
 mod merge;
 mod middleware;

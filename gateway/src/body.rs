@@ -33,22 +33,28 @@ pub(crate) struct Streaming {
 
 /// What goes to a client. The exchange is finished when the last frame has been taken, or with a drop when the client
 /// has gone away.
-#[derive(Debug)]
 pub(crate) struct Body {
-    kind: Kind,
+    kind: AnswerBody,
     exchange: Option<Box<Exchange>>,
     deadline: Option<Box<Deadline>>,
     /// HTTP/2 only: a client that opens no window for what is there is not waited for for ever.
     outflow: Option<Outflow>,
 }
 
-#[derive(Debug)]
-enum Kind {
+/// An answer's body before it goes to the client: response halves of middlewares may put a filter over it.
+pub(crate) enum AnswerBody {
+    /// All of it.
     Whole(Bytes),
     #[cfg(test)]
     Panicking(Option<Bytes>),
+    /// A server's, as it arrives.
     Upstream(Incoming),
+    /// Made of another one's frames.
+    Filtered(Filtered),
 }
+
+/// Makes a body of another one.
+pub(crate) type Filtered = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError>>>;
 
 /// When something must be over; a timer only once something has had to wait.
 #[derive(Debug)]
@@ -133,31 +139,33 @@ impl HttpBody for RequestBody {
 // === impl Body ===
 
 impl Body {
-    /// A whole body of our own.
-    pub(crate) fn whole(bytes: Bytes, exchange: Option<Box<Exchange>>) -> Self {
-        Self::new(Kind::Whole(bytes), exchange, None)
-    }
-
-    /// One that panics after its first frame.
-    #[cfg(test)]
-    pub(crate) fn panicking(first: &'static [u8], exchange: Box<Exchange>) -> Self {
-        Self::new(Kind::Panicking(Some(Bytes::from_static(first))), Some(exchange), None)
-    }
-
-    /// A server's body, to go out within `limit` of the exchange's start (zero: no limit).
-    pub(crate) fn upstream(incoming: Incoming, exchange: Box<Exchange>, limit: Duration) -> Self {
+    /// An answer's body, to go out within `limit` of the exchange's start (zero: no limit) if it has to be waited for.
+    pub(crate) fn new(kind: AnswerBody, exchange: Box<Exchange>, limit: Duration) -> Self {
+        let limit = if matches!(kind, AnswerBody::Whole(_)) { Duration::ZERO } else { limit };
         let deadline = Deadline::new(exchange.started, limit).map(Box::new);
-        Self::new(Kind::Upstream(incoming), Some(exchange), deadline)
-    }
-
-    fn new(kind: Kind, exchange: Option<Box<Exchange>>, deadline: Option<Box<Deadline>>) -> Self {
-        let outflow = exchange.as_ref().and_then(|exchange| Outflow::new(&exchange.connection));
-        let mut body = Self { kind, exchange, deadline, outflow };
+        let outflow = Outflow::new(&exchange.connection);
+        let mut body = Self { kind, exchange: Some(exchange), deadline, outflow };
         // hyper never polls a body that says it is over (HEAD, 204, 304, length 0).
         if body.is_end_stream() {
             body.complete();
         }
         body
+    }
+
+    /// Nothing, which belongs to no exchange.
+    pub(crate) fn empty() -> Self {
+        Self::of_no_exchange(Bytes::new())
+    }
+
+    /// Bytes that belong to no exchange.
+    pub(crate) fn of_no_exchange(bytes: Bytes) -> Self {
+        Self { kind: AnswerBody::Whole(bytes), exchange: None, deadline: None, outflow: None }
+    }
+
+    /// One that panics after its first frame.
+    #[cfg(test)]
+    pub(crate) fn panicking(first: &'static [u8], exchange: Box<Exchange>) -> Self {
+        Self::new(AnswerBody::Panicking(Some(Bytes::from_static(first))), exchange, Duration::ZERO)
     }
 
     fn complete(&mut self) {
@@ -178,19 +186,7 @@ impl HttpBody for Body {
         if expired(self.deadline.as_deref_mut(), cx) {
             return Poll::Ready(Some(Err(BodyError::WriteTimeout)));
         }
-        let frame = match &mut self.kind {
-            Kind::Whole(bytes) if bytes.is_empty() => None,
-            Kind::Whole(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            #[cfg(test)]
-            Kind::Panicking(first) => Some(Ok(Frame::data(first.take().expect("it panics on purpose")))),
-            Kind::Upstream(incoming) => {
-                let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
-                if let Some(Ok(frame)) = &mut frame {
-                    sanitise_trailers(frame);
-                }
-                frame.map(|frame| frame.map_err(BodyError::Http))
-            }
-        };
+        let frame = ready!(Pin::new(&mut self.kind).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &mut self.exchange {
@@ -215,20 +211,61 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Whole(bytes) => bytes.is_empty(),
+        self.kind.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.kind.size_hint()
+    }
+}
+
+// === impl AnswerBody ===
+
+impl Default for AnswerBody {
+    /// An empty one.
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             #[cfg(test)]
-            Kind::Panicking(_) => false,
-            Kind::Upstream(incoming) => incoming.is_end_stream(),
+            Self::Panicking(first) => Poll::Ready(Some(Ok(Frame::data(first.take().expect("it panics on purpose"))))),
+            Self::Upstream(incoming) => {
+                let mut frame = ready!(Pin::new(incoming).poll_frame(cx));
+                if let Some(Ok(frame)) = &mut frame {
+                    sanitise_trailers(frame);
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)))
+            }
+            Self::Filtered(filtered) => filtered.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            #[cfg(test)]
+            Self::Panicking(_) => false,
+            Self::Upstream(incoming) => incoming.is_end_stream(),
+            Self::Filtered(filtered) => filtered.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             #[cfg(test)]
-            Kind::Panicking(_) => SizeHint::default(),
-            Kind::Upstream(incoming) => incoming.size_hint(),
+            Self::Panicking(_) => SizeHint::default(),
+            Self::Upstream(incoming) => incoming.size_hint(),
+            Self::Filtered(filtered) => filtered.size_hint(),
         }
     }
 }

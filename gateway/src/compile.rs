@@ -8,6 +8,7 @@ mod chains;
 mod routes;
 mod services;
 mod state;
+mod states;
 
 use std::sync::Arc;
 
@@ -17,13 +18,17 @@ use rollgate_config::{
     static_config::Static,
 };
 
+pub(crate) use self::states::States;
 use self::{chains::Chains, state::Kept};
 use crate::{
     entry_point::EntryPoint,
+    helper::Helper,
     metrics::{Certificate, Live, Metrics},
+    middleware::Making,
     pool::Targets,
     snapshot::{Routes, Service, ServiceIndex, ServiceKind, Snapshot},
     tls::{Tls, certificates::Certificates, options},
+    troubles::Troubles,
 };
 
 /// Makes snapshots. One per process, since it remembers what they share.
@@ -33,6 +38,9 @@ pub(crate) struct Compiler {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) targets: Targets,
     pub(crate) workers: usize,
+    pub(crate) states: States,
+    pub(crate) helper: Helper,
+    pub(crate) troubles: Troubles,
     kept: Kept,
     chains: Chains,
     services: services::Kept,
@@ -72,6 +80,9 @@ impl Compiler {
             metrics,
             targets: Targets::default(),
             workers,
+            states: States::default(),
+            helper: Helper::default(),
+            troubles: Troubles::default(),
             kept,
             chains: Chains::default(),
             services: services::Kept::default(),
@@ -89,7 +100,7 @@ impl Compiler {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let chains = Chains::compile(configuration, &self.chains)?;
+        let chains = Chains::compile(self, configuration)?;
         let changes = services::compile(self, configuration, &transports, &chains);
         let entry_points = routes::compile(self, configuration, &chains, &tls);
         let entry_points = self.in_place(entry_points);
@@ -108,6 +119,18 @@ impl Compiler {
         let mut placed: Vec<Arc<Routes>> = (0..self.places).map(|_| routes::none()).collect();
         self.entry_points.iter().zip(routes).for_each(|(entry, routes)| placed[entry.index] = routes);
         placed
+    }
+
+    /// What the middleware of this name is made with.
+    fn making<'c>(&'c self, name: &'c str) -> Making<'c> {
+        Making {
+            name,
+            states: &self.states,
+            metrics: &self.metrics,
+            helper: &self.helper,
+            troubles: &self.troubles,
+            workers: self.workers,
+        }
     }
 
     fn live(&self, snapshot: &Snapshot) -> Live {

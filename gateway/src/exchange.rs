@@ -13,6 +13,7 @@ use crate::{
     balancer::InFlight,
     connection::Connection,
     metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
+    middleware::Note,
     pool::{Http1, Shared, Target},
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Exchange {
     /// Keeps the shared connection from being closed as idle.
     pub(crate) shared: Option<Shared>,
     pub(crate) in_flight: Option<InFlight>,
+    /// Of middlewares, for as long as the exchange lasts.
+    pub(crate) notes: SmallVec<[Note; 1]>,
     pub(crate) record: Option<Box<Record>>,
     pub(crate) header_labels: Option<LabelValues>,
 }
@@ -71,6 +74,7 @@ impl Exchange {
             lease: None,
             shared: None,
             in_flight: None,
+            notes: SmallVec::new(),
             record: None,
             header_labels: None,
         })

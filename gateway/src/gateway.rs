@@ -101,9 +101,8 @@ impl Gateway {
         drop(sweeping.map_err(|error| StartError::System(format!("a thread could not start: {error}")))?);
         let shared = Arc::new(Shared::new(
             (compiled.snapshot, retired),
-            metrics,
+            &compiler,
             statics.prometheus.is_some(),
-            compiler.targets.clone(),
             access_log,
             bounds,
             terminating,

@@ -213,7 +213,7 @@ impl<F: Future<Output = Response<Body>>> Future for Isolated<F> {
             Ok(Poll::Ready(response)) => Poll::Ready(Ok(response)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_panic) => {
-                let mut response = Response::new(Body::whole(Bytes::from_static(b"Internal Server Error"), None));
+                let mut response = Response::new(Body::of_no_exchange(Bytes::from_static(b"Internal Server Error")));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 Poll::Ready(Ok(response))
             }

@@ -2,10 +2,10 @@
 
 use http::{HeaderValue, StatusCode, request};
 use http_body::Body;
-use hyper::body::Incoming;
 use rollgate_config::static_config::EntryPointHttp;
 
 use crate::{
+    body::RequestBody,
     connection::Connection,
     error::{Error, Refusal},
     exchange::Exchange,
@@ -13,7 +13,7 @@ use crate::{
 
 /// Refuses a request line that is too long (RFC 9110 section 15.5.15), and a body that says itself that it is (section
 /// 15.5.14), before anything of the request is looked at or passed on.
-pub(crate) fn head(exchange: &mut Exchange, parts: &request::Parts, body: &Incoming) -> Result<(), Error> {
+pub(crate) fn head(exchange: &mut Exchange, parts: &request::Parts, body: &RequestBody) -> Result<(), Error> {
     let connection = exchange.connection.clone();
     let http = &connection.entry.settings.http;
     if request_line(parts) > http.max_request_line_bytes {

@@ -49,7 +49,7 @@ impl InMemory {
         let runtime = LocalRuntime::new().expect("a runtime");
         let (client, server) = tokio::io::duplex(PIPE);
         runtime.block_on(async {
-            let worker = Worker::new(Arc::new(shared));
+            let worker = Worker::new(0, Arc::new(shared));
             let peer = (IpAddr::from([192, 0, 2, 7]), 40_000).into();
             tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Memory(server), peer, None));
         });
@@ -114,14 +114,13 @@ impl Publications {
         match &self.shared {
             Some(shared) => shared.store(compiled.snapshot),
             None => {
-                let (metrics, targets) = (self.compiler.metrics.clone(), self.compiler.targets.clone());
                 let (retired, sweeper) = Retired::new();
                 drop(std::thread::spawn(|| sweeper.run()));
                 let limits = &self.compiler.statics.limits;
                 let admission = Admission::new(limits, u64::MAX);
                 let bounds = Bounds { admission, pressure: Default::default() };
                 let first = (compiled.snapshot, retired);
-                self.shared = Some(Shared::new(first, metrics, true, targets, None, bounds, 503));
+                self.shared = Some(Shared::new(first, &self.compiler, true, None, bounds, 503));
             }
         }
         Ok(generation)
@@ -191,20 +190,11 @@ fn shared(
     let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
     let entry_points = entry_point::unbound(statics, &metrics);
     let entry = entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
-    let mut compiler =
-        Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).expect("the system has randomness");
+    let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
     let compiled = compiler.compile(configuration)?;
     let counts = statics.prometheus.is_some();
     let bounds = Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default() };
-    let shared = Shared::new(
-        (compiled.snapshot, Retired::new().0),
-        metrics,
-        counts,
-        compiler.targets.clone(),
-        None,
-        bounds,
-        503,
-    );
+    let shared = Shared::new((compiled.snapshot, Retired::new().0), &compiler, counts, None, bounds, 503);
     Ok((shared, entry))
 }
 

@@ -1,11 +1,16 @@
-//! Policies that look at the head of a request and of its response.
+//! Policies between a router or a service and the server.
 //!
 //! ```text
-//! memo? -> request (forward over the chain; may answer) -> ... -> response (in reverse over those passed)
+//! request (forward over the chain; may answer or wait) -> ... -> response (in reverse over those passed)
 //! ```
 //!
+//! There are three ways to act. Most look at the head of the request and answer or let it pass; a decision that takes time
+//! is a [`Wait`]. Those with a response half see the answer's head too, whoever gave it, and may put a filter over its body;
+//! a [`Note`] is what they keep in between. Those that wrap the call ([`around`]) run what is left of the way themselves.
+//!
 //! Each is compiled once from its configuration; names, values and expressions are parsed then. A middleware without a
-//! response half, and a chain that needs no memo, cost nothing on the way back.
+//! response half costs nothing on the way back. What is counted beyond a request (buckets, breakers, requests in flight) is
+//! [state](crate::compile::States) that outlives the snapshot.
 //!
 //! What they rely on: `parts.headers[HOST]` is set and is what is forwarded; `parts.uri` holds the path in normal form
 //! ([`crate::path::normalise`]); `X-Forwarded-*` are those of trusted peers, and the peer's own address is appended to
@@ -13,38 +18,45 @@
 
 mod add_prefix;
 mod answer;
+pub(crate) mod around;
 mod client;
 mod headers;
 mod ip_allow_list;
+mod making;
+mod note;
 mod redirect;
 mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod rewrite;
 mod strip_prefix;
+mod wait;
 
-use std::{net::IpAddr, ops::ControlFlow};
+use std::{net::IpAddr, ops::ControlFlow, time::Instant};
 
-use http::{HeaderValue, request, response};
+use http::{request, response};
 use rollgate_config::dynamic::middleware::MiddlewareKind;
 use thiserror::Error;
 
-pub use self::{
+pub(crate) use self::{
     add_prefix::AddPrefix,
     answer::Answer,
     client::ClientAddress,
     headers::{Headers, WithoutForwardedFor},
     ip_allow_list::IpAllowList,
+    making::{Making, Place},
+    note::{Asked, Note},
     redirect_regex::RedirectRegex,
     redirect_scheme::RedirectScheme,
     replace_path::{ReplacePath, ReplacePathRegex},
     strip_prefix::{StripPrefix, StripPrefixRegex},
+    wait::Wait,
 };
+use crate::body::{AnswerBody, RequestBody};
 
 /// One policy, ready to run.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "each variant is the key's own name, and its type says what it does")]
-pub enum Middleware {
+pub(crate) enum Middleware {
     Headers(Box<Headers>),
     AddPrefix(AddPrefix),
     StripPrefix(StripPrefix),
@@ -58,29 +70,40 @@ pub enum Middleware {
 
 /// The head of a request on its way through the chain.
 #[derive(Debug)]
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     /// What is forwarded.
-    pub parts: &'a mut request::Parts,
+    pub(crate) parts: &'a mut request::Parts,
     /// The peer's address, after PROXY protocol.
-    pub client: IpAddr,
+    pub(crate) client: IpAddr,
     /// Whether it came over TLS.
-    pub tls: bool,
-    /// The entry point's local port.
-    pub port: u16,
+    pub(crate) tls: bool,
+    /// What is forwarded, before anything of it has been read.
+    pub(crate) body: &'a mut RequestBody,
+    /// The place of the worker whose request it is, from 0.
+    pub(crate) worker: usize,
+    /// Once somebody has asked; see [`Head::now`].
+    pub(crate) now: Option<Instant>,
 }
 
-/// What a response half must know of the request as the client sent it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memo {
-    /// `Origin`.
-    pub origin: Option<HeaderValue>,
-    /// Whether the client is on TLS, here or at a proxy in front.
-    pub secure: bool,
+impl Head<'_> {
+    /// The time, the same for all that ask in one go through a chain: read once, and only if somebody asks.
+    pub(crate) fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+}
+
+/// Why a request half does not let a request pass.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It answers in the server's place.
+    Answer(Box<Answer>),
+    /// It has to wait for its decision.
+    Wait(Box<Wait>),
 }
 
 /// Why a kind cannot be compiled: something that validation should have refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum CompileError {
+pub(crate) enum CompileError {
     /// A chain stands for other middlewares; it is replaced by them before.
     #[error("a chain is not a middleware of its own")]
     Chain,
@@ -100,7 +123,7 @@ pub enum CompileError {
 
 impl Middleware {
     /// Compiles one kind.
-    pub fn compile(kind: &MiddlewareKind) -> Result<Self, CompileError> {
+    pub(crate) fn compile(kind: &MiddlewareKind, _making: &Making<'_>) -> Result<Self, CompileError> {
         Ok(match kind {
             MiddlewareKind::Headers(headers) => Self::Headers(Box::new(Headers::compile(headers)?)),
             MiddlewareKind::AddPrefix(prefix) => Self::AddPrefix(AddPrefix::new(prefix)),
@@ -123,22 +146,32 @@ impl Middleware {
         })
     }
 
-    /// Whether [`Self::memo`] is to be called before [`Self::request`], and its result given to [`Self::response`].
-    pub fn needs_memo(&self) -> bool {
-        matches!(self, Self::Headers(headers) if headers.needs_memo())
+    /// The same middleware in its place, where each place has a state of its own; `None`: it is the same everywhere.
+    pub(crate) fn placed(&self, _place: &Place<'_>, _making: &Making<'_>) -> Option<Self> {
+        None
     }
 
-    /// What the response half will need of the request; taken before any middleware changes it.
-    pub fn memo(&self, head: &Head<'_>) -> Memo {
+    /// Whether it wraps the call: [`around::run`] is its only half.
+    pub(crate) fn wraps(&self) -> bool {
+        false
+    }
+
+    /// Whether it must see the request before any middleware of its chain changes it.
+    pub(crate) fn looks_ahead(&self) -> bool {
+        matches!(self, Self::Headers(headers) if headers.looks_ahead())
+    }
+
+    /// What it notes of the request as it comes to the chain.
+    pub(crate) fn look_ahead(&self, head: &Head<'_>) -> Note {
         match self {
-            Self::Headers(headers) => headers.memo(head),
-            _ => Memo::default(),
+            Self::Headers(headers) => Note::Asked(headers.look_ahead(head)),
+            _ => Note::Nothing,
         }
     }
 
-    /// The request half: changes the head, or answers in the backend's place.
-    pub fn request(&self, head: &mut Head<'_>) -> ControlFlow<Answer> {
-        match self {
+    /// The request half: lets the request pass, perhaps changed, or halts it.
+    pub(crate) fn request(&self, head: &mut Head<'_>) -> Result<Note, Halt> {
+        let decision = match self {
             Self::Headers(headers) => headers.request(head),
             Self::AddPrefix(prefix) => prefix.request(head.parts),
             Self::StripPrefix(prefixes) => prefixes.request(head.parts),
@@ -148,18 +181,24 @@ impl Middleware {
             Self::RedirectScheme(redirect) => redirect.request(head),
             Self::RedirectRegex(redirect) => redirect.request(head),
             Self::IpAllowList(list) => list.request(head),
+        };
+        match decision {
+            ControlFlow::Continue(()) => Ok(Note::Nothing),
+            ControlFlow::Break(answer) => Err(Halt::Answer(Box::new(answer))),
         }
     }
 
     /// Whether [`Self::response`] does anything.
-    pub fn has_response_half(&self) -> bool {
+    pub(crate) fn has_response_half(&self) -> bool {
         matches!(self, Self::Headers(headers) if headers.has_response_half())
     }
 
     /// The response half, for a middleware whose request half was passed.
-    pub fn response(&self, memo: &Memo, parts: &mut response::Parts) {
-        if let Self::Headers(headers) = self {
-            headers.response(memo, &mut parts.headers);
+    pub(crate) fn response(&self, note: &mut Note, parts: &mut response::Parts, _body: &mut AnswerBody) {
+        match (self, note) {
+            (Self::Headers(headers), Note::Asked(asked)) => headers.response(asked, &mut parts.headers),
+            (Self::Headers(headers), _) => headers.response(&Asked::default(), &mut parts.headers),
+            _ => {}
         }
     }
 }

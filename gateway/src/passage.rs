@@ -1,44 +1,112 @@
-//! The middlewares that a request has passed: their response halves run in reverse over the answer, also over one
-//! that a later middleware gave.
+//! The middlewares that a request has passed: their response halves run in reverse over the answer, also over one that a
+//! later middleware gave.
 
-use std::ops::ControlFlow;
-
-use http::response;
+use http::{StatusCode, response};
 use smallvec::SmallVec;
 
 use crate::{
-    middleware::{Answer, Head, Memo},
+    body::AnswerBody,
+    call::Way,
+    exchange::Exchange,
+    middleware::{Answer, Halt, Head, Note, Wait},
     snapshot::Step,
 };
 
-/// In the order they were passed, each with what its response half must know of the request. Empty, and without an
-/// allocation, on the plain path.
+/// In the order they were passed, each with what it has noted of the request. Empty, and without an allocation, on the
+/// plain path.
 #[derive(Debug, Default)]
 pub(crate) struct Passage<'s> {
-    passed: SmallVec<[(&'s Step, Memo); 2]>,
+    passed: SmallVec<[(&'s Step, Note); 2]>,
+    /// Notes of steps that are still to be passed: what the client sent, before any middleware changed it.
+    ahead: SmallVec<[(&'s Step, Note); 1]>,
 }
 
+/// Why a request does not just go on.
+pub(crate) enum Stop<'s> {
+    /// A middleware answers in the server's place.
+    Answer(Box<Answer>),
+    /// A middleware has to wait for its decision.
+    Wait { step: &'s Step, wait: Box<Wait> },
+    /// A middleware wraps the call.
+    Around(&'s Step),
+}
+
+/// How far a request had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark(usize);
+
 impl<'s> Passage<'s> {
-    /// Runs the request halves. A middleware that answers has said all it has to say.
-    pub(crate) fn enter(&mut self, steps: &'s [Step], head: &mut Head<'_>) -> ControlFlow<Answer> {
-        // What the client sent, before any of them changes it.
-        let needing = steps.iter().filter(|step| step.middleware.needs_memo());
-        let memos: SmallVec<[Memo; 2]> = needing.map(|step| step.middleware.memo(head)).collect();
-        let mut memos = memos.into_iter();
-        for step in steps {
-            let memo = if step.middleware.needs_memo() { memos.next() } else { None };
-            step.middleware.request(head)?;
-            if step.middleware.has_response_half() {
-                self.passed.push((step, memo.unwrap_or_default()));
+    /// Runs the request halves of the way's next steps, up to one that stops the request; the way is then what is left
+    /// behind that one. A middleware that answers has said all it has to say.
+    pub(crate) fn enter(&mut self, way: &mut Way<'s>, head: &mut Head<'_>) -> Result<(), Stop<'s>> {
+        if way.fresh {
+            self.look_ahead(way.steps, head);
+        }
+        while let [step, rest @ ..] = way.steps {
+            (way.steps, way.fresh) = (rest, false);
+            if step.middleware.wraps() {
+                return Err(Stop::Around(step));
+            }
+            match step.middleware.request(head) {
+                Ok(note) => self.passed(step, note),
+                Err(Halt::Answer(answer)) => return Err(Stop::Answer(answer)),
+                Err(Halt::Wait(wait)) => return Err(Stop::Wait { step, wait }),
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    /// Runs the response halves, the last one first.
-    pub(crate) fn leave(&self, parts: &mut response::Parts) {
-        for (step, memo) in self.passed.iter().rev() {
-            step.middleware.response(memo, parts);
+    fn look_ahead(&mut self, steps: &'s [Step], head: &Head<'_>) {
+        for step in steps.iter().filter(|step| step.middleware.looks_ahead()) {
+            self.ahead.push((step, step.middleware.look_ahead(head)));
+        }
+    }
+
+    /// The request half of a step is behind.
+    pub(crate) fn passed(&mut self, step: &'s Step, note: Note) {
+        if !step.middleware.has_response_half() {
+            return;
+        }
+        // A copy stays: the step may be passed again.
+        let ahead = self.ahead.iter().rev().find(|(for_step, _)| std::ptr::eq(*for_step, step));
+        let note = ahead.map_or(note, |(_, ahead)| ahead.copied());
+        self.passed.push((step, note));
+    }
+
+    /// Where the request is now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.passed.len())
+    }
+
+    /// Runs all response halves, the last one first.
+    pub(crate) fn leave(&mut self, parts: &mut response::Parts, body: &mut AnswerBody, exchange: &mut Exchange) {
+        self.leave_to(Mark(0), parts, body, exchange);
+    }
+
+    /// Runs the response halves of what was passed since the mark, over an answer that is kept.
+    pub(crate) fn leave_to(
+        &mut self,
+        mark: Mark,
+        parts: &mut response::Parts,
+        body: &mut AnswerBody,
+        exchange: &mut Exchange,
+    ) {
+        while self.passed.len() > mark.0
+            && let Some((step, mut note)) = self.passed.pop()
+        {
+            step.middleware.response(&mut note, parts, body);
+            if note.lasts() {
+                exchange.notes.push(note);
+            }
+        }
+    }
+
+    /// Forgets what was passed since the mark: that answer is thrown away, and its status is all that is learned of it.
+    pub(crate) fn abandon(&mut self, mark: Mark, status: StatusCode) {
+        while self.passed.len() > mark.0
+            && let Some((_, mut note)) = self.passed.pop()
+        {
+            note.learns(status);
         }
     }
 }

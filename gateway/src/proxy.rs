@@ -10,21 +10,18 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, reques
 use hyper::body::Incoming;
 
 use crate::{
-    access_log::Origin,
     authority,
-    body::{Body, RequestBody},
+    body::{AnswerBody, Body},
+    call::{Answered, Call, Way},
     clock,
     connection::Connection,
     error::{Chain, Error},
     exchange::Exchange,
-    forwarded, internal, limits,
+    internal, limits,
     metrics::Protocol,
-    middleware::{Answer, Head},
-    passage::Passage,
-    path, relay,
+    path,
     router::Facts,
     sanitize,
-    service::{self, Destination},
     snapshot::{Route, Snapshot},
     tls::OptionsId,
     upgrade,
@@ -42,64 +39,25 @@ pub(crate) async fn handle(connection: Rc<Connection>, request: Request<Incoming
         tokio::task::yield_now().await;
     }
     let snapshot = connection.worker.snapshot(&connection.entry);
-    let mut passage = Passage::default();
-    let answer = answer(&snapshot, parts, incoming, &mut exchange, &mut passage).await;
-    finish(answer, exchange, &passage)
+    let mut call = Call::new(&snapshot, exchange, parts, incoming);
+    let answered = answer(&mut call).await;
+    finish(answered, call)
 }
 
-/// How a request was answered.
-enum Answered {
-    /// By a server.
-    Relayed(Response<Incoming>),
-    /// By the gateway.
-    Own(Response<Bytes>),
-    /// By a server that switched protocols; the tunnel has taken the exchange over.
-    Tunnelled(response::Parts, upgrade::Tunnel),
-}
-
-async fn answer<'s>(
-    snapshot: &'s Snapshot,
-    mut parts: request::Parts,
-    incoming: Incoming,
-    exchange: &mut Exchange,
-    passage: &mut Passage<'s>,
-) -> Result<Answered, Error> {
-    let connection = exchange.connection.clone();
-    let wanted = upgrade::wanted(&mut parts);
-    limits::head(exchange, &parts, &incoming)?;
-    sanitize::request(&connection, &mut parts, wanted.as_ref())?;
-    if let Some(internal) = internal::direct(&connection, &parts) {
-        exchange.count = connection.entry.counts_own;
-        exchange.record = exchange.record.take().filter(|_| connection.entry.logs_own);
-        return Ok(Answered::Own(Box::pin(internal::answer(&connection, internal)).await));
+async fn answer(call: &mut Call<'_>) -> Result<Answered, Error> {
+    let connection = call.exchange.connection.clone();
+    call.upgrade = upgrade::wanted(&mut call.parts);
+    limits::head(&mut call.exchange, &call.parts, &call.body)?;
+    sanitize::request(&connection, &mut call.parts, call.upgrade.as_ref())?;
+    if let Some(internal) = internal::direct(&connection, &call.parts) {
+        call.exchange.count = connection.entry.counts_own;
+        call.exchange.record = call.exchange.record.take().filter(|_| connection.entry.logs_own);
+        return Ok(Answered::whole(Box::pin(internal::answer(&connection, internal)).await));
     }
     limits::memory(&connection)?;
-    let route = route(snapshot, &connection, &parts)?;
-    enter(exchange, route, &parts, wanted.is_some());
-    let mut head = Head {
-        parts: &mut parts,
-        client: connection.client.ip(),
-        tls: connection.tls.is_some(),
-        port: connection.entry.port,
-    };
-    if let std::ops::ControlFlow::Break(answer) = passage.enter(&route.middlewares, &mut head) {
-        return Ok(Answered::Own(own(answer)));
-    }
-    match service::resolve(&snapshot.services, route.service, &mut head, passage, exchange)? {
-        Destination::Answered(answer) => Ok(Answered::Own(own(answer))),
-        // What is seldom is boxed: its state would otherwise be part of every request's.
-        Destination::Internal(internal) => Ok(Answered::Own(Box::pin(internal::answer(&connection, internal)).await)),
-        Destination::Servers(balancer) => match wanted {
-            Some(wanted) => {
-                let switching = upgrade::forward(exchange, balancer, wanted, parts, incoming);
-                Box::pin(switching).await.map(Answered::from)
-            }
-            None => {
-                let body = RequestBody::new(incoming, exchange);
-                relay::forward(exchange, balancer, parts, body).await.map(Answered::Relayed)
-            }
-        },
-    }
+    let route = route(call.snapshot, &connection, &call.parts)?;
+    enter(&mut call.exchange, route, &call.parts, call.upgrade.is_some());
+    call.run(Way::of(route)).await
 }
 
 /// The router that wins.
@@ -154,45 +112,32 @@ fn enter(exchange: &mut Exchange, route: &Route, parts: &request::Parts, upgrade
 }
 
 /// The response halves of the middlewares, what holds for every answer, and the body with its exchange.
-fn finish(answer: Result<Answered, Error>, mut exchange: Box<Exchange>, passage: &Passage<'_>) -> Response<Body> {
+fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
+    let Call { mut passage, mut exchange, .. } = call;
     let connection = exchange.connection.clone();
-    match answer {
-        Ok(Answered::Relayed(response)) => {
-            let (mut parts, incoming) = response.into_parts();
-            if let Some(record) = &mut exchange.record {
-                record.origin = Some(Origin { status: parts.status.as_u16(), duration: Duration::ZERO, bytes: 0 });
-                record.origin_headers = connection.worker.kept_headers(&parts.headers);
-            }
-            forwarded::prepare_response(&mut parts.headers, false);
-            // hyper writes the status line in the version it is given; a server's HTTP/1.0 is not the client's.
-            parts.version = http::Version::HTTP_11;
-            exchange.note_grpc_status(&parts.headers);
-            passage.leave(&mut parts);
+    match answered {
+        Ok(Answered::Response(response)) => {
+            let (mut parts, mut body) = response.into_parts();
+            passage.leave(&mut parts, &mut body, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             let limit = connection.entry.settings.timeouts.write;
-            Response::from_parts(parts, Body::upstream(incoming, exchange, limit))
-        }
-        Ok(Answered::Own(response)) => {
-            let (mut parts, bytes) = response.into_parts();
-            passage.leave(&mut parts);
-            conclude(&connection, &mut parts, &mut exchange);
-            Response::from_parts(parts, Body::whole(bytes, Some(exchange)))
+            Response::from_parts(parts, Body::new(body, exchange, limit))
         }
         Ok(Answered::Tunnelled(mut parts, tunnel)) => {
-            passage.leave(&mut parts);
+            passage.leave(&mut parts, &mut AnswerBody::default(), &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             tunnel.start(exchange);
-            Response::from_parts(parts, Body::whole(Bytes::new(), None))
+            Response::from_parts(parts, Body::empty())
         }
         Err(error) => {
-            let (mut parts, bytes) = refuse(&error, &mut exchange).into_parts();
-            passage.leave(&mut parts);
+            let (mut parts, mut body) = refuse(&error, &mut exchange).map(AnswerBody::Whole).into_parts();
+            passage.leave(&mut parts, &mut body, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             if error.ends_connection() && !connection.http2 {
                 parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 connection.linger();
             }
-            Response::from_parts(parts, Body::whole(bytes, Some(exchange)))
+            Response::from_parts(parts, Body::new(body, exchange, Duration::ZERO))
         }
     }
 }
@@ -245,20 +190,4 @@ fn protocol(headers: &HeaderMap) -> Protocol {
 pub(crate) fn plain_text(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-fn own(answer: Answer) -> Response<Bytes> {
-    let mut response = Response::new(answer.body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    response
-}
-
-impl From<upgrade::Forwarded> for Answered {
-    fn from(forwarded: upgrade::Forwarded) -> Self {
-        match forwarded {
-            upgrade::Forwarded::Switched(parts, tunnel) => Self::Tunnelled(parts, tunnel),
-            upgrade::Forwarded::Declined(response) => Self::Relayed(response),
-        }
-    }
 }

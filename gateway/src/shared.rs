@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 
 use crate::{
     access_log::AccessLog,
+    compile::Compiler,
+    helper::Helper,
     listener::admission::Admission,
     metrics::Metrics,
     pool::Targets,
     pressure::Pressure,
     snapshot::{Snapshot, retired::Retired},
+    troubles::Troubles,
 };
 
 /// One per process.
@@ -30,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) targets: Targets,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) bounds: Bounds,
+    pub(crate) helper: Helper,
+    pub(crate) troubles: Troubles,
     terminating: AtomicBool,
     /// What `/ping` answers from then on.
     pub(crate) terminating_status: u16,
@@ -47,9 +52,8 @@ pub(crate) struct Bounds {
 impl Shared {
     pub(crate) fn new(
         (first, retired): (Snapshot, Retired),
-        metrics: Arc<Metrics>,
+        compiler: &Compiler,
         counts_traffic: bool,
-        targets: Targets,
         access_log: Option<AccessLog>,
         bounds: Bounds,
         terminating_status: u16,
@@ -58,11 +62,13 @@ impl Shared {
             generation: AtomicU64::new(first.generation),
             current: ArcSwap::from_pointee(first),
             retired,
-            metrics,
+            metrics: compiler.metrics.clone(),
             counts_traffic,
-            targets,
+            targets: compiler.targets.clone(),
             access_log,
             bounds,
+            helper: compiler.helper.clone(),
+            troubles: compiler.troubles.clone(),
             terminating: AtomicBool::new(false),
             terminating_status,
             readiness: Mutex::default(),

@@ -85,7 +85,7 @@ pub(crate) async fn forward(
     balancer: &LoadBalancer,
     wanted: Wanted,
     mut parts: request::Parts,
-    incoming: Incoming,
+    body: RequestBody,
 ) -> Result<Forwarded, Error> {
     let server = relay::choose(exchange, balancer)?;
     relay::prepare(exchange, balancer, server, &mut parts)?;
@@ -96,7 +96,7 @@ pub(crate) async fn forward(
         // What an extended CONNECT carries is the tunnel itself.
         RequestBody::Empty
     } else {
-        RequestBody::new(incoming, exchange)
+        body
     };
     let mut sender = connect::connect_for_upgrade(&exchange.connection.worker, &server.target).await?;
     let mut request = Request::from_parts(parts, body);

@@ -33,6 +33,8 @@ use crate::{
 
 /// What the requests of one thread share.
 pub(crate) struct Worker {
+    /// Its place among the workers, from 0.
+    pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     snapshot: RefCell<Rc<Local>>,
     pub(crate) pools: Pools,
@@ -127,12 +129,12 @@ pub(crate) fn spawn(
                 return;
             }
         };
-        runtime.block_on(run(shared, commands));
+        runtime.block_on(run(index, shared, commands));
     })
 }
 
-async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let worker = Worker::new(shared);
+async fn run(index: usize, shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let worker = Worker::new(index, shared);
     let drained = Rc::new(Notify::new());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -166,9 +168,10 @@ async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
         clock::renew(Instant::now());
         Rc::new(Self {
+            index,
             snapshot: RefCell::new(Local::new(shared.current.load_full(), &shared)),
             metrics: shared.metrics.worker(),
             shared,

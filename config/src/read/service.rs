@@ -17,7 +17,7 @@ const OTHER_KINDS: [&str; 3] = ["mirroring", "failover", "highestRandomWeight"];
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
     let read = value.section(out, |fields| {
         let middlewares = fields.list("middlewares", reference);
-        let only = only_kind(fields, &KINDS, &OTHER_KINDS);
+        let only = only_kind(fields, KINDS.into_iter(), &OTHER_KINDS);
         let load_balancer = fields.read("loadBalancer", load_balancer);
         let weighted = fields.read("weighted", weighted);
         fields.unsupported(&OTHER_KINDS);
@@ -36,13 +36,14 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
 /// The one kind that a service or middleware is of; none and several are problems.
 pub(super) fn only_kind(
     fields: &mut Fields<'_>,
-    known: &[&'static str],
+    known: impl Iterator<Item = &'static str> + Clone,
     other: &[&'static str],
 ) -> Option<&'static str> {
-    let present: Vec<&'static str> = known.iter().chain(other).copied().filter(|kind| fields.has(kind)).collect();
+    let all = known.clone().chain(other.iter().copied());
+    let present: Vec<&'static str> = all.filter(|kind| fields.has(kind)).collect();
     match present[..] {
         [only] => return Some(only),
-        [] => fields.out.problem(fields.at, fields.path, "is of no known kind", known.join(", ")),
+        [] => fields.out.problem(fields.at, fields.path, "is of no known kind", known.collect::<Vec<_>>().join(", ")),
         [..] => fields.out.problem(
             fields.at,
             fields.path,

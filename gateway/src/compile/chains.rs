@@ -13,7 +13,12 @@ use rollgate_config::{
     problem::Problem,
 };
 
-use crate::{middleware::Middleware, snapshot::Step, tls::pem};
+use super::Compiler;
+use crate::{
+    middleware::{Making, Middleware, Place},
+    snapshot::Step,
+    tls::pem,
+};
 
 /// Every middleware by its qualified name.
 #[derive(Default)]
@@ -30,21 +35,31 @@ struct Known {
 
 impl Chains {
     /// Those of a configuration, after those of the one before.
-    pub(crate) fn compile(configuration: &Configuration, before: &Self) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn compile(compiler: &Compiler, configuration: &Configuration) -> Result<Self, Vec<Problem>> {
         let (mut chains, mut problems) = (Self::default(), Vec::new());
         for name in configuration.middlewares.keys() {
-            chains.flatten(configuration, before, name, &mut problems);
+            chains.flatten(compiler, configuration, name, &mut problems);
         }
         if problems.is_empty() { Ok(chains) } else { Err(problems) }
     }
 
-    /// The steps of several references, in order.
-    pub(crate) fn steps<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Arc<[Step]> {
-        names
-            .into_iter()
-            .filter_map(|name| self.known.get(name))
-            .flat_map(|known| known.steps.iter().cloned())
-            .collect()
+    /// The steps of several references, in order, as they are in this place.
+    pub(crate) fn placed<'a>(
+        &self,
+        compiler: &Compiler,
+        place: Place<'_>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Arc<[Step]> {
+        let placed = |step: Step| match step.middleware.placed(&place, &compiler.making(&step.name)) {
+            Some(middleware) => Step { middleware: Arc::new(middleware), ..step },
+            None => step,
+        };
+        self.steps(names).map(placed).collect()
+    }
+
+    fn steps<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Step> {
+        let known = names.into_iter().filter_map(|name| self.known.get(name));
+        known.flat_map(|known| known.steps.iter().cloned())
     }
 
     /// Whether any is not what it was before.
@@ -58,21 +73,21 @@ impl Chains {
     }
 
     /// Validation has made sure that chains have no cycle.
-    fn flatten(&mut self, configuration: &Configuration, before: &Self, name: &str, problems: &mut Vec<Problem>) {
+    fn flatten(&mut self, compiler: &Compiler, configuration: &Configuration, name: &str, problems: &mut Vec<Problem>) {
         if self.known.contains_key(name) {
             return;
         }
         let Some((name, item)) = configuration.middlewares.get_key_value(name) else { return };
-        let last = before.known.get(name);
+        let last = compiler.chains.known.get(name);
         let steps = match &item.kind {
             MiddlewareKind::Chain(names) => {
                 let names = names.iter().map(|name| name.value.as_str());
-                names.clone().for_each(|name| self.flatten(configuration, before, name, problems));
-                self.steps(names)
+                names.clone().for_each(|name| self.flatten(compiler, configuration, name, problems));
+                self.steps(names).collect()
             }
             kind => match last.filter(|last| last.item.is(item)) {
                 Some(last) => last.steps.clone(),
-                None => compiled(name, item, kind).unwrap_or_else(|problem| {
+                None => compiled(&compiler.making(name), name, item, kind).unwrap_or_else(|problem| {
                     problems.push(problem);
                     [].into()
                 }),
@@ -85,8 +100,13 @@ impl Chains {
     }
 }
 
-fn compiled(name: &Arc<str>, item: &Item<Written>, kind: &MiddlewareKind) -> Result<Arc<[Step]>, Problem> {
-    match Middleware::compile(kind) {
+fn compiled(
+    making: &Making<'_>,
+    name: &Arc<str>,
+    item: &Item<Written>,
+    kind: &MiddlewareKind,
+) -> Result<Arc<[Step]>, Problem> {
+    match Middleware::compile(kind, making) {
         Ok(middleware) => Ok([Step { name: name.clone(), middleware: Arc::new(middleware) }].into()),
         Err(error) => {
             let path = format!("http.middlewares.{}", name.trim_end_matches("@file"));

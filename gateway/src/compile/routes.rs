@@ -16,7 +16,7 @@ use rollgate_config::{
 use super::{Chains, Compiler, DEFAULT};
 use crate::{
     entry_point::EntryPoint,
-    middleware::Middleware,
+    middleware::{Middleware, Place},
     router::{self, Table},
     snapshot::{Route, Routes, Routing, Step},
     tls::{HostOptions, OptionsId, Tls},
@@ -185,7 +185,7 @@ fn make(
     let route = Route {
         id: compiler.metrics.router_id(&shown, service),
         name: shown.as_str().into(),
-        middlewares: chains.steps(middlewares(entry, router)),
+        middlewares: chains.placed(compiler, Place::Router(&shown), middlewares(entry, router)),
         service: compiler.services.index(service),
         options: options.unwrap_or_default(),
         access_log: router.access_logs.unwrap_or(entry.settings.access_logs) && logged(compiler, service),
@@ -251,7 +251,8 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint) -> Option<Made> {
     };
     let name = format!("{}-to-{}@internal", entry.name, to.trim_start_matches(':'));
     let service = "noop@internal";
-    let step = Step { name: name.as_str().into(), middleware: Arc::new(Middleware::compile(&kind).ok()?) };
+    let middleware = Middleware::compile(&kind, &compiler.making(&name)).ok()?;
+    let step = Step { name: name.as_str().into(), middleware: Arc::new(middleware) };
     let route = Route {
         id: compiler.metrics.router_id(&name, service),
         name: name.as_str().into(),

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::{Chains, Changes, Compiler};
 use crate::{
+    middleware::Place,
     pool::{Target, target::Scheme},
     snapshot::{Child, Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services, Weighted},
     tls::client::Transport,
@@ -140,7 +141,8 @@ pub(crate) fn compile(
                 ServiceKind::Weighted(Weighted { children: weighted.services.iter().map(child).collect() })
             }
         };
-        let middlewares = chains.steps(written.middlewares.iter().map(|name| name.value.as_str()));
+        let middlewares = written.middlewares.iter().map(|name| name.value.as_str());
+        let middlewares = chains.placed(compiler, Place::Service(&name), middlewares);
         let index = kept.index(&name);
         kept.services.put(index, Service { name, middlewares, kind });
         changes.services.push(index);

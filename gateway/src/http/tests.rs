@@ -13,6 +13,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    body::AnswerBody,
     compile::Compiler,
     connection::{
         Registered,
@@ -37,9 +38,8 @@ fn worker() -> (Rc<Worker>, Arc<EntryPoint>, Arc<Metrics>) {
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).unwrap();
     let snapshot = compiler.compile(&Default::default()).unwrap().snapshot;
     let bounds = Bounds { admission: Admission::new(&statics.limits, 1024), pressure: Arc::default() };
-    let shared =
-        Shared::new((snapshot, Retired::new().0), metrics.clone(), false, compiler.targets.clone(), None, bounds, 503);
-    (Worker::new(Arc::new(shared)), entry, metrics)
+    let shared = Shared::new((snapshot, Retired::new().0), &compiler, false, None, bounds, 503);
+    (Worker::new(0, Arc::new(shared)), entry, metrics)
 }
 
 async fn handle(connection: Rc<Connection>, request: Request<Incoming>) -> Response<Body> {
@@ -48,7 +48,7 @@ async fn handle(connection: Rc<Connection>, request: Request<Incoming>) -> Respo
     match request.uri().path() {
         "/panic" => panic!("on purpose"),
         "/body" => Response::new(Body::panicking(b"begun", exchange)),
-        _ => Response::new(Body::whole(Bytes::from_static(b"fine"), Some(exchange))),
+        _ => Response::new(Body::new(AnswerBody::Whole(Bytes::from_static(b"fine")), exchange, Duration::ZERO)),
     }
 }
 

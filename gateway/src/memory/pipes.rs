@@ -35,7 +35,7 @@ impl Pipes {
     pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
         let (shared, entry) = super::shared(statics, configuration, entry_point)?;
         let runtime = LocalRuntime::new().expect("a runtime");
-        let worker = runtime.block_on(async { Worker::new(Arc::new(shared)) });
+        let worker = runtime.block_on(async { Worker::new(0, Arc::new(shared)) });
         Ok(Self { runtime, worker, entry })
     }
 

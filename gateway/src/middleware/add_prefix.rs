@@ -8,7 +8,7 @@ use super::{Answer, rewrite};
 
 /// Puts a prefix before the path.
 #[derive(Debug, Clone)]
-pub struct AddPrefix(Box<str>);
+pub(crate) struct AddPrefix(Box<str>);
 
 impl AddPrefix {
     pub(super) fn new(prefix: &str) -> Self {

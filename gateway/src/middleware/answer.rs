@@ -5,24 +5,24 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// A whole response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Its headers; no `Content-Length` unless the answer is about having none.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Its body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     /// The status, and its reason phrase as the body.
-    pub fn status(status: StatusCode) -> Self {
+    pub(crate) fn status(status: StatusCode) -> Self {
         let phrase = status.canonical_reason().unwrap_or_default();
         Self { status, headers: HeaderMap::new(), body: Bytes::from_static(phrase.as_bytes()) }
     }
 
     /// The status and a line of plain text, which no browser takes for anything else.
-    pub fn error(status: StatusCode, line: &'static str) -> Self {
+    pub(crate) fn error(status: StatusCode, line: &'static str) -> Self {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

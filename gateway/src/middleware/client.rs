@@ -9,7 +9,7 @@ use crate::networks::Networks;
 
 /// A compiled `ipStrategy`.
 #[derive(Debug, Clone)]
-pub struct ClientAddress {
+pub(crate) struct ClientAddress {
     source: Source,
     /// The bits of an IPv6 address that count.
     mask: Option<u128>,
@@ -26,7 +26,7 @@ enum Source {
 
 impl ClientAddress {
     /// Compiles a strategy: the depth counts before the excluded addresses, and without either it is the peer.
-    pub fn compile(strategy: &IpStrategy) -> Self {
+    pub(crate) fn compile(strategy: &IpStrategy) -> Self {
         let source = match strategy {
             IpStrategy { depth: 1.., .. } => Source::Depth(strategy.depth),
             IpStrategy { excluded_ips, .. } if !excluded_ips.is_empty() => Source::Beyond(Networks::new(excluded_ips)),
@@ -39,7 +39,7 @@ impl ClientAddress {
     /// The address; `None` if X-Forwarded-For is too short or does not hold one there.
     ///
     /// The lines of X-Forwarded-For are one list (RFC 9110 section 5.3).
-    pub fn of(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn of(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
         let address = match &self.source {
             Source::Peer => peer,
             Source::Depth(depth) => parse(forwarded(headers).nth(depth - 1)?)?,

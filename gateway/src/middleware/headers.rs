@@ -12,11 +12,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rollgate_config::dynamic::middleware as config;
 
 use self::{cors::Cors, security::Security};
-use super::{Answer, CompileError, Head, Memo};
+use super::{Answer, Asked, CompileError, Head};
 
 /// Sets, removes and checks header fields.
 #[derive(Debug, Clone)]
-pub struct Headers {
+pub(crate) struct Headers {
     request: Box<[Field]>,
     response: Box<[Field]>,
     cors: Option<Cors>,
@@ -25,7 +25,7 @@ pub struct Headers {
 
 /// An extension of the request: `X-Forwarded-For` was removed on purpose, so the forwarder does not start a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WithoutForwardedFor;
+pub(crate) struct WithoutForwardedFor;
 
 /// A field and its value; `None` removes it.
 type Field = (HeaderName, Option<HeaderValue>);
@@ -40,26 +40,26 @@ impl Headers {
         })
     }
 
-    pub(super) fn needs_memo(&self) -> bool {
+    pub(super) fn looks_ahead(&self) -> bool {
         self.cors.as_ref().is_some_and(Cors::names_origins) || self.security.asks_for_tls()
     }
 
-    pub(super) fn memo(&self, head: &Head<'_>) -> Memo {
+    pub(super) fn look_ahead(&self, head: &Head<'_>) -> Asked {
         let origin = head.parts.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty());
-        Memo { origin: origin.cloned(), secure: self.security.is_secure(head) }
+        Asked { origin: origin.cloned(), secure: self.security.is_secure(head) }
     }
 
     pub(super) fn request(&self, head: &mut Head<'_>) -> ControlFlow<Answer> {
         if let Some(answer) = self.cors.as_ref().and_then(|cors| cors.preflight(head.parts)) {
             return ControlFlow::Break(answer);
         }
-        let memo = self.security.checks_hosts().then(|| self.memo(head));
+        let asked = self.security.checks_hosts().then(|| self.look_ahead(head));
         self.change_request(head);
         if self.security.allows_host(&head.parts.headers) {
             return ControlFlow::Continue(());
         }
         let mut answer = security::bad_host();
-        self.change_response(&memo.unwrap_or_default(), &mut answer.headers);
+        self.change_response(&asked.unwrap_or_default(), &mut answer.headers);
         ControlFlow::Break(answer)
     }
 
@@ -67,9 +67,9 @@ impl Headers {
         !self.response.is_empty() || self.security.has_response_half() || self.cors.is_some()
     }
 
-    pub(super) fn response(&self, memo: &Memo, headers: &mut HeaderMap) {
-        self.security.response(memo, headers);
-        self.change_response(memo, headers);
+    pub(super) fn response(&self, asked: &Asked, headers: &mut HeaderMap) {
+        self.security.response(asked, headers);
+        self.change_response(asked, headers);
     }
 
     fn change_request(&self, head: &mut Head<'_>) {
@@ -90,7 +90,7 @@ impl Headers {
         }
     }
 
-    fn change_response(&self, memo: &Memo, headers: &mut HeaderMap) {
+    fn change_response(&self, asked: &Asked, headers: &mut HeaderMap) {
         for (name, value) in &self.response {
             match value {
                 Some(value) => {
@@ -102,7 +102,7 @@ impl Headers {
             }
         }
         if let Some(cors) = &self.cors {
-            cors.response(memo.origin.as_ref(), headers);
+            cors.response(asked.origin.as_ref(), headers);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::networks::Networks;
 
 /// Refuses clients outside the networks, and those whose address cannot be told.
 #[derive(Debug, Clone)]
-pub struct IpAllowList {
+pub(crate) struct IpAllowList {
     allowed: Networks,
     client: ClientAddress,
     reject: StatusCode,

@@ -9,7 +9,7 @@ use super::{Answer, Head, redirect};
 
 /// Rewrites `scheme://host/path?query` as the client sent it (the path in normal form).
 #[derive(Debug, Clone)]
-pub struct RedirectRegex {
+pub(crate) struct RedirectRegex {
     regex: Regex,
     replacement: Box<str>,
     permanent: bool,

@@ -9,7 +9,7 @@ use crate::authority;
 
 /// Redirects unless scheme and port are already the wanted ones.
 #[derive(Debug, Clone)]
-pub struct RedirectScheme {
+pub(crate) struct RedirectScheme {
     scheme: Box<str>,
     /// `None` for the scheme's own.
     port: Option<u16>,

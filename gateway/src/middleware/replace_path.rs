@@ -10,14 +10,14 @@ use crate::path::is_normal_form;
 
 /// Replaces the whole path.
 #[derive(Debug, Clone)]
-pub struct ReplacePath {
+pub(crate) struct ReplacePath {
     /// Shared by requests without a query.
     target: PathAndQuery,
 }
 
 /// Replaces what matches in the path.
 #[derive(Debug, Clone)]
-pub struct ReplacePathRegex {
+pub(crate) struct ReplacePathRegex {
     regex: Regex,
     replacement: Box<str>,
 }

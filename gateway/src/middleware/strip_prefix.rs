@@ -15,7 +15,7 @@ use crate::path::is_normal_form;
 
 /// Removes the first of some prefixes that the path has.
 #[derive(Debug, Clone)]
-pub struct StripPrefix(Box<[Prefix]>);
+pub(crate) struct StripPrefix(Box<[Prefix]>);
 
 /// A prefix, and how the backend is told of it.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ struct Prefix {
 
 /// Removes the first of some expressions' matches at the path's start.
 #[derive(Debug, Clone)]
-pub struct StripPrefixRegex(Box<[Regex]>);
+pub(crate) struct StripPrefixRegex(Box<[Regex]>);
 
 impl StripPrefix {
     pub(super) fn compile(prefixes: &[String]) -> Result<Self, CompileError> {

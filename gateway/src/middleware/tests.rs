@@ -1,13 +1,24 @@
-use http::{Method, Request, StatusCode, header, request::Parts};
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use regex::Regex;
 use rollgate_config::{dynamic::middleware as config, scalar::IpStrategy};
 
 use super::*;
+use crate::{body::RequestBody, compile::States, helper::Helper, metrics::Metrics, troubles::Troubles};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
+fn compile(kind: &MiddlewareKind) -> Result<Middleware, CompileError> {
+    let (states, metrics) = (States::default(), Arc::new(Metrics::new(None).unwrap()));
+    let (helper, troubles) = (Helper::default(), Troubles::default());
+    let making =
+        Making { name: "m@file", states: &states, metrics: &metrics, helper: &helper, troubles: &troubles, workers: 1 };
+    Middleware::compile(kind, &making)
+}
+
 fn compiled(kind: MiddlewareKind) -> Middleware {
-    Middleware::compile(&kind).unwrap()
+    compile(&kind).unwrap()
 }
 
 fn get(host: &str, target: &str) -> Parts {
@@ -20,8 +31,17 @@ fn run(middleware: &Middleware, parts: &mut Parts) -> Option<Answer> {
 }
 
 fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Answer> {
-    let mut head = Head { parts, client: CLIENT, tls, port: 80 };
-    middleware.request(&mut head).break_value()
+    run_for(middleware, parts, CLIENT, tls)
+}
+
+fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool) -> Option<Answer> {
+    let mut body = RequestBody::Empty;
+    let mut head = Head { parts, body: &mut body, client, tls, worker: 0, now: None };
+    match middleware.request(&mut head) {
+        Ok(_) => None,
+        Err(Halt::Answer(answer)) => Some(*answer),
+        Err(Halt::Wait(wait)) => panic!("{wait:?}"),
+    }
 }
 
 fn lines(parts: &Parts, name: &str) -> Vec<String> {
@@ -42,7 +62,7 @@ type Rewrite<'a> = (&'a str, Result<(&'a str, &'a str), u16>);
 #[track_caller]
 fn expect_rewrites<const N: usize>(kind: MiddlewareKind, field: &str, cases: [Rewrite<'_>; N]) {
     let middleware = compiled(kind);
-    assert!(!middleware.has_response_half() && !middleware.needs_memo());
+    assert!(!middleware.has_response_half() && !middleware.looks_ahead());
     for (target, expected) in cases {
         let found = rewritten(&middleware, target, field);
         let found = found.as_ref().map(|(target, told)| (target.as_str(), told.as_str())).map_err(|status| *status);
@@ -174,7 +194,7 @@ fn replace_path_keeps_the_query() {
         ],
     );
     expect_rewrites(MiddlewareKind::ReplacePath("a b?c#d%2F".to_owned()), "x", [("/", Ok(("/a%20b%3Fc%23d%2F", "")))]);
-    let refused = Middleware::compile(&MiddlewareKind::ReplacePath("/%zz".to_owned()));
+    let refused = compile(&MiddlewareKind::ReplacePath("/%zz".to_owned()));
     assert_eq!(refused.map(|_| ()), Err(CompileError::Path("/%zz".to_owned())));
 }
 
@@ -388,8 +408,7 @@ fn ip_allow_list_goes_by_the_peer_unless_told_otherwise() {
     for (client, allowed) in cases {
         let mut parts = get("h", "/");
         parts.headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
-        let mut head = Head { parts: &mut parts, client: client.parse().unwrap(), tls: false, port: 80 };
-        let answer = list.request(&mut head).break_value();
+        let answer = run_for(&list, &mut parts, client.parse().unwrap(), false);
         assert_eq!(answer, (!allowed).then(|| Answer::status(StatusCode::FORBIDDEN)), "{client}");
     }
 }
@@ -455,13 +474,13 @@ fn a_rejection_has_the_status_asked_for() {
     let answer = run(&compiled(kind(404)), &mut get("h", "/")).unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.body), (404, &b"Not Found"[..]));
     for status in [0, 99, 101, 600, 1000] {
-        assert_eq!(Middleware::compile(&kind(status)).map(|_| ()), Err(CompileError::Status(status)));
+        assert_eq!(compile(&kind(status)).map(|_| ()), Err(CompileError::Status(status)));
     }
 }
 
 #[test]
 fn a_chain_is_no_middleware_of_its_own() {
-    let refused = Middleware::compile(&MiddlewareKind::Chain(Vec::new())).map(|_| ());
+    let refused = compile(&MiddlewareKind::Chain(Vec::new())).map(|_| ());
     assert_eq!(refused, Err(CompileError::Chain));
 }
 
@@ -471,7 +490,7 @@ fn headers_that_cannot_be_are_refused() {
         let fields = vec![(name.to_owned(), value.to_owned())];
         MiddlewareKind::Headers(Box::new(config::Headers { custom_request_headers: fields, ..Default::default() }))
     };
-    let refused = |name, value| Middleware::compile(&kind(name, value)).map(|_| ()).unwrap_err();
+    let refused = |name, value| compile(&kind(name, value)).map(|_| ()).unwrap_err();
     assert_eq!(refused("a b", "x"), CompileError::HeaderName("a b".to_owned()));
     assert_eq!(refused("a", "x\ny"), CompileError::HeaderValue("x\ny".to_owned()));
 }

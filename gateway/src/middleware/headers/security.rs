@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rollgate_config::dynamic::middleware as config;
 
-use super::{Answer, CompileError, Head, Memo, field_name, field_value};
+use super::{Answer, Asked, CompileError, Head, field_name, field_value};
 
 /// The keys about hosts, TLS and browsers.
 #[derive(Debug, Clone)]
@@ -72,8 +72,8 @@ impl Security {
         !self.always.is_empty() || self.asks_for_tls()
     }
 
-    pub(super) fn response(&self, memo: &Memo, headers: &mut HeaderMap) {
-        let secure_only = if memo.secure { &self.secure_only[..] } else { &[] };
+    pub(super) fn response(&self, asked: &Asked, headers: &mut HeaderMap) {
+        let secure_only = if asked.secure { &self.secure_only[..] } else { &[] };
         for (name, value) in self.always.iter().chain(secure_only) {
             headers.insert(name, value.clone());
         }

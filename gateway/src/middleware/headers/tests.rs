@@ -3,6 +3,7 @@ use regex::Regex;
 use rollgate_config::dynamic::middleware::{Headers as Keys, Pattern};
 
 use super::*;
+use crate::body::RequestBody;
 
 fn compiled(keys: Keys) -> Headers {
     Headers::compile(&keys).unwrap()
@@ -29,6 +30,11 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
     parts
 }
 
+fn head<'a>(parts: &'a mut Parts, body: &'a mut RequestBody, tls: bool) -> Head<'a> {
+    let client = std::net::Ipv4Addr::LOCALHOST.into();
+    Head { parts, body, client, tls, worker: 0, now: None }
+}
+
 fn sorted(headers: &HeaderMap) -> String {
     let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
     lines.sort();
@@ -37,22 +43,23 @@ fn sorted(headers: &HeaderMap) -> String {
 
 /// The fields of a response to a request, as the gateway would run both halves.
 fn responded(headers: &Headers, mut parts: Parts, tls: bool, from_backend: &[(&'static str, &'static str)]) -> String {
-    let mut head =
-        Head { parts: &mut parts, client: std::net::Ipv4Addr::LOCALHOST.into(), tls, port: if tls { 443 } else { 80 } };
-    let memo = if headers.needs_memo() { headers.memo(&head) } else { Memo::default() };
+    let mut body = RequestBody::Empty;
+    let mut head = head(&mut parts, &mut body, tls);
+    let asked = if headers.looks_ahead() { headers.look_ahead(&head) } else { Asked::default() };
     assert_eq!(headers.request(&mut head), ControlFlow::Continue(()));
     let mut response = HeaderMap::new();
     for (name, value) in from_backend {
         response.append(*name, HeaderValue::from_static(value));
     }
     let before = response.clone();
-    headers.response(&memo, &mut response);
+    headers.response(&asked, &mut response);
     assert!(headers.has_response_half() || response == before);
     sorted(&response)
 }
 
 fn requested(keys: Keys, parts: &mut Parts) -> ControlFlow<Answer> {
-    let mut head = Head { parts, client: std::net::Ipv4Addr::LOCALHOST.into(), tls: false, port: 80 };
+    let mut body = RequestBody::Empty;
+    let mut head = head(parts, &mut body, false);
     compiled(keys).request(&mut head)
 }
 
@@ -61,7 +68,7 @@ fn request_fields_are_set_and_removed() {
     let fields = [("x-set", "new"), ("x-removed", ""), ("x-missing", ""), ("host", "backend.local"), ("x-other", "1")];
     let keys = Keys { custom_request_headers: pairs(&fields), ..Keys::default() };
     let headers = compiled(keys.clone());
-    assert!(!headers.has_response_half() && !headers.needs_memo());
+    assert!(!headers.has_response_half() && !headers.looks_ahead());
     let mut parts = asked(Method::GET, &[("x-set", "old"), ("x-set", "older"), ("x-removed", "a"), ("x-kept", "k")]);
     assert_eq!(requested(keys, &mut parts), ControlFlow::Continue(()));
     assert_eq!(sorted(&parts.headers), "host=backend.local x-kept=k x-other=1 x-set=new");
@@ -81,7 +88,7 @@ fn removing_the_host_keeps_it_and_removing_x_forwarded_for_is_told() {
 fn response_fields_are_set_and_removed() {
     let fields = [("x-set", "new"), ("server", ""), ("x-added", "1")];
     let headers = compiled(Keys { custom_response_headers: pairs(&fields), ..Keys::default() });
-    assert!(headers.has_response_half() && !headers.needs_memo());
+    assert!(headers.has_response_half() && !headers.looks_ahead());
     let backend = [("x-set", "old"), ("x-set", "older"), ("server", "s"), ("x-kept", "k")];
     let found = responded(&headers, asked(Method::GET, &[]), false, &backend);
     assert_eq!(found, "x-added=1 x-kept=k x-set=new");
@@ -245,7 +252,7 @@ type Varied<'a> = (&'a [(&'static str, &'static str)], &'a str);
 #[test]
 fn vary_names_origin_once() {
     let headers = compiled(Keys { add_vary_header: true, ..Keys::default() });
-    assert!(!headers.needs_memo());
+    assert!(!headers.looks_ahead());
     let cases: [Varied<'_>; 6] = [
         (&[], "vary=Origin"),
         (&[("vary", "Origin")], "vary=Origin"),
@@ -336,7 +343,7 @@ fn tls_may_have_ended_at_a_proxy_in_front() {
     };
     let told = |proto: &'static str| asked(Method::GET, &[("x-forwarded-proto", proto)]);
     let proxied = keys(&[("x-proto", "tls"), ("x-forwarded-proto", "https")]);
-    assert!(proxied.needs_memo());
+    assert!(proxied.looks_ahead());
     assert_eq!(responded(&proxied, told("https"), false, &[]), "strict-transport-security=max-age=60");
     assert_eq!(responded(&proxied, told("http"), false, &[]), "");
     assert_eq!(responded(&keys(&[]), told("https"), false, &[]), "");

@@ -1,11 +1,11 @@
 //! The `headers` middleware.
 
 use crate::{
-    dynamic::middleware::{Headers, Pattern},
+    dynamic::middleware::{Headers, MiddlewareKind, Pattern},
     fields::{Fields, Sink, Value, boolean, header_name, header_value, integer, is_token, pattern, quoted, text},
 };
 
-pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Headers> {
+pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     value.section(out, |fields| {
         let mut headers = Headers {
             custom_request_headers: pairs(fields, "customRequestHeaders"),
@@ -17,7 +17,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Headers> {
         };
         access_control(fields, &mut headers);
         security(fields, &mut headers);
-        headers
+        MiddlewareKind::Headers(Box::new(headers))
     })
 }
 

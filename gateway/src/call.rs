@@ -1,0 +1,184 @@
+//! One request under way: what it consults, what it has passed, and what of it is forwarded.
+//!
+//! ```text
+//! run: middlewares -> service (its middlewares, its draw) -> ... -> server
+//! ```
+//!
+//! [`Call::run`] goes the rest of a [`Way`]. A middleware that wraps the call is handed what is left of the way, and may
+//! run it, once, several times or not at all; all others are passed in a loop.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, request, response};
+use hyper::body::Incoming;
+
+use crate::{
+    access_log::Origin,
+    body::{AnswerBody, RequestBody},
+    error::Error,
+    exchange::Exchange,
+    forwarded, internal,
+    middleware::{Answer, Head, around},
+    passage::{Passage, Stop},
+    relay, service,
+    snapshot::{LoadBalancer, Route, ServiceIndex, ServiceKind, Snapshot, Step},
+    upgrade,
+};
+
+/// One request under way.
+pub(crate) struct Call<'s> {
+    pub(crate) snapshot: &'s Snapshot,
+    pub(crate) exchange: Box<Exchange>,
+    pub(crate) passage: Passage<'s>,
+    /// The head that is forwarded; taken when it is, so whoever runs a way twice keeps a copy.
+    pub(crate) parts: request::Parts,
+    /// The body that is forwarded; taken likewise.
+    pub(crate) body: RequestBody,
+    /// The client wants another protocol; taken likewise, and cannot be had twice.
+    pub(crate) upgrade: Option<upgrade::Wanted>,
+}
+
+/// What is left of a request's way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way<'s> {
+    pub(crate) steps: &'s [Step],
+    /// Where it leads after the steps.
+    pub(crate) service: ServiceIndex,
+    /// The steps are the service's own.
+    entered: bool,
+    /// None of the steps has been taken.
+    pub(crate) fresh: bool,
+}
+
+/// How a request was answered.
+pub(crate) enum Answered {
+    /// By a server, a middleware or the gateway.
+    Response(Response<AnswerBody>),
+    /// By a server that switched protocols; the tunnel takes the exchange over.
+    Tunnelled(response::Parts, upgrade::Tunnel),
+}
+
+impl<'s> Way<'s> {
+    /// From a router.
+    pub(crate) fn of(route: &'s Route) -> Self {
+        Self { steps: &route.middlewares, service: route.service, entered: false, fresh: true }
+    }
+
+    /// To a service.
+    pub(crate) fn to(service: ServiceIndex) -> Self {
+        Self { steps: &[], service, entered: false, fresh: true }
+    }
+}
+
+impl<'s> Call<'s> {
+    pub(crate) fn new(
+        snapshot: &'s Snapshot,
+        exchange: Box<Exchange>,
+        parts: request::Parts,
+        incoming: Incoming,
+    ) -> Self {
+        let body = RequestBody::new(incoming, &exchange);
+        Self { snapshot, exchange, passage: Passage::default(), parts, body, upgrade: None }
+    }
+
+    /// Goes the way to its end: the answer of a server, a middleware or the gateway.
+    pub(crate) async fn run(&mut self, mut way: Way<'s>) -> Result<Answered, Error> {
+        loop {
+            match self.pass(&mut way) {
+                Ok(()) => {}
+                Err(Stop::Answer(answer)) => return Ok(Answered::own(*answer)),
+                // What is seldom is boxed: its state would otherwise be part of every request's.
+                Err(Stop::Wait { step, wait }) => match Box::pin(wait.settle(self)).await {
+                    Ok(note) => {
+                        self.passage.passed(step, note);
+                        continue;
+                    }
+                    Err(answer) => return Ok(Answered::own(*answer)),
+                },
+                Err(Stop::Around(step)) => return Box::pin(around::run(self, step, way)).await,
+            }
+            let snapshot = self.snapshot;
+            let service = snapshot.services.at(way.service);
+            if !way.entered {
+                way = Way { steps: &service.middlewares, entered: true, fresh: true, ..way };
+                if !way.steps.is_empty() {
+                    continue;
+                }
+            }
+            match &service.kind {
+                ServiceKind::LoadBalancer(balancer) => return self.forward(balancer).await,
+                ServiceKind::Weighted(weighted) => way = Way::to(service::draw(&mut self.exchange, weighted)?),
+                ServiceKind::Internal(internal) => {
+                    let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
+                    return Ok(Answered::Response(answering.await.map(AnswerBody::Whole)));
+                }
+            }
+        }
+    }
+
+    /// Passes the middlewares that come next, up to one that stops the request.
+    fn pass(&mut self, way: &mut Way<'s>) -> Result<(), Stop<'s>> {
+        if way.steps.is_empty() {
+            return Ok(());
+        }
+        let connection = &self.exchange.connection;
+        let mut head = Head {
+            parts: &mut self.parts,
+            client: connection.client.ip(),
+            tls: connection.tls.is_some(),
+            body: &mut self.body,
+            worker: connection.worker.index,
+            now: None,
+        };
+        self.passage.enter(way, &mut head)
+    }
+
+    /// Sends the request to one of the servers.
+    async fn forward(&mut self, balancer: &LoadBalancer) -> Result<Answered, Error> {
+        let parts = std::mem::replace(&mut self.parts, Request::new(()).into_parts().0);
+        let body = std::mem::replace(&mut self.body, RequestBody::Empty);
+        match self.upgrade.take() {
+            None => {
+                let response = relay::forward(&mut self.exchange, balancer, parts, body).await?;
+                Ok(Answered::Response(self.relayed(response)))
+            }
+            Some(wanted) => {
+                let switching = upgrade::forward(&mut self.exchange, balancer, wanted, parts, body);
+                match Box::pin(switching).await? {
+                    upgrade::Forwarded::Switched(parts, tunnel) => Ok(Answered::Tunnelled(parts, tunnel)),
+                    upgrade::Forwarded::Declined(response) => Ok(Answered::Response(self.relayed(response))),
+                }
+            }
+        }
+    }
+
+    /// A server's answer, as it goes on from here.
+    fn relayed(&mut self, response: Response<Incoming>) -> Response<AnswerBody> {
+        let (mut parts, incoming) = response.into_parts();
+        if let Some(record) = &mut self.exchange.record {
+            record.origin = Some(Origin { status: parts.status.as_u16(), duration: Duration::ZERO, bytes: 0 });
+            record.origin_headers = self.exchange.connection.worker.kept_headers(&parts.headers);
+        }
+        forwarded::prepare_response(&mut parts.headers, false);
+        // hyper writes the status line in the version it is given; a server's HTTP/1.0 is not the client's.
+        parts.version = http::Version::HTTP_11;
+        self.exchange.note_grpc_status(&parts.headers);
+        Response::from_parts(parts, AnswerBody::Upstream(incoming))
+    }
+}
+
+impl Answered {
+    /// The answer of a middleware.
+    pub(crate) fn own(answer: Answer) -> Self {
+        let mut response = Response::new(AnswerBody::Whole(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Self::Response(response)
+    }
+
+    /// The gateway's own.
+    pub(crate) fn whole(response: Response<Bytes>) -> Self {
+        Self::Response(response.map(AnswerBody::Whole))
+    }
+}

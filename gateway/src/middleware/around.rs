@@ -1,0 +1,14 @@
+//! Middlewares that wrap the call: they run what is left of the way, once, several times or not at all.
+
+use crate::{
+    call::{Answered, Call, Way},
+    error::Error,
+    snapshot::Step,
+};
+
+/// Runs a step that wraps what is left of the way.
+pub(crate) async fn run<'s>(call: &mut Call<'s>, step: &'s Step, way: Way<'s>) -> Result<Answered, Error> {
+    // No kind wraps yet.
+    let _ = step;
+    call.run(way).await
+}

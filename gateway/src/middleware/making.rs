@@ -1,0 +1,25 @@
+//! What compiling a middleware may need besides its own configuration.
+
+use std::sync::Arc;
+
+use crate::{compile::States, helper::Helper, metrics::Metrics, troubles::Troubles};
+
+/// For one middleware of one snapshot.
+pub(crate) struct Making<'c> {
+    /// Its qualified name.
+    pub(crate) name: &'c str,
+    pub(crate) states: &'c States,
+    pub(crate) metrics: &'c Arc<Metrics>,
+    pub(crate) helper: &'c Helper,
+    pub(crate) troubles: &'c Troubles,
+    pub(crate) workers: usize,
+}
+
+/// Where a middleware stands; with its own name that is the name of its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Place<'c> {
+    /// A router's qualified name.
+    Router(&'c str),
+    /// A service's qualified name.
+    Service(&'c str),
+}

@@ -1,0 +1,45 @@
+//! What a middleware keeps of a request between its halves.
+
+use http::{HeaderValue, StatusCode};
+
+/// One middleware's.
+#[derive(Debug, Default)]
+pub(crate) enum Note {
+    #[default]
+    Nothing,
+    /// `headers`: of the request as the client sent it.
+    Asked(Asked),
+}
+
+/// What the response half of `headers` must know of the request as the client sent it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// `Origin`.
+    pub(crate) origin: Option<HeaderValue>,
+    /// Whether the client is on TLS, here or at a proxy in front.
+    pub(crate) secure: bool,
+}
+
+impl Note {
+    /// Whether it is held until the last frame of the answer is out, or the client has gone away.
+    pub(crate) fn lasts(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Asked(_) => false,
+        }
+    }
+
+    /// The answer at this place is thrown away; this was its status.
+    pub(crate) fn learns(&mut self, _status: StatusCode) {
+        match self {
+            Self::Nothing | Self::Asked(_) => {}
+        }
+    }
+
+    /// One that was taken ahead, for a step that may be passed more than once.
+    pub(crate) fn copied(&self) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Asked(asked) => Self::Asked(asked.clone()),
+        }
+    }
+}
