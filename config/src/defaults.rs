@@ -124,7 +124,13 @@ impl Default for Http2 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_connections: None, max_connections_per_client: 0, memory: None, memory_refuse_at: 90 }
+        Self {
+            max_connections: None,
+            max_connections_per_client: 0,
+            memory: None,
+            memory_refuse_at: 90,
+            max_replay_bytes: 128 * 1024 * 1024,
+        }
     }
 }
 

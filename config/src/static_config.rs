@@ -129,6 +129,8 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// `memoryRefuseAt`, 90: percent of it above which new requests are refused. 0 is never.
     pub memory_refuse_at: u8,
+    /// `maxReplayBytes`, 128 MiB: kept of all request bodies that may have to be sent again. 0: nothing is kept.
+    pub max_replay_bytes: u64,
 }
 
 /// `forwardedHeaders`.

@@ -1,5 +1,8 @@
 //! Bodies on their way: counted while they pass, never buffered.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "retry and failover are built on it next"))]
+pub(crate) mod replay;
+
 use std::{
     cell::Cell,
     pin::Pin,
@@ -13,6 +16,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use self::replay::{Replay, Replayed, Room};
 use crate::{connection::Connection, error::BodyError, exchange::Exchange, forwarded, limits};
 
 /// What goes to a server.
@@ -20,6 +24,8 @@ use crate::{connection::Connection, error::BodyError, exchange::Exchange, forwar
 pub(crate) enum RequestBody {
     Empty,
     Streaming(Box<Streaming>),
+    /// One that can be sent again.
+    Replayed(Box<Replayed<Self>>),
 }
 
 /// A client's body as it arrives.
@@ -81,6 +87,20 @@ impl RequestBody {
     }
 }
 
+impl RequestBody {
+    /// Makes it one that can be sent again, as long as at most `limit` bytes of it have passed and its worker has room. An
+    /// empty one needs nothing kept: `None`.
+    #[expect(dead_code, reason = "retry and failover are built on it next")]
+    pub(crate) fn replayable(&mut self, limit: u64, room: &Rc<Room>) -> Option<Replay<Self>> {
+        if matches!(self, Self::Empty) {
+            return None;
+        }
+        let (replay, body) = replay::replayable(std::mem::replace(self, Self::Empty), limit, room);
+        *self = Self::Replayed(Box::new(body));
+        Some(replay)
+    }
+}
+
 impl Streaming {
     /// Counts what has passed; an error where it is more than a body may be.
     fn passed(&self, bytes: u64) -> Result<(), BodyError> {
@@ -105,7 +125,11 @@ impl HttpBody for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Streaming(body) = &mut *self else { return Poll::Ready(None) };
+        let body = match &mut *self {
+            Self::Empty => return Poll::Ready(None),
+            Self::Streaming(body) => body,
+            Self::Replayed(body) => return Pin::new(&mut **body).poll_frame(cx),
+        };
         let Poll::Ready(frame) = Pin::new(&mut body.incoming).poll_frame(cx) else {
             let late = ready!(body.arrival.poll_late(cx));
             return Poll::Ready(Some(Err(body.late(late))));
@@ -125,6 +149,7 @@ impl HttpBody for RequestBody {
         match self {
             Self::Empty => true,
             Self::Streaming(body) => body.incoming.is_end_stream(),
+            Self::Replayed(body) => body.is_end_stream(),
         }
     }
 
@@ -132,6 +157,7 @@ impl HttpBody for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming(body) => body.incoming.size_hint(),
+            Self::Replayed(body) => body.size_hint(),
         }
     }
 }

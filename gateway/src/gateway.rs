@@ -92,7 +92,7 @@ impl Gateway {
             }
             None => None,
         };
-        let bounds = bounds(statics, &metrics)?;
+        let bounds = bounds(statics, &metrics, workers)?;
         let terminating = statics.ping.as_ref().map_or(503, |ping| ping.terminating_status);
         compiled.record(&metrics);
         let (retired, sweeper) = Retired::new();
@@ -285,11 +285,12 @@ impl StartError {
     }
 }
 
-fn bounds(statics: &Static, metrics: &Arc<Metrics>) -> Result<Bounds, StartError> {
+fn bounds(statics: &Static, metrics: &Arc<Metrics>, workers: usize) -> Result<Bounds, StartError> {
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     Ok(Bounds {
         admission: Admission::new(&statics.limits, descriptors.unwrap_or(u64::MAX)),
         pressure: Pressure::start(&statics.limits, metrics).map_err(|error| StartError::System(error.to_string()))?,
+        replays: statics.limits.max_replay_bytes / workers.max(1) as u64,
     })
 }
 

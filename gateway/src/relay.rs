@@ -233,7 +233,7 @@ pub(crate) fn blame(error: hyper::Error) -> Error {
                     Error::bad_request("body", "the body is not framed as it says\n")
                 }
                 BodyError::TooLong => Error::LongBody,
-                BodyError::Http(_) | BodyError::WriteTimeout => Error::ClientGone,
+                BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Superseded => Error::ClientGone,
             };
         }
         if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {

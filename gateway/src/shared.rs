@@ -47,6 +47,8 @@ pub(crate) struct Shared {
 pub(crate) struct Bounds {
     pub(crate) admission: Arc<Admission>,
     pub(crate) pressure: Arc<Pressure>,
+    /// Bytes that each worker may keep of bodies that may have to be sent again.
+    pub(crate) replays: u64,
 }
 
 impl Shared {

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     access_log::{Headers, Record},
     balancer::Rounds,
+    body::replay::Room,
     clock,
     connection::{Connection, PATIENCE},
     entry_point::EntryPoint,
@@ -40,6 +41,9 @@ pub(crate) struct Worker {
     pub(crate) pools: Pools,
     pub(crate) rounds: Rounds,
     pub(crate) metrics: WorkerMetrics,
+    /// For bodies that may have to be sent again.
+    #[expect(dead_code, reason = "retry and failover are built on it next")]
+    pub(crate) replays: Rc<Room>,
     /// For the internal entry point, when the process has no descriptors left.
     pub(crate) reserve: Reserve,
     random: RefCell<fastrand::Rng>,
@@ -174,6 +178,7 @@ impl Worker {
             index,
             snapshot: RefCell::new(Local::new(shared.current.load_full(), &shared)),
             metrics: shared.metrics.worker(),
+            replays: Rc::new(Room::new(shared.bounds.replays)),
             shared,
             pools: Pools::default(),
             rounds: Rounds::default(),
