@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     dynamic::{
+        affinity::Cookie,
         service::{LoadBalancer, Strategy},
         tls::{TlsOptions, TlsVersion},
         transport::ServersTransport,
@@ -276,9 +277,30 @@ impl Default for LoadBalancer {
         Self {
             servers: Vec::new(),
             strategy: Strategy::Wrr,
+            sticky: None,
             pass_host_header: true,
             servers_transport: None,
             flush_interval: None,
         }
+    }
+}
+
+impl Cookie {
+    /// A sticky cookie of which nothing is written: it lasts as long as the browser.
+    pub fn of_sessions() -> Self {
+        Self {
+            name: String::new(),
+            secure: false,
+            http_only: false,
+            same_site: None,
+            max_age: 0,
+            path: "/".to_owned(),
+            domain: String::new(),
+        }
+    }
+
+    /// A cohort's cookie of which nothing is written: it lasts for 30 days, longer than a rollout.
+    pub fn of_cohorts() -> Self {
+        Self { max_age: 30 * 24 * 3600, ..Self::of_sessions() }
     }
 }

@@ -1,5 +1,6 @@
 //! What may change at any time: routers, services, middlewares, transports, certificates.
 
+pub mod affinity;
 pub mod middleware;
 pub mod router;
 pub mod service;

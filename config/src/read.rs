@@ -1,6 +1,7 @@
 //! Trees to types: what each key means.
 
 mod access_log;
+mod affinity;
 mod entry_point;
 mod item;
 mod merge;

@@ -140,25 +140,17 @@ impl Check<'_> {
     }
 
     fn children(&mut self, service: &Service, merged: &Merged, path: Section<'_>) {
-        match &service.kind {
-            ServiceKind::LoadBalancer(balancer) => {
-                if let Some(transport) = &balancer.servers_transport {
-                    self.one(
-                        transport,
-                        &merged.declared.transports,
-                        "servers transport",
-                        path,
-                        "loadBalancer.serversTransport",
-                    );
-                }
-            }
-            ServiceKind::Weighted(weighted) => {
-                for (index, child) in weighted.services.iter().enumerate() {
-                    let known = &merged.declared.services;
-                    if !known.has(&child.name.value) && !INTERNAL_SERVICES.contains(&&*child.name.value) {
-                        self.service(&child.name, known, path, &format!("weighted.services[{index}].name"));
-                    }
-                }
+        if let ServiceKind::LoadBalancer(balancer) = &service.kind
+            && let Some(transport) = &balancer.servers_transport
+        {
+            let known = &merged.declared.transports;
+            self.one(transport, known, "servers transport", path, "loadBalancer.serversTransport");
+        }
+        let (key, children) = service.kind.children();
+        for (index, child) in children.iter().enumerate() {
+            let known = &merged.declared.services;
+            if !known.has(&child.name.value) && !INTERNAL_SERVICES.contains(&&*child.name.value) {
+                self.service(&child.name, known, path, &format!("{key}[{index}].name"));
             }
         }
     }

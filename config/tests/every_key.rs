@@ -126,6 +126,10 @@ fn what_is_ours_is_told_apart() {
         [
             "http.services.split.weighted.services[0].weight",
             "http.services.split.weighted.services[1].weight",
+            "http.services.sessions.weighted.sticky.drain",
+            "http.services.users.weighted.cohort",
+            "http.services.browsers.weighted.cohort",
+            "http.services.addresses.weighted.cohort",
             "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
             "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
         ]

@@ -156,11 +156,27 @@ fn circles_are_told_once_each() {
 }
 
 #[test]
-fn a_chain_of_many_services_is_no_circle() {
-    let services: String =
-        (0..20_000).map(|n| format!("    s{n}: {{weighted: {{services: [{{name: s{}}}]}}}}\n", n + 1)).collect();
-    let text = format!("http:\n  services:\n{services}    s20000: {{loadBalancer: {{}}}}\n");
-    assert_eq!(read_dynamic(&[yaml("a.yml", &text)], "file", None, &Allow::default()).problems, []);
+fn names_lead_through_64_others_and_no_further() {
+    let told = |count: usize| {
+        let services: String =
+            (0..count).map(|n| format!("    s{n}: {{weighted: {{services: [{{name: s{}}}]}}}}\n", n + 1)).collect();
+        let chains: String =
+            (0..count).map(|n| format!("    c{n}: {{chain: {{middlewares: [c{}]}}}}\n", n + 1)).collect();
+        let text = format!(
+            "http:\n  services:\n{services}    s{count}: {{loadBalancer: {{}}}}\n  middlewares:\n{chains}    c{count}: {{headers: {{}}}}\n"
+        );
+        listed(&read_dynamic(&[yaml("a.yml", &text)], "file", None, &Allow::default()).problems)
+    };
+    assert_eq!(told(64), "");
+    // However long it is, it is told once, of the first that is too far up.
+    for (count, service, chain) in [(65, "3:39", "70:32"), (20_000, "19938:43", "39940:36")] {
+        let number = count - 65;
+        let expected = format!(
+            "a.yml:{service}: http.services.s{number}: leads too deep (at most 64 of them one below another)\n\
+             a.yml:{chain}: http.middlewares.c{number}: leads too deep (at most 64 of them one below another)\n",
+        );
+        assert_eq!(told(count), expected);
+    }
 }
 
 #[test]
@@ -327,9 +343,9 @@ http:
   services:
     m: {{mirroring: {{service: l}}}}
     f: {{failover: {{service: l}}}}
-    h: {{highestRandomWeight: {{services: []}}}}
-    l: {{loadBalancer: {{sticky: {{}}, healthCheck: {{}}, passiveHealthCheck: {{}}, strategy: leasttime}}}}
-    w: {{weighted: {{services: [{{name: l}}], sticky: {{}}, healthCheck: {{}}}}}}
+    h: {{loadBalancer: {{}}}}
+    l: {{loadBalancer: {{healthCheck: {{}}, passiveHealthCheck: {{}}}}}}
+    w: {{weighted: {{services: [{{name: l}}], healthCheck: {{}}}}}}
   serversTransports: {{t: {{spiffe: {{}}, peerCertSANs: [], minVersion: VersionTLS11}}}}
   middlewares:
 {middlewares}tls:

@@ -1,17 +1,28 @@
 //! Which server of a load balancer gets the request.
 //!
-//! Weighted round robin is smooth (each pick adds every server's weight to its credit and takes the total from the
-//! winner) and each worker's own, started at a random phase so that replicas and workers do not march in step. Two
-//! choices reads the requests in flight of the whole process.
+//! ```text
+//! sticky cookie? -> those that are up, and were not tried before if there are others -> strategy
+//! ```
+//!
+//! Round robins are each worker's own, started at a random phase so that replicas and workers do not march in step. What is
+//! known of a server (requests in flight, how long its answers took) is the whole process's.
 
-use std::{
-    cell::RefCell,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-};
+mod least_time;
+mod load;
+mod p2c;
+mod wrr;
 
+use std::{cell::RefCell, net::IpAddr};
+
+use http::{HeaderMap, HeaderValue};
 use rollgate_config::dynamic::service::Strategy;
 
-use crate::snapshot::{LoadBalancer, Server};
+pub(crate) use self::load::{InFlight, Load};
+use crate::{
+    metrics::Assignment,
+    snapshot::{LoadBalancer, Server},
+    sticky::Sent,
+};
 
 /// A worker's round robins, by the load balancer's slot.
 #[derive(Default)]
@@ -26,77 +37,138 @@ struct Round {
     credits: Vec<i64>,
 }
 
-/// A request that is under way to a server; counted until dropped.
-#[derive(Debug)]
-pub(crate) struct InFlight(std::sync::Arc<AtomicUsize>);
+/// A request that wants a server.
+pub(crate) struct Asking<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) client: IpAddr,
+    /// Some server of the process may be down.
+    pub(crate) troubles: bool,
+    /// Where the request has been in vain, by [`crate::pool::Target::unique`].
+    pub(crate) tried: &'r [u64],
+    /// In seconds, on the clock that samples are kept by.
+    pub(crate) now: fn() -> u64,
+}
+
+impl Asking<'_> {
+    fn has_tried(&self, server: &Server) -> bool {
+        !self.tried.is_empty() && self.tried.contains(&server.target.unique)
+    }
+}
+
+/// What comes of it.
+pub(crate) struct Picked {
+    /// The server's index.
+    pub(crate) server: usize,
+    /// The line of the answer that makes the client come back to it.
+    pub(crate) cookie: Option<HeaderValue>,
+    /// How the client came to it, where its load balancer is sticky.
+    pub(crate) assignment: Option<Assignment>,
+}
+
+/// The server for a request; `None` if none that is up has weight. `random` is called only where chance decides.
+pub(crate) fn pick(
+    rounds: &Rounds,
+    balancer: &LoadBalancer,
+    asking: &Asking<'_>,
+    random: &mut impl FnMut() -> u64,
+) -> Option<Picked> {
+    let Some(sticky) = &balancer.sticky else {
+        let server = by_strategy(rounds, balancer, asking, random)?;
+        return Some(Picked { server, cookie: None, assignment: None });
+    };
+    let takes = |server: usize| {
+        let server = &balancer.servers[server];
+        (!asking.troubles || server.is_up()) && !asking.has_tried(server)
+    };
+    let assignment = match sticky.sent_in(asking.headers) {
+        Sent::Known(held) if takes(held.member) => {
+            let cookie = held.outdated.then(|| sticky.line(held.member));
+            return Some(Picked { server: held.member, cookie, assignment: Some(Assignment::Kept) });
+        }
+        Sent::Known(_) | Sent::Unknown => Assignment::Lost,
+        Sent::Nothing => Assignment::Issued,
+    };
+    let server = by_strategy(rounds, balancer, asking, random)?;
+    Some(Picked { server, cookie: Some(sticky.line(server)), assignment: Some(assignment) })
+}
+
+/// Among those that are up, and not tried if there are others.
+fn by_strategy(
+    rounds: &Rounds,
+    balancer: &LoadBalancer,
+    asking: &Asking<'_>,
+    random: &mut impl FnMut() -> u64,
+) -> Option<usize> {
+    let servers = &balancer.servers;
+    let is_up = |server: &Server| !asking.troubles || server.is_up();
+    let untried = |index: usize| {
+        let server = &servers[index];
+        if is_up(server) && !asking.has_tried(server) { server.weight } else { 0 }
+    };
+    let up = |index: usize| {
+        let server = &servers[index];
+        if is_up(server) { server.weight } else { 0 }
+    };
+    match among(rounds, balancer, asking, random, untried) {
+        None if !asking.tried.is_empty() => among(rounds, balancer, asking, random, up),
+        picked => picked,
+    }
+}
+
+/// Among those with `weight`.
+fn among(
+    rounds: &Rounds,
+    balancer: &LoadBalancer,
+    asking: &Asking<'_>,
+    random: &mut impl FnMut() -> u64,
+    weight: impl Fn(usize) -> u64,
+) -> Option<usize> {
+    let servers = &balancer.servers;
+    if servers.len() <= 1 {
+        return (!servers.is_empty() && weight(0) > 0).then_some(0);
+    }
+    match balancer.strategy {
+        Strategy::Wrr => rounds.of(balancer, random, |credits| wrr::turn(credits, weight)),
+        Strategy::P2c => {
+            p2c::pick(servers.len(), |index| weight(index) > 0, |index| servers[index].load.in_flight(), random())
+        }
+        Strategy::Hrw => {
+            let names = balancer.by_address.as_ref()?;
+            names.nearest(names.hash_address(asking.client), weight)
+        }
+        Strategy::LeastTime => {
+            let now = (asking.now)();
+            let standings = servers.iter().enumerate().map(|(index, server)| server.load.standing(now, weight(index)));
+            rounds.of(balancer, random, |credits| least_time::pick(standings, credits))
+        }
+    }
+}
 
 impl Rounds {
-    /// The server's index, or `None` if none has weight. `random` is called only where chance decides.
-    pub(crate) fn pick(&self, balancer: &LoadBalancer, mut random: impl FnMut() -> u64) -> Option<usize> {
-        match (balancer.servers.as_ref(), balancer.strategy) {
-            ([], _) => None,
-            ([only], _) => (only.weight > 0).then_some(0),
-            (servers, Strategy::P2c) => Some(two_choices(servers, random())),
-            (servers, Strategy::Wrr) => {
-                let mut rounds = self.rounds.borrow_mut();
-                let slot = balancer.slot as usize;
-                if rounds.len() <= slot {
-                    rounds.resize_with(slot + 1, Round::default);
-                }
-                let round = &mut rounds[slot];
-                if round.list != balancer.list {
-                    *round = Round { list: balancer.list, credits: vec![0; servers.len()] };
-                    let total: u64 = servers.iter().map(|server| server.weight).sum();
-                    for _ in 0..random() % total.clamp(1, 1000) {
-                        round_robin(servers, &mut round.credits);
-                    }
-                }
-                round_robin(servers, &mut round.credits)
+    /// The credits of a load balancer's servers; new ones where the servers or their weights have changed.
+    fn of<T>(
+        &self,
+        balancer: &LoadBalancer,
+        random: &mut impl FnMut() -> u64,
+        turn: impl FnOnce(&mut [i64]) -> T,
+    ) -> T {
+        let mut rounds = self.rounds.borrow_mut();
+        let slot = balancer.slot as usize;
+        if rounds.len() <= slot {
+            rounds.resize_with(slot + 1, Round::default);
+        }
+        let round = &mut rounds[slot];
+        if round.list != balancer.list {
+            let servers = &balancer.servers;
+            *round = Round { list: balancer.list, credits: vec![0; servers.len()] };
+            let total: u64 = servers.iter().map(|server| server.weight).sum();
+            for _ in 0..random() % total.clamp(1, 1000) {
+                wrr::turn(&mut round.credits, |index| servers[index].weight);
             }
         }
+        turn(&mut round.credits)
     }
 }
 
-/// One pick; `credits` has one entry per server.
-fn round_robin(servers: &[Server], credits: &mut [i64]) -> Option<usize> {
-    let (mut total, mut best) = (0, None);
-    for (index, server) in servers.iter().enumerate() {
-        if server.weight == 0 {
-            continue;
-        }
-        let weight = server.weight as i64;
-        total += weight;
-        credits[index] += weight;
-        if best.is_none_or(|best: usize| credits[index] > credits[best]) {
-            best = Some(index);
-        }
-    }
-    credits[best?] -= total;
-    best
-}
-
-/// Two servers at random, never the same one twice; the one with fewer requests in flight. Weights do not count, as
-/// in Traefik.
-fn two_choices(servers: &[Server], random: u64) -> usize {
-    let count = servers.len() as u64;
-    let first = (random >> 32) % count;
-    let second = (first + 1 + (random & u64::from(u32::MAX)) % (count - 1)) % count;
-    let (first, second) = (first as usize, second as usize);
-    if servers[second].in_flight.load(Relaxed) < servers[first].in_flight.load(Relaxed) { second } else { first }
-}
-
-impl InFlight {
-    /// Counts a request, where the strategy reads the count.
-    pub(crate) fn enter(balancer: &LoadBalancer, server: &Server) -> Option<Self> {
-        matches!(balancer.strategy, Strategy::P2c).then(|| {
-            server.in_flight.fetch_add(1, Relaxed);
-            Self(server.in_flight.clone())
-        })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl<'s> Call<'s> {
             }
             match &service.kind {
                 ServiceKind::LoadBalancer(balancer) => return self.forward(balancer).await,
-                ServiceKind::Weighted(weighted) => way = Way::to(service::draw(&mut self.exchange, weighted)?),
+                ServiceKind::Weighted(weighted) => way = Way::to(service::version(self, weighted)?),
                 ServiceKind::Internal(internal) => {
                     let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
                     return Ok(Answered::Response(answering.await.map(AnswerBody::Whole)));

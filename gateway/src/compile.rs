@@ -145,6 +145,7 @@ impl Compiler {
             match &service.kind {
                 ServiceKind::LoadBalancer(balancer) => live.services.push(balancer.id),
                 ServiceKind::Weighted(weighted) => {
+                    live.services.push(weighted.id);
                     live.versions.extend(weighted.children.iter().map(|child| child.version));
                 }
                 ServiceKind::Internal(_) => {}

@@ -4,7 +4,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::Frame;
 use smallvec::SmallVec;
 
@@ -12,7 +12,7 @@ use crate::{
     access_log::{Origin, Record},
     balancer::InFlight,
     connection::Connection,
-    metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
+    metrics::{Assignment, Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
     pool::{Http1, Shared, Target},
 };
@@ -40,10 +40,22 @@ pub(crate) struct Exchange {
     /// Keeps the shared connection from being closed as idle.
     pub(crate) shared: Option<Shared>,
     pub(crate) in_flight: Option<InFlight>,
+    /// The server that was chosen last, by [`Target::unique`].
+    pub(crate) server: Option<u64>,
+    seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
     pub(crate) record: Option<Box<Record>>,
     pub(crate) header_labels: Option<LabelValues>,
+}
+
+/// What few requests have.
+#[derive(Debug, Default)]
+struct Seldom {
+    /// Servers that the request has been to in vain.
+    tried: Vec<u64>,
+    /// Lines of the answer that make the client come back, each with the service that wants it.
+    cookies: Vec<(ServiceId, HeaderValue)>,
 }
 
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
@@ -74,6 +86,8 @@ impl Exchange {
             lease: None,
             shared: None,
             in_flight: None,
+            server: None,
+            seldom: None,
             notes: SmallVec::new(),
             record: None,
             header_labels: None,
@@ -84,6 +98,42 @@ impl Exchange {
     pub(crate) fn hold_head(&mut self, bytes: u32) -> u32 {
         self.head = bytes;
         self.connection.hold_head(bytes)
+    }
+
+    /// Servers that the request has been to in vain; another one is chosen next, if there is one.
+    pub(crate) fn tried(&self) -> &[u64] {
+        self.seldom.as_ref().map_or(&[], |seldom| &seldom.tried)
+    }
+
+    /// The server that has the request is not to get it again if there is another one, and what it holds of the request is
+    /// let go.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what sends a request again asks for it"))]
+    pub(crate) fn give_up_server(&mut self) {
+        (self.lease, self.shared, self.in_flight) = (None, None, None);
+        if let Some(server) = self.server.take() {
+            self.seldom.get_or_insert_default().tried.push(server);
+        }
+    }
+
+    /// How the client came to the server or version that a service has chosen.
+    pub(crate) fn assigned(&mut self, service: ServiceId, how: Option<Assignment>, cookie: Option<HeaderValue>) {
+        if let Some(how) = how {
+            self.connection.worker.metrics.assigned(service, how);
+        }
+        if let Some(line) = cookie {
+            let cookies = &mut self.seldom.get_or_insert_default().cookies;
+            cookies.retain(|(by, _)| *by != service);
+            cookies.push((service, line));
+        }
+    }
+
+    /// Puts the cookies into the answer.
+    pub(crate) fn give_cookies(&mut self, headers: &mut HeaderMap) {
+        if let Some(seldom) = &mut self.seldom {
+            for (_, line) in seldom.cookies.drain(..) {
+                headers.append(header::SET_COOKIE, line);
+            }
+        }
     }
 
     /// A frame went to the client.

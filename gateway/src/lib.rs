@@ -41,8 +41,12 @@ mod middleware;
 pub mod networks;
 mod passage;
 
+mod rendezvous;
 mod service;
 mod split;
+
+mod cookie;
+mod sticky;
 
 mod balancer;
 

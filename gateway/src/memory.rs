@@ -24,7 +24,7 @@ use crate::{
     metrics::{Metrics, VersionId},
     shared::{Bounds, Shared},
     snapshot::{Child, ServiceIndex, retired::Retired},
-    split,
+    split::Draw,
     stream::socket::Socket,
     worker::Worker,
 };
@@ -128,7 +128,7 @@ impl Publications {
 }
 
 /// Versions to draw from.
-pub struct Versions(Vec<Child>);
+pub struct Versions(Draw);
 
 impl Versions {
     /// With these weights, in millionths.
@@ -141,12 +141,13 @@ impl Versions {
             available: true,
             version: version(place),
         };
-        Self(weights.iter().enumerate().map(child).collect())
+        let children: Vec<Child> = weights.iter().enumerate().map(child).collect();
+        Self(Draw::new(&children))
     }
 
     /// Draws one.
     pub fn draw(&self, random: u64) -> Option<usize> {
-        split::draw(&self.0, random, |child| child.available)
+        self.0.at(random)
     }
 }
 

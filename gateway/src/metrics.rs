@@ -37,7 +37,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use rollgate_config::static_config::Prometheus;
 
 pub use tls::TlsLabels;
-pub use worker::{Finished, LabelValues, Outcome, Protocol, WorkerMetrics};
+pub use worker::{Assignment, Finished, LabelValues, Outcome, Protocol, WorkerMetrics};
 
 /// The `Content-Type` of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -151,6 +151,11 @@ impl Middleware {
         None
     }
 
+    /// Whether it turns requests away just now whose share other versions are to have.
+    pub(crate) fn gives_up_share(&self, _now: Instant) -> bool {
+        false
+    }
+
     /// Whether it wraps the call: [`around::run`] is its only half.
     pub(crate) fn wraps(&self) -> bool {
         false

@@ -118,12 +118,14 @@ fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
     match answered {
         Ok(Answered::Response(response)) => {
             let (mut parts, mut body) = response.into_parts();
+            exchange.give_cookies(&mut parts.headers);
             passage.leave(&mut parts, &mut body, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             let limit = connection.entry.settings.timeouts.write;
             Response::from_parts(parts, Body::new(body, exchange, limit))
         }
         Ok(Answered::Tunnelled(mut parts, tunnel)) => {
+            exchange.give_cookies(&mut parts.headers);
             passage.leave(&mut parts, &mut AnswerBody::default(), &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             tunnel.start(exchange);

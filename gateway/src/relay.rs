@@ -5,13 +5,14 @@ mod http2;
 
 use std::{io, rc::Rc, sync::Arc, task::Poll};
 
-use http::{HeaderValue, Method, Request, Response, header, request, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request, uri::PathAndQuery};
 use http_body::Body as _;
 use hyper::{body::Incoming, client::conn::TrySendError};
 
 use crate::{
-    balancer::InFlight,
+    balancer::{self, InFlight},
     body::RequestBody,
+    clock,
     error::{BodyError, Error},
     exchange::{Exchange, Lease},
     forwarded,
@@ -32,7 +33,7 @@ pub(crate) async fn forward(
     mut parts: request::Parts,
     body: RequestBody,
 ) -> Result<Response<Incoming>, Error> {
-    let server = choose(exchange, balancer)?;
+    let server = choose(exchange, balancer, &parts.headers)?;
     prepare(exchange, balancer, server, &mut parts)?;
     let mut request = Request::from_parts(parts, body);
     let worker = exchange.connection.worker.clone();
@@ -109,16 +110,32 @@ async fn connected(
 
 /// An answer that is not passed on ends its connection.
 fn answered(exchange: &mut Exchange, response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
+    if let Some(in_flight) = &exchange.in_flight {
+        in_flight.answered();
+    }
     answer::check(response).inspect_err(|_| exchange.lease = None)
 }
 
 /// Picks a server and counts the request as its own.
-pub(crate) fn choose<'b>(exchange: &mut Exchange, balancer: &'b LoadBalancer) -> Result<&'b Server, Error> {
+pub(crate) fn choose<'b>(
+    exchange: &mut Exchange,
+    balancer: &'b LoadBalancer,
+    headers: &HeaderMap,
+) -> Result<&'b Server, Error> {
     let worker = &exchange.connection.worker;
-    let index = worker.rounds.pick(balancer, || worker.random()).ok_or(Error::NoServer)?;
-    let server = &balancer.servers[index];
+    let asking = balancer::Asking {
+        headers,
+        client: exchange.connection.client.ip(),
+        troubles: worker.shared.troubles.any(),
+        tried: exchange.tried(),
+        now: clock::seconds,
+    };
+    let picked = balancer::pick(&worker.rounds, balancer, &asking, &mut || worker.random()).ok_or(Error::NoServer)?;
+    let server = &balancer.servers[picked.server];
     exchange.service = Some(balancer.id);
+    exchange.server = Some(server.target.unique);
     exchange.in_flight = InFlight::enter(balancer, server);
+    exchange.assigned(balancer.id, picked.assignment, picked.cookie);
     if let Some(record) = &mut exchange.record {
         record.service = Some(balancer.name.clone());
         record.server_url = Some(server.url.clone());

@@ -1,24 +1,64 @@
-//! Which of a weighted service's versions gets a request.
+//! From a weighted service to one of its versions, and whether a service can take a request at all.
+
+use std::time::Instant;
 
 use crate::{
+    call::Call,
     clock,
     error::Error,
-    exchange::Exchange,
-    metrics::VersionId,
-    snapshot::{Child, ServiceIndex, Weighted},
-    split,
+    snapshot::{Child, ServiceIndex, ServiceKind, Services, Weighted},
+    split::{self, Asking},
 };
 
-/// Draws a version and notes it on the exchange.
-pub(crate) fn draw(exchange: &mut Exchange, weighted: &Weighted) -> Result<ServiceIndex, Error> {
-    let random = exchange.connection.worker.random();
-    let drawn = split::draw(&weighted.children, random, |child| child.available).ok_or(Error::NoServer)?;
-    let Child { service, version, .. } = &weighted.children[drawn];
-    note(exchange, *version);
-    Ok(*service)
+/// Chooses a version and notes it on the exchange. A request that comes to a weighted service again, since it is retried,
+/// gets the version that it had.
+pub(crate) fn version(call: &mut Call<'_>, weighted: &Weighted) -> Result<ServiceIndex, Error> {
+    let exchange = &mut call.exchange;
+    let before = |child: &&Child| exchange.versions.contains(&child.version);
+    if !exchange.versions.is_empty()
+        && let Some(child) = weighted.children.iter().find(before)
+    {
+        return Ok(child.service);
+    }
+    let worker = &exchange.connection.worker;
+    let troubles = worker.shared.troubles.any();
+    let asking = Asking { headers: &call.parts.headers, client: exchange.connection.client.ip(), troubles };
+    let services = &call.snapshot.services;
+    let now = if troubles { Instant::now() } else { exchange.started };
+    let available = |child: &Child| is_available(services, child.service, now, &mut { MAX_LOOKS });
+    let chosen = split::choose(weighted, &asking, &mut || worker.random(), available).ok_or(Error::NoServer)?;
+    let child = &weighted.children[chosen.version];
+    worker.metrics.drawn(child.version, clock::seconds());
+    exchange.versions.push(child.version);
+    exchange.assigned(weighted.id, chosen.assignment, chosen.cookie);
+    Ok(child.service)
 }
 
-fn note(exchange: &mut Exchange, version: VersionId) {
-    exchange.connection.worker.metrics.drawn(version, clock::seconds());
-    exchange.versions.push(version);
+/// Whether a service can take a request now: something below it is up, and no breaker on the way turns requests away whose
+/// share the other versions are to have.
+///
+/// `looks` is how many services may be looked at; past that, the answer is yes. Validation bounds the depth and excludes
+/// circles, but services that share what is below them could be asked about without end.
+fn is_available(services: &Services, index: ServiceIndex, now: Instant, looks: &mut u32) -> bool {
+    if *looks == 0 {
+        return true;
+    }
+    *looks -= 1;
+    let service = services.at(index);
+    if service.middlewares.iter().any(|step| step.middleware.gives_up_share(now)) {
+        return false;
+    }
+    match &service.kind {
+        ServiceKind::LoadBalancer(balancer) => {
+            balancer.servers.iter().any(|server| server.weight > 0 && server.is_up())
+        }
+        ServiceKind::Weighted(weighted) => {
+            let mut children = weighted.children.iter().filter(|child| child.weight > 0 && child.available);
+            children.any(|child| is_available(services, child.service, now, looks))
+        }
+        ServiceKind::Internal(_) => true,
+    }
 }
+
+/// Far more than there are below any version, and few enough for a request.
+const MAX_LOOKS: u32 = 256;

@@ -2,15 +2,19 @@
 
 pub(crate) mod retired;
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use rollgate_config::dynamic::service::Strategy;
 
 use crate::{
+    balancer::Load,
     metrics::{RouterId, ServiceId, VersionId},
     middleware::Middleware,
     pool::Target,
+    rendezvous::Candidates,
     router::Table,
+    split::{Affinity, Draw},
+    sticky::Sticky,
     tls::{HostOptions, OptionsId, Tls},
 };
 
@@ -94,6 +98,11 @@ pub(crate) enum ServiceKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Weighted {
     pub(crate) children: Box<[Child]>,
+    pub(crate) draw: Draw,
+    /// What keeps clients with their versions.
+    pub(crate) affinity: Option<Arc<Affinity>>,
+    /// What its assignments are counted for.
+    pub(crate) id: ServiceId,
 }
 
 /// One version.
@@ -113,6 +122,9 @@ pub(crate) struct LoadBalancer {
     pub(crate) name: Arc<str>,
     pub(crate) servers: Box<[Server]>,
     pub(crate) strategy: Strategy,
+    /// With the strategy hrw: the servers by their URLs.
+    pub(crate) by_address: Option<Candidates>,
+    pub(crate) sticky: Option<Box<Sticky>>,
     pub(crate) pass_host_header: bool,
     pub(crate) id: ServiceId,
     /// The index into each worker's rounds.
@@ -131,7 +143,7 @@ pub(crate) struct Server {
     pub(crate) weight: u64,
     /// With `preservePath`: goes before the request's path.
     pub(crate) path_prefix: Option<Arc<str>>,
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) load: Arc<Load>,
 }
 
 /// Services that the gateway answers itself.
@@ -179,6 +191,13 @@ impl Services {
     pub(crate) fn at(&self, index: ServiceIndex) -> &Service {
         let index = index.0 as usize;
         &self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+impl Server {
+    /// Whether it can take a request, as far as is known.
+    pub(crate) fn is_up(&self) -> bool {
+        true
     }
 }
 

@@ -1,74 +1,102 @@
-//! Which version a request goes to: drawn by weight, each request for itself, so that no pattern of a client's
-//! requests can meet a pattern of ours, and counts of independent draws stay comparable.
+//! Which version of a weighted service a request goes to.
+//!
+//! ```text
+//! no key         -> draw by weight, each request for itself
+//! sticky cookie  -> the version it names, if that is available; else drawn, and a new cookie
+//! cohort         -> the nearest version to its key, or the next nearest if that is not available
+//! ```
+//!
+//! A version that is not available gives its share to the others. Where none is available, the choice is made as if all
+//! were: what makes them unavailable (a breaker, servers that are down) then answers for itself.
 
-use crate::snapshot::Child;
+mod cohort;
+mod draw;
 
-/// The index of the version drawn, or `None` where no available version has weight.
-///
-/// `random` is uniform over all 64 bits. A version that is not available gives its share to the others in proportion
-/// to their weights; weight 0 receives nothing. The draw is exact to 2^-64 of the total.
-pub(crate) fn draw(children: &[Child], random: u64, available: impl Fn(&Child) -> bool) -> Option<usize> {
-    let total: u64 = children.iter().filter(|child| available(child)).map(|child| child.weight).sum();
-    let mut point = ((u128::from(random) * u128::from(total)) >> 64) as u64;
-    for (index, child) in children.iter().enumerate() {
-        if !available(child) {
-            continue;
-        }
-        if point < child.weight {
-            return Some(index);
-        }
-        point -= child.weight;
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderValue};
+
+pub(crate) use self::{cohort::Cohort, draw::Draw};
+use self::{cohort::Key, draw::among};
+use crate::{
+    metrics::Assignment,
+    snapshot::{Child, Weighted},
+    sticky::{Sent, Sticky},
+};
+
+/// What keeps clients with their versions.
+#[derive(Debug)]
+pub(crate) enum Affinity {
+    Sticky(Sticky),
+    Cohort(Cohort),
+}
+
+/// A request that wants a version.
+pub(crate) struct Asking<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) client: IpAddr,
+    /// Some version of the process may be unavailable that was not when the snapshot was compiled.
+    pub(crate) troubles: bool,
+}
+
+/// What comes of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    /// The version's index.
+    pub(crate) version: usize,
+    /// The line of the answer that makes the client come back to it.
+    pub(crate) cookie: Option<HeaderValue>,
+    /// How the client came to it, where something keeps clients.
+    pub(crate) assignment: Option<Assignment>,
+}
+
+impl Chosen {
+    fn new(version: usize, assignment: Assignment) -> Self {
+        Self { version, cookie: None, assignment: Some(assignment) }
     }
-    None
+}
+
+/// The version for a request; `None` where none has weight and servers. `available` is asked only in trouble.
+pub(crate) fn choose(
+    weighted: &Weighted,
+    asking: &Asking<'_>,
+    random: &mut impl FnMut() -> u64,
+    available: impl Fn(&Child) -> bool,
+) -> Option<Chosen> {
+    let children = &weighted.children;
+    let open = |index: usize| children[index].available && (!asking.troubles || available(&children[index]));
+    let draw = |random: &mut dyn FnMut() -> u64| {
+        let random = random();
+        let drawn = if asking.troubles { among(children, random, open) } else { None };
+        drawn.or_else(|| weighted.draw.at(random))
+    };
+    match weighted.affinity.as_deref() {
+        None => draw(random).map(|version| Chosen { version, cookie: None, assignment: None }),
+        Some(Affinity::Sticky(sticky)) => {
+            let assignment = match sticky.sent_in(asking.headers) {
+                Sent::Known(held) if open(held.member) => {
+                    let cookie = held.outdated.then(|| sticky.line(held.member));
+                    return Some(Chosen { cookie, ..Chosen::new(held.member, Assignment::Kept) });
+                }
+                Sent::Known(_) | Sent::Unknown => Assignment::Lost,
+                Sent::Nothing => Assignment::Issued,
+            };
+            draw(random)
+                .map(|version| Chosen { cookie: Some(sticky.line(version)), ..Chosen::new(version, assignment) })
+        }
+        Some(Affinity::Cohort(cohort)) => {
+            let (key, cookie, assignment) = match cohort.key(asking.headers, asking.client, &mut *random) {
+                Key::Missing => return draw(random).map(|version| Chosen::new(version, Assignment::Keyless)),
+                Key::Sent(key) => (key, None, Assignment::Kept),
+                Key::Issued(key, line) => (key, Some(line), Assignment::Issued),
+            };
+            let home = cohort.version(children, key, |_| true)?;
+            let away = if open(home) { None } else { cohort.version(children, key, open) };
+            let assignment = if away.is_some() { Assignment::Lost } else { assignment };
+            Some(Chosen { cookie, ..Chosen::new(away.unwrap_or(home), assignment) })
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{metrics::Metrics, snapshot::ServiceIndex};
-
-    fn child(weight: u64) -> Child {
-        let version = Metrics::new(None).unwrap().version_id("split", "version");
-        Child { service: ServiceIndex(0), weight, available: true, version }
-    }
-
-    proptest! {
-        #[test]
-        fn every_version_gets_its_exact_share_of_the_random_numbers(weights in prop::collection::vec(0u64..1_000_000_000_000, 1..6)) {
-            let children: Vec<_> = weights.iter().copied().map(child).collect();
-            let total: u64 = weights.iter().sum();
-            // Walks the range in equal steps: each version must be hit in proportion, to one step at each border.
-            let steps = 1000u64;
-            let mut hits = vec![0u64; weights.len()];
-            for step in 0..steps {
-                match draw(&children, step * (u64::MAX / steps), |_| true) {
-                    Some(index) => hits[index] += 1,
-                    None => prop_assert_eq!(total, 0),
-                }
-            }
-            for (weight, hits) in weights.iter().zip(hits) {
-                if total == 0 { continue; }
-                if *weight == 0 { prop_assert_eq!(hits, 0); }
-                let expected = *weight as f64 * steps as f64 / total as f64;
-                prop_assert!((hits as f64 - expected).abs() <= 1.5, "{} of {}", hits, expected);
-            }
-        }
-
-        #[test]
-        fn an_unavailable_version_is_never_drawn(random: u64, weights in prop::collection::vec(1u64..100, 2..5), gone in 0usize..2) {
-            let children: Vec<_> = weights.iter().copied().map(child).collect();
-            let drawn = draw(&children, random, |child| !std::ptr::eq(child, &children[gone]));
-            prop_assert!(drawn.is_some());
-            prop_assert_ne!(drawn, Some(gone));
-        }
-    }
-
-    #[test]
-    fn nothing_is_drawn_where_nothing_has_weight() {
-        assert_eq!(draw(&[child(0), child(0)], u64::MAX, |_| true), None);
-        assert_eq!(draw(&[child(5)], 7, |_| false), None);
-        assert_eq!(draw(&[], 7, |_| true), None);
-    }
-}
+pub(crate) mod tests;

@@ -87,7 +87,7 @@ pub(crate) async fn forward(
     mut parts: request::Parts,
     body: RequestBody,
 ) -> Result<Forwarded, Error> {
-    let server = relay::choose(exchange, balancer)?;
+    let server = relay::choose(exchange, balancer, &parts.headers)?;
     relay::prepare(exchange, balancer, server, &mut parts)?;
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(header::UPGRADE, wanted.protocol.clone());
@@ -103,6 +103,9 @@ pub(crate) async fn forward(
     relay::announce_body(&mut request);
     let sent = sender.send_request(request).await;
     let mut response = sent.map_err(relay::blame)?;
+    if let Some(in_flight) = &exchange.in_flight {
+        in_flight.answered();
+    }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return relay::answer::check(response).map(Forwarded::Declined);
     }

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::affinity::{Cohort, Sticky};
 use crate::{
     problem::{Located, Place},
     scalar::Weight,
@@ -25,6 +26,8 @@ pub enum ServiceKind {
     LoadBalancer(LoadBalancer),
     /// `weighted`.
     Weighted(Weighted),
+    /// `highestRandomWeight`.
+    HighestRandomWeight(HighestRandomWeight),
 }
 
 /// `loadBalancer`: servers that all do the same.
@@ -34,6 +37,8 @@ pub struct LoadBalancer {
     pub servers: Vec<Server>,
     /// `strategy`, wrr.
     pub strategy: Strategy,
+    /// `sticky`; never with the strategy hrw.
+    pub sticky: Option<Sticky>,
     /// `passHostHeader`, true.
     pub pass_host_header: bool,
     /// `serversTransport`, a qualified name; `None` is the static default.
@@ -47,6 +52,8 @@ pub struct LoadBalancer {
 pub struct Server {
     /// `url`: scheme http, https or h2c; a host; no query, no fragment.
     pub url: Located<Url>,
+    /// `url` as written, for that is what Traefik's cookies are made of.
+    pub written: String,
     /// `weight`, 1; 0 receives nothing.
     pub weight: Weight,
     /// `preservePath`: the URL's own path goes before the request's.
@@ -61,11 +68,26 @@ pub enum Strategy {
     Wrr,
     /// Two at random, the one with fewer requests in flight.
     P2c,
+    /// The highest random weight: rendezvous hashing on the client's address.
+    Hrw,
+    /// The least time: the one whose answers begin soonest, by what it has to do.
+    LeastTime,
 }
 
 /// `weighted`: versions, drawn by weight.
 #[derive(Debug, Clone)]
 pub struct Weighted {
+    /// `services`; at least one.
+    pub services: Vec<WeightedChild>,
+    /// `sticky`; never together with `cohort`.
+    pub sticky: Option<Sticky>,
+    /// `cohort`.
+    pub cohort: Option<Cohort>,
+}
+
+/// `highestRandomWeight`: services by rendezvous hashing on the client's address.
+#[derive(Debug, Clone)]
+pub struct HighestRandomWeight {
     /// `services`; at least one.
     pub services: Vec<WeightedChild>,
 }
@@ -75,6 +97,19 @@ pub struct Weighted {
 pub struct WeightedChild {
     /// `name`, qualified.
     pub name: Located<String>,
+    /// `name` as written, for that is what Traefik's cookies are made of.
+    pub written: String,
     /// `weight`, 1; 0 receives nothing.
     pub weight: Weight,
+}
+
+impl ServiceKind {
+    /// The services below it that a share of its requests goes to, and where in the section they are written.
+    pub fn children(&self) -> (&'static str, &[WeightedChild]) {
+        match self {
+            Self::LoadBalancer(_) => ("", &[]),
+            Self::Weighted(weighted) => ("weighted.services", &weighted.services),
+            Self::HighestRandomWeight(highest) => ("highestRandomWeight.services", &highest.services),
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod headers;
 mod paths;
 mod redirects;
 
+pub(super) use self::addresses::ip_strategy;
 use super::{router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},

@@ -2,29 +2,36 @@
 
 use url::Url;
 
-use super::router::reference;
+use super::{
+    affinity::{cohort, sticky},
+    router::reference,
+};
 use crate::{
-    dynamic::service::{LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild},
+    dynamic::service::{
+        HighestRandomWeight, LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild,
+    },
     fields::{Fields, Sink, Value, boolean, located_text, quoted, signed_duration, text, weight},
     problem::Located,
     scalar::Weight,
 };
 
-const KINDS: [&str; 2] = ["loadBalancer", "weighted"];
+const KINDS: [&str; 3] = ["loadBalancer", "weighted", "highestRandomWeight"];
 
-const OTHER_KINDS: [&str; 3] = ["mirroring", "failover", "highestRandomWeight"];
+const OTHER_KINDS: [&str; 2] = ["mirroring", "failover"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
     let read = value.section(out, |fields| {
         let middlewares = fields.list("middlewares", reference);
         let only = only_kind(fields, KINDS.into_iter(), &OTHER_KINDS);
+        // All of them are read, for their problems.
         let load_balancer = fields.read("loadBalancer", load_balancer);
         let weighted = fields.read("weighted", weighted);
+        let highest_random_weight = fields.read("highestRandomWeight", highest_random_weight);
         fields.unsupported(&OTHER_KINDS);
-        let kind = match (only?, load_balancer, weighted) {
-            ("loadBalancer", Some(load_balancer), _) => ServiceKind::LoadBalancer(load_balancer),
-            ("weighted", _, Some(weighted)) => ServiceKind::Weighted(weighted),
-            ("loadBalancer" | "weighted", ..) => return None,
+        let kind = match only? {
+            "loadBalancer" => ServiceKind::LoadBalancer(load_balancer?),
+            "weighted" => ServiceKind::Weighted(weighted?),
+            "highestRandomWeight" => ServiceKind::HighestRandomWeight(highest_random_weight?),
             // Allowed though unsupported: a service that is there and has no server.
             _ => ServiceKind::LoadBalancer(LoadBalancer::default()),
         };
@@ -63,21 +70,34 @@ fn load_balancer(value: Value<'_>, out: &mut Sink) -> Option<LoadBalancer> {
         fields.within("responseForwarding", |forwarding| {
             forwarding.set_some("flushInterval", &mut balancer.flush_interval, signed_duration);
         });
-        fields.unsupported(&["sticky", "healthCheck", "passiveHealthCheck"]);
+        balancer.sticky = fields.read("sticky", sticky);
+        if balancer.sticky.is_some() && balancer.strategy == Strategy::Hrw {
+            let what = "a server that is chosen by the client's address needs no cookie; Traefik has none there";
+            fields.problem("sticky", what, "one of sticky and the strategy hrw");
+        }
+        fields.unsupported(&["healthCheck", "passiveHealthCheck"]);
         balancer
     })
 }
 
 fn server(value: Value<'_>, out: &mut Sink) -> Option<Server> {
     let read = value.section(out, |fields| {
-        let url = fields.required("url", server_url);
+        let url = fields.required("url", as_written(server_url));
         let mut weight_of_server = Weight::ONE;
         fields.set("weight", &mut weight_of_server, weight);
         let mut preserve_path = false;
         fields.set("preservePath", &mut preserve_path, boolean);
-        Some(Server { url: url?, weight: weight_of_server, preserve_path })
+        let (url, written) = url?;
+        Some(Server { url, written, weight: weight_of_server, preserve_path })
     });
     read.flatten()
+}
+
+/// What a decoder reads, and the text that it read.
+fn as_written<T>(
+    decode: impl FnOnce(Value<'_>, &mut Sink) -> Option<T>,
+) -> impl FnOnce(Value<'_>, &mut Sink) -> Option<(T, String)> {
+    |value, out| decode(value, out).and_then(|read| Some((read, text(value, out)?)))
 }
 
 fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
@@ -106,12 +126,11 @@ fn strategy(value: Value<'_>, out: &mut Sink) -> Option<Strategy> {
     match &*name.to_ascii_lowercase() {
         "wrr" | "" => Some(Strategy::Wrr),
         "p2c" => Some(Strategy::P2c),
-        "hrw" | "leasttime" => {
-            out.unsupported(&value.node.at, value.path, format!("the strategy {name:?} is not supported yet"));
-            None
-        }
+        "hrw" => Some(Strategy::Hrw),
+        "leasttime" => Some(Strategy::LeastTime),
         _ => {
-            out.problem(&value.node.at, value.path, format!("{} is no strategy", quoted(&name)), "wrr, p2c");
+            let allowed = "wrr, p2c, hrw, leasttime";
+            out.problem(&value.node.at, value.path, format!("{} is no strategy", quoted(&name)), allowed);
             None
         }
     }
@@ -127,21 +146,41 @@ fn transport_name(value: Value<'_>, out: &mut Sink) -> Option<Located<String>> {
 
 fn weighted(value: Value<'_>, out: &mut Sink) -> Option<Weighted> {
     value.section(out, |fields| {
-        let services = fields.list("services", child);
-        if services.is_empty() && !fields.has_items("services") {
-            fields.problem("services", "a weighted service needs a service", "services: [{name: a, weight: 1}]");
+        let services = children(fields);
+        let sticky = fields.read("sticky", sticky);
+        fields.ours("cohort");
+        let cohort = fields.read("cohort", cohort);
+        if sticky.is_some() && cohort.is_some() {
+            fields.problem("cohort", "the cookie of sticky would decide against it", "one of sticky and cohort");
         }
-        fields.unsupported(&["sticky", "healthCheck"]);
-        Weighted { services }
+        fields.unsupported(&["healthCheck"]);
+        Weighted { services, sticky, cohort }
     })
+}
+
+fn highest_random_weight(value: Value<'_>, out: &mut Sink) -> Option<HighestRandomWeight> {
+    value.section(out, |fields| {
+        let services = children(fields);
+        fields.unsupported(&["healthCheck"]);
+        HighestRandomWeight { services }
+    })
+}
+
+fn children(fields: &mut Fields<'_>) -> Vec<WeightedChild> {
+    let services = fields.list("services", child);
+    if services.is_empty() && !fields.has_items("services") {
+        fields.problem("services", "a weighted service needs a service", "services: [{name: a, weight: 1}]");
+    }
+    services
 }
 
 fn child(value: Value<'_>, out: &mut Sink) -> Option<WeightedChild> {
     let read = value.section(out, |fields| {
-        let name = fields.required("name", reference);
+        let name = fields.required("name", as_written(reference));
         let mut weight_of_child = Weight::ONE;
         fields.set("weight", &mut weight_of_child, weight);
-        Some(WeightedChild { name: name?, weight: weight_of_child })
+        let (name, written) = name?;
+        Some(WeightedChild { name, written, weight: weight_of_child })
     });
     read.flatten()
 }

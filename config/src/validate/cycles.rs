@@ -1,20 +1,20 @@
-//! Circles of names, found in time linear in services and references, without recursion: a chain of names may be as long as
-//! a configuration.
+//! Circles of names, and names that lead further than they may: found in time linear in names and references, without
+//! recursion, since what is written may be as long as a configuration. Whoever follows names afterwards may recurse.
 
 use std::collections::HashMap;
 
 use super::shown;
 use crate::{
-    dynamic::{Configuration, middleware::MiddlewareKind, service::ServiceKind},
+    dynamic::{Configuration, middleware::MiddlewareKind},
     problem::{Place, Problem},
 };
 
-/// Weighted services that lead back to themselves.
+/// Services that lead back to themselves.
 pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
     let edges = configuration.services.iter().filter_map(|(name, service)| {
-        let ServiceKind::Weighted(weighted) = &service.kind else { return None };
-        let children = weighted.services.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
-        Some(Edges { name, children, lines_before: service.lines_before() })
+        let (_, children) = service.kind.children();
+        let children: Vec<_> = children.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
+        (!children.is_empty()).then(|| Edges { name, children, lines_before: service.lines_before() })
     });
     report(edges.collect(), "http.services", provider)
 }
@@ -47,6 +47,8 @@ enum Mark {
 fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
     let index_of: HashMap<&str, usize> = edges.iter().enumerate().map(|(index, edges)| (edges.name, index)).collect();
     let mut marks = vec![Mark::Unseen; edges.len()];
+    // How many names follow one another below each, for those that are done.
+    let mut depths = vec![0; edges.len()];
     let mut problems = Vec::new();
     for start in 0..edges.len() {
         if marks[start] != Mark::Unseen {
@@ -58,6 +60,12 @@ fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
         while let Some((node, followed)) = path.last_mut() {
             let Some((child, at)) = edges[*node].children.get(*followed) else {
                 marks[*node] = Mark::Done;
+                let below = edges[*node].children.iter().filter_map(|(child, _)| index_of.get(child));
+                depths[*node] = 1 + below.map(|child| depths[*child]).max().unwrap_or_default();
+                // Not one above another.
+                if depths[*node] == MAX_DEPTH + 1 {
+                    problems.push(too_deep(&edges[*node], kind, provider));
+                }
                 path.pop();
                 continue;
             };
@@ -84,6 +92,12 @@ fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
     problems
 }
 
+fn too_deep(edges: &Edges<'_>, kind: &str, provider: &str) -> Problem {
+    let path = format!("{kind}.{}", shown(edges.name, provider));
+    let at = edges.children[0].1.moved(edges.lines_before);
+    Problem::new(&at, path, "leads too deep", format!("at most {MAX_DEPTH} of them one below another"))
+}
+
 fn circular(names: &[&str], kind: &str, at: &Place) -> Problem {
     const SHOWN: usize = 10;
     let last = names.len() - 1;
@@ -95,3 +109,6 @@ fn circular(names: &[&str], kind: &str, at: &Place) -> Problem {
     // The reference that closes the circle stands in the last but one.
     Problem::new(at, format!("{kind}.{}", names[last.saturating_sub(1)]), format!("leads in a circle: {circle}"), "")
 }
+
+/// How many names may follow one another: far more than anybody nests, and few enough for a recursion on any stack.
+const MAX_DEPTH: usize = 64;

@@ -1,6 +1,8 @@
 //! Services: load balancers with their targets, weighted services with their children. A service keeps its index as long
 //! as it has its name, and is compiled again only if something that it is made of has changed.
 
+mod weighted;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -10,7 +12,7 @@ use foldhash::fast::FixedState;
 use http::HeaderValue;
 use rollgate_config::dynamic::{
     Configuration, Item,
-    service::{self as written, ServiceKind as Written},
+    service::{self as written, ServiceKind as Written, Strategy},
 };
 use url::Url;
 
@@ -18,7 +20,9 @@ use super::{Chains, Changes, Compiler};
 use crate::{
     middleware::Place,
     pool::{Target, target::Scheme},
-    snapshot::{Child, Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services, Weighted},
+    rendezvous::{Candidates, Salt},
+    snapshot::{Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services},
+    sticky::{Member, Sticky},
     tls::client::Transport,
 };
 
@@ -131,14 +135,8 @@ pub(crate) fn compile(
             Written::LoadBalancer(balancer) => {
                 ServiceKind::LoadBalancer(Arc::new(load_balancer(compiler, &name, balancer, transports)))
             }
-            Written::Weighted(weighted) => {
-                let child = |child: &written::WeightedChild| Child {
-                    service: kept.index(&child.name.value),
-                    weight: child.weight.0,
-                    available: available.of(&child.name.value),
-                    version: compiler.metrics.version_id(&name, &child.name.value),
-                };
-                ServiceKind::Weighted(Weighted { children: weighted.services.iter().map(child).collect() })
+            Written::Weighted(_) | Written::HighestRandomWeight(_) => {
+                ServiceKind::Weighted(weighted::compile(compiler, &kept, &name, &written.kind, &mut available))
             }
         };
         let middlewares = written.middlewares.iter().map(|name| name.value.as_str());
@@ -180,7 +178,7 @@ fn outdated(
     let known: HashSet<Arc<str>> = changed.iter().cloned().collect();
     for (name, service) in configuration.services.iter().filter(|(name, _)| !known.contains(*name)) {
         let concerned = match &service.kind {
-            Written::Weighted(_) => turned,
+            Written::Weighted(_) | Written::HighestRandomWeight(_) => turned,
             Written::LoadBalancer(balancer) => !transports_stay && other_transport(transport_name(balancer)),
         };
         if concerned || chains.any_changed(service.middlewares.iter().map(|name| name.value.as_str())) {
@@ -214,13 +212,21 @@ fn load_balancer(
             url: url.as_str().trim_end_matches('/').into(),
             weight: server.weight.0,
             path_prefix: (server.preserve_path && url.path() != "/").then(|| url.path().into()),
-            in_flight: balancer.in_flight(url.as_str()),
+            load: balancer.load(url.as_str()),
         });
     }
+    let names = written.servers.iter().map(|server| server.written.as_str());
+    let by_address = (written.strategy == Strategy::Hrw).then(|| {
+        let salt = Salt { purpose: "rollgate hrw", text: "", service: name, rollout: "" };
+        Candidates::new(salt, names)
+    });
+    let members = written.servers.iter().map(|server| Member { name: &server.written, weight: server.weight.0 });
     LoadBalancer {
         name: name.clone(),
         servers: servers.into(),
         strategy: written.strategy,
+        by_address,
+        sticky: written.sticky.as_ref().map(|sticky| Box::new(Sticky::new(sticky, name, members))),
         pass_host_header: written.pass_host_header,
         id,
         slot,
@@ -259,8 +265,9 @@ impl<'c> Availability<'c> {
         let Some((name, service)) = self.services.get_key_value(name) else { return true };
         let available = match &service.kind {
             Written::LoadBalancer(balancer) => balancer.servers.iter().any(|server| server.weight.0 > 0),
-            Written::Weighted(weighted) => {
-                weighted.services.iter().any(|child| child.weight.0 > 0 && self.of(&child.name.value))
+            Written::Weighted(_) | Written::HighestRandomWeight(_) => {
+                let (_, children) = service.kind.children();
+                children.iter().any(|child| child.weight.0 > 0 && self.of(&child.name.value))
             }
         };
         self.known.insert(name, available);

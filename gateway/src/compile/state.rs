@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
 };
 
 use rollgate_config::{
@@ -11,7 +11,10 @@ use rollgate_config::{
     static_config::Static,
 };
 
-use crate::tls::{certificates::Fallback, client::Transport, options::Sessions};
+use crate::{
+    balancer::Load,
+    tls::{certificates::Fallback, client::Transport, options::Sessions},
+};
 
 /// Kept by the compiler from one snapshot to the next.
 pub(crate) struct Kept {
@@ -32,7 +35,7 @@ pub(crate) struct Balancer {
     pub(crate) list: u64,
     /// The servers and weights that `list` stands for.
     servers: Vec<(String, u64)>,
-    in_flight: HashMap<String, Arc<AtomicUsize>>,
+    loads: HashMap<String, Arc<Load>>,
 }
 
 impl Kept {
@@ -84,14 +87,14 @@ impl Kept {
                 self.next_slot += 1;
                 self.next_slot - 1
             });
-            let fresh = Balancer { slot, list: 0, servers: Vec::new(), in_flight: HashMap::new() };
+            let fresh = Balancer { slot, list: 0, servers: Vec::new(), loads: HashMap::new() };
             self.balancers.insert(name.to_owned(), fresh);
         }
         let balancer = self.balancers.get_mut(name).expect("it was put there when it was missing");
         if balancer.list == 0 || balancer.servers != servers {
             self.next_list += 1;
             balancer.list = self.next_list;
-            balancer.in_flight.retain(|url, _| servers.iter().any(|(kept, _)| kept == url));
+            balancer.loads.retain(|url, _| servers.iter().any(|(kept, _)| kept == url));
             balancer.servers = servers;
         }
         balancer
@@ -106,9 +109,9 @@ impl Kept {
 }
 
 impl Balancer {
-    /// The count of requests in flight to a server.
-    pub(crate) fn in_flight(&mut self, url: &str) -> Arc<AtomicUsize> {
-        self.in_flight.entry(url.to_owned()).or_default().clone()
+    /// What is known of a server's load.
+    pub(crate) fn load(&mut self, url: &str) -> Arc<Load> {
+        self.loads.entry(url.to_owned()).or_default().clone()
     }
 }
 
@@ -117,7 +120,7 @@ impl Balancer {
 fn reaching_tls(configuration: &Configuration) -> HashSet<&str> {
     let balancers = configuration.services.values().filter_map(|service| match &service.kind {
         ServiceKind::LoadBalancer(balancer) => Some(balancer),
-        ServiceKind::Weighted(_) => None,
+        ServiceKind::Weighted(_) | ServiceKind::HighestRandomWeight(_) => None,
     });
     let behind_tls = balancers.filter(|balancer| balancer.servers.iter().any(|s| s.url.value.scheme() == "https"));
     behind_tls.map(|balancer| balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str())).collect()

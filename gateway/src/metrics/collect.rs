@@ -13,16 +13,16 @@ use prometheus::{
 use super::{
     Families, Shared, TlsLabels,
     families::{
-        ACCEPT_FAILURES, ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS, DURATIONS,
-        FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
+        ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS,
+        DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
         OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES,
         UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge,
         histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
-        BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REPEATED, REQUEST_BYTES, RESPONSE_BYTES,
-        RETRIES, Values,
+        ASSIGNED, BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REPEATED, REQUEST_BYTES,
+        RESPONSE_BYTES, RETRIES, Values,
     },
     share,
 };
@@ -170,7 +170,7 @@ fn connections(entry_points: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
 }
 
 fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
-    let (mut retries, mut repeated, mut connects) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut retries, mut repeated, mut connects, mut assignments) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for owner in services {
         let service = pair("service", &owner.first);
         let retried = plain(owner, RETRIES);
@@ -187,10 +187,17 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
                 connects.push(counter(vec![pair("outcome", outcome), service.clone()], tried));
             }
         }
+        for (assignment, cell) in ["kept", "issued", "lost", "keyless"].into_iter().zip(ASSIGNED..) {
+            let assigned = plain(owner, cell);
+            if assigned > 0 {
+                assignments.push(counter(vec![pair("assignment", assignment), service.clone()], assigned));
+            }
+        }
     }
     all.push(SERVICE_RETRIES.family(retries));
     all.push(UPSTREAM_CONNECTS.family(connects));
     all.push(UPSTREAM_REPEATED.family(repeated));
+    all.push(ASSIGNMENTS.family(assignments));
 }
 
 fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {

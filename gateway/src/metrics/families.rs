@@ -43,6 +43,11 @@ pub(super) const UPSTREAM_REPEATED: Single = Single::counter(
     "Requests that were sent once more because nothing had come of the first time.",
     &["service"],
 );
+pub(super) const ASSIGNMENTS: Single = Single::counter(
+    "rollgate_assignments_total",
+    "Requests to a service that keeps clients with their version or server, by how the client came to it.",
+    &["assignment", "service"],
+);
 pub(super) const VERSION_SHARE: Single = Single::gauge(
     "rollgate_version_share",
     "Share of a weighted service's requests: target by weight, actual by the draws of the last minute.",
@@ -99,12 +104,13 @@ pub(super) const LOOKUPS_FAILING: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 24] = [
+pub(super) const SINGLES: [&Single; 25] = [
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
     &UPSTREAM_CONNECTS,
     &UPSTREAM_REPEATED,
+    &ASSIGNMENTS,
     &VERSION_SHARE,
     &VERSION_REQUESTS,
     &REFUSED,

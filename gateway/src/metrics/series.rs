@@ -122,7 +122,9 @@ pub(super) const RETRIES: usize = 0;
 pub(super) const CONNECT_OK: usize = 1;
 pub(super) const CONNECT_ERROR: usize = 2;
 pub(super) const REPEATED: usize = 3;
-pub(super) const SERVICE_CELLS: usize = 4;
+/// From here on, by [`super::Assignment`].
+pub(super) const ASSIGNED: usize = 4;
+pub(super) const SERVICE_CELLS: usize = ASSIGNED + 4;
 
 /// Plain cells of a version: one for each outcome, then the ring of its draws.
 pub(super) const DRAWS: usize = 3;

@@ -103,6 +103,13 @@ fn a_script_of_requests_as_prometheus_sees_it() {
         ..plain(&Method::POST)
     };
     workers[0].retried(canary);
+    let split = metrics.service_id("split@file");
+    workers[0].assigned(split, Assignment::Kept);
+    workers[1].assigned(split, Assignment::Kept);
+    workers[1].assigned(split, Assignment::Lost);
+    for how in [Assignment::Issued, Assignment::Keyless] {
+        workers[0].assigned(stable, how);
+    }
     workers[0].finish(&failed);
     workers[1].finish(&Finished { code: 14, protocol: Protocol::Grpc, outcome: Outcome::Client, ..failed });
     let brew: Method = "BREW".parse().unwrap();

@@ -14,8 +14,8 @@ use super::{
     EntryPointId, Families, RouterId, ServiceId, Shared, TlsLabels, VersionId,
     local::{Count, Local, Locals},
     series::{
-        CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, REPEATED, RETRIES,
-        SERVICE_CELLS, VERSION_CELLS, Values, add,
+        ASSIGNED, CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, REPEATED,
+        RETRIES, SERVICE_CELLS, VERSION_CELLS, Values, add,
     },
     share,
 };
@@ -44,6 +44,19 @@ pub enum Outcome {
     Error,
     /// The client went away before the end.
     Client,
+}
+
+/// How a client came to the version or the server that it was given, where something keeps clients with theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignment {
+    /// As before.
+    Kept,
+    /// It had nothing to go by, and was given a cookie.
+    Issued,
+    /// What it had is gone or not available.
+    Lost,
+    /// It had nothing to go by: drawn at random.
+    Keyless,
 }
 
 /// A request that has come to its end. Where an owner is `None`, nothing is counted for its kind.
@@ -191,6 +204,12 @@ impl WorkerMetrics {
     /// unanswered or the server had refused it untouched.
     pub fn repeated(&self, service: ServiceId) {
         self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[REPEATED], 1));
+    }
+
+    /// A client was given a version or a server by a service that keeps clients with theirs.
+    pub fn assigned(&self, service: ServiceId, how: Assignment) {
+        self.services
+            .with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[ASSIGNED + how as usize], 1));
     }
 
     /// Gives back the memory of owners that are forgotten. To be called when the worker takes a new snapshot; it looks at

@@ -21,7 +21,7 @@ pub(super) fn ip_allow_list(value: Value<'_>, out: &mut Sink) -> Option<Middlewa
 }
 
 /// `ipStrategy`: a depth or a list of addresses to pass over.
-pub(super) fn ip_strategy(fields: &mut Fields<'_>, strategy: &mut IpStrategy) {
+pub(in crate::read) fn ip_strategy(fields: &mut Fields<'_>, strategy: &mut IpStrategy) {
     fields.set("depth", &mut strategy.depth, integer(0..=1_000));
     strategy.excluded_ips = fields.list("excludedIPs", network);
     fields.set_some("ipv6Subnet", &mut strategy.ipv6_subnet, integer(1..=128));
