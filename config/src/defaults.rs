@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::{
     dynamic::{
         affinity::Cookie,
+        middleware::{RateLimit, Scope, SourceCriterion},
         service::{LoadBalancer, Strategy},
         tls::{TlsOptions, TlsVersion},
         transport::ServersTransport,
     },
     problem::{Located, Place},
-    scalar::Trust,
+    scalar::{IpStrategy, Trust},
     static_config::{
         AccessLog, AccessLogFormat, EncodedCharacters, EntryPoint, EntryPointHttp, FieldMode, ForwardedHeaders, Http2,
         INTERNAL, Limits, Log, Ping, Prometheus, Resolver, RespondingTimeouts, Static, UnderscoreHeaders,
@@ -302,5 +303,19 @@ impl Cookie {
     /// A cohort's cookie of which nothing is written: it lasts for 30 days, longer than a rollout.
     pub fn of_cohorts() -> Self {
         Self { max_age: 30 * 24 * 3600, ..Self::of_sessions() }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            average: 0,
+            period: Duration::from_secs(1),
+            burst: 1,
+            source: SourceCriterion::Ip(IpStrategy::default()),
+            scope: Scope::default(),
+            max_sources: 1_000_000,
+            response_headers: false,
+        }
     }
 }

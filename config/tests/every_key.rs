@@ -130,6 +130,10 @@ fn what_is_ours_is_told_apart() {
             "http.services.users.weighted.cohort",
             "http.services.browsers.weighted.cohort",
             "http.services.addresses.weighted.cohort",
+            "http.middlewares.rate.rateLimit.scope",
+            "http.middlewares.rate.rateLimit.maxSources",
+            "http.middlewares.rate.rateLimit.responseHeaders",
+            "http.middlewares.few.inFlightReq.scope",
             "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
             "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
         ]

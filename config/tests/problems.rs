@@ -76,7 +76,7 @@ http:
       loadBalancer: {sticky: {cookie: {}}, strategy: hrw}
       weighted: {services: []}
   middlewares:
-    limit: {rateLimit: {average: 10}}
+    other: {plugin: {demo: {}}}
     two: {addPrefix: {prefix: x}, stripPrefix: {prefixes: /a}}
     none: {}
 tcp: {}
@@ -185,6 +185,27 @@ tls:
   certificates: [{certFile: a}, {certFile: a, keyFile: ''}]
   options:
     a: {minVersion: TLS12, curvePreferences: [P256], alpnProtocols: [h3], clientAuth: {clientAuthType: RequireAndVerifyClientCert}}
+"
+    ));
+}
+
+#[test]
+fn limits_that_are_wrong() {
+    insta::assert_snapshot!(told(
+        "limits.yml",
+        "http:
+  middlewares:
+    negative: {rateLimit: {average: -1, period: -1s, burst: -1}}
+    words: {rateLimit: {average: many, period: soon, burst: 1.5, responseHeaders: perhaps, scope: service, maxSources: 0}}
+    slow: {rateLimit: {average: 1, period: 1h, burst: 10000}}
+    slower: {rateLimit: {average: 1, period: 10000h}}
+    two: {rateLimit: {average: 1, sourceCriterion: {ipStrategy: {depth: 1}, requestHost: true}}}
+    three: {inFlightReq: {amount: 1, sourceCriterion: {ipStrategy: {}, requestHeaderName: X, requestHost: true}}}
+    address: {rateLimit: {sourceCriterion: {ipStrategy: {depth: -1, excludedIPs: [x], ipv6Subnet: 129}}}}
+    header: {rateLimit: {sourceCriterion: {requestHeaderName: 'a b'}}}
+    none: {inFlightReq: {}}
+    less: {inFlightReq: {amount: -1}}
+    right: {rateLimit: {average: 0, period: 0, burst: 0, sourceCriterion: {requestHeaderName: '', requestHost: false}}}
 "
     ));
 }

@@ -1,6 +1,7 @@
 //! The whole path of a request in memory, for benches and for counting instructions and allocations: a worker without
 //! listeners, a client and a server at the ends of pipes. Not part of the binary (feature `in-memory`).
 
+mod limiter;
 mod pipes;
 
 use std::{net::IpAddr, sync::Arc};
@@ -29,7 +30,10 @@ use crate::{
     worker::Worker,
 };
 
-pub use self::pipes::{Pipes, Server, compile};
+pub use self::{
+    limiter::{Bare, Limiter},
+    pipes::{Pipes, Server, compile},
+};
 pub use crate::{
     forwarded::{ForwardedPolicy, Peer, prepare_response, prepare_upstream, sanitise_incoming},
     proxy_protocol::{MAX_BYTES, Progress, parse as parse_proxy_protocol},

@@ -14,8 +14,9 @@
 //! name comes back before that, it goes on from where it was, after that it starts at zero.
 
 mod collect;
-mod families;
+pub(crate) mod families;
 mod local;
+mod observed;
 mod owner;
 mod rows;
 mod series;
@@ -25,7 +26,7 @@ mod worker;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -36,6 +37,7 @@ use parking_lot::Mutex;
 use prometheus::{Encoder, Registry, TextEncoder};
 use rollgate_config::static_config::Prometheus;
 
+pub(crate) use observed::{Observed, Told};
 pub use tls::TlsLabels;
 pub use worker::{Assignment, Finished, LabelValues, Outcome, Protocol, WorkerMetrics};
 
@@ -102,6 +104,7 @@ impl Metrics {
             owners: owner::Owners::default(),
             workers: Mutex::default(),
             rows: rows::ProcessRows::default(),
+            observers: observed::Observers::default(),
             access_log_dropped: Arc::default(),
             now: AtomicU64::new(0),
         });
@@ -230,6 +233,11 @@ impl Metrics {
         }
     }
 
+    /// Asks it at each scrape, as long as it is there.
+    pub(crate) fn observe(&self, observed: Weak<dyn Observed>) {
+        self.shared.observers.add(observed);
+    }
+
     /// The count of access log lines that were lost. Not a worker's own cell: it is touched only when a line is lost.
     pub fn access_log_dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.access_log_dropped)
@@ -242,6 +250,7 @@ struct Shared {
     owners: owner::Owners,
     workers: Mutex<Vec<Arc<worker::WorkerCells>>>,
     rows: rows::ProcessRows,
+    observers: observed::Observers,
     access_log_dropped: Arc<AtomicU64>,
     /// The time of the scrape under way, in seconds.
     now: AtomicU64,

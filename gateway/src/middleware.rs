@@ -21,14 +21,18 @@ mod answer;
 pub(crate) mod around;
 mod client;
 mod headers;
+mod in_flight;
 mod ip_allow_list;
 mod making;
 mod note;
+pub(crate) mod rate_limit;
 mod redirect;
 mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod rewrite;
+mod sharded;
+mod source;
 mod strip_prefix;
 mod wait;
 
@@ -43,9 +47,11 @@ pub(crate) use self::{
     answer::Answer,
     client::ClientAddress,
     headers::{Headers, WithoutForwardedFor},
+    in_flight::InFlightReq,
     ip_allow_list::IpAllowList,
     making::{Making, Place},
     note::{Asked, Note},
+    rate_limit::RateLimit,
     redirect_regex::RedirectRegex,
     redirect_scheme::RedirectScheme,
     replace_path::{ReplacePath, ReplacePathRegex},
@@ -66,6 +72,8 @@ pub(crate) enum Middleware {
     RedirectScheme(RedirectScheme),
     RedirectRegex(RedirectRegex),
     IpAllowList(IpAllowList),
+    RateLimit(Box<RateLimit>),
+    InFlightReq(InFlightReq),
 }
 
 /// The head of a request on its way through the chain.
@@ -119,11 +127,14 @@ pub(crate) enum CompileError {
     /// Not a status that ends a request.
     #[error("{0} is not a status from 200 to 599")]
     Status(u16),
+    /// A bucket that never fills.
+    #[error("an empty bucket would take years to fill")]
+    Rate,
 }
 
 impl Middleware {
     /// Compiles one kind.
-    pub(crate) fn compile(kind: &MiddlewareKind, _making: &Making<'_>) -> Result<Self, CompileError> {
+    pub(crate) fn compile(kind: &MiddlewareKind, making: &Making<'_>) -> Result<Self, CompileError> {
         Ok(match kind {
             MiddlewareKind::Headers(headers) => Self::Headers(Box::new(Headers::compile(headers)?)),
             MiddlewareKind::AddPrefix(prefix) => Self::AddPrefix(AddPrefix::new(prefix)),
@@ -143,12 +154,18 @@ impl Middleware {
             MiddlewareKind::IpAllowList { source_range, strategy, reject_status } => {
                 Self::IpAllowList(IpAllowList::compile(source_range, strategy, *reject_status)?)
             }
+            MiddlewareKind::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit, making)?)),
+            MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
         })
     }
 
     /// The same middleware in its place, where each place has a state of its own; `None`: it is the same everywhere.
-    pub(crate) fn placed(&self, _place: &Place<'_>, _making: &Making<'_>) -> Option<Self> {
-        None
+    pub(crate) fn placed(&self, place: &Place<'_>, making: &Making<'_>) -> Option<Self> {
+        match self {
+            Self::RateLimit(limit) => limit.placed(place, making).map(|limit| Self::RateLimit(Box::new(limit))),
+            Self::InFlightReq(limit) => limit.placed(place, making).map(Self::InFlightReq),
+            _ => None,
+        }
     }
 
     /// Whether it turns requests away just now whose share other versions are to have.
@@ -186,6 +203,8 @@ impl Middleware {
             Self::RedirectScheme(redirect) => redirect.request(head),
             Self::RedirectRegex(redirect) => redirect.request(head),
             Self::IpAllowList(list) => list.request(head),
+            Self::RateLimit(limit) => return limit.request(head),
+            Self::InFlightReq(limit) => return limit.request(head),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),
@@ -195,7 +214,13 @@ impl Middleware {
 
     /// Whether [`Self::response`] does anything.
     pub(crate) fn has_response_half(&self) -> bool {
-        matches!(self, Self::Headers(headers) if headers.has_response_half())
+        match self {
+            Self::Headers(headers) => headers.has_response_half(),
+            Self::RateLimit(limit) => limit.has_response_half(),
+            // What it notes is to be held.
+            Self::InFlightReq(_) => true,
+            _ => false,
+        }
     }
 
     /// The response half, for a middleware whose request half was passed.
@@ -203,6 +228,7 @@ impl Middleware {
         match (self, note) {
             (Self::Headers(headers), Note::Asked(asked)) => headers.response(asked, &mut parts.headers),
             (Self::Headers(headers), _) => headers.response(&Asked::default(), &mut parts.headers),
+            (Self::RateLimit(limit), Note::Quota(quota)) => limit.response(quota, parts),
             _ => {}
         }
     }

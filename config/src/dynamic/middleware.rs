@@ -1,8 +1,15 @@
 //! `http.middlewares`.
 
+mod rate_limit;
+mod source;
+
 use ipnet::IpNet;
 use regex::Regex;
 
+pub use self::{
+    rate_limit::{InFlightReq, RateLimit},
+    source::{Scope, SourceCriterion},
+};
 use crate::{
     problem::{Located, Place},
     scalar::IpStrategy,
@@ -66,6 +73,10 @@ pub enum MiddlewareKind {
         /// `rejectStatusCode`, 403.
         reject_status: u16,
     },
+    /// `rateLimit`.
+    RateLimit(Box<RateLimit>),
+    /// `inFlightReq`.
+    InFlightReq(InFlightReq),
 }
 
 /// `headers`: names are lower-cased and valid, values valid.

@@ -3,7 +3,9 @@
 mod addresses;
 mod headers;
 mod paths;
+mod rate_limit;
 mod redirects;
+mod source;
 
 pub(super) use self::addresses::ip_strategy;
 use super::{router::reference, service::only_kind};
@@ -25,17 +27,17 @@ const KINDS: &[(&str, Reader)] = &[
     ("redirectRegex", redirects::redirect_regex),
     ("chain", chain),
     ("ipAllowList", addresses::ip_allow_list),
+    ("rateLimit", rate_limit::rate_limit),
+    ("inFlightReq", rate_limit::in_flight_req),
 ];
 
-const OTHER_KINDS: [&str; 16] = [
+const OTHER_KINDS: [&str; 14] = [
     "ipWhiteList",
     "encodedCharacters",
     "errors",
-    "rateLimit",
     "basicAuth",
     "digestAuth",
     "forwardAuth",
-    "inFlightReq",
     "buffering",
     "circuitBreaker",
     "compress",

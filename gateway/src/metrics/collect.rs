@@ -84,6 +84,7 @@ impl Collector for Collected {
         upstream(&services, &mut all);
         versions(&owners.versions.scrape(), shared.now.load(Relaxed), &mut all);
         process(shared, &mut all);
+        shared.observers.collect(&mut all);
         all
     }
 }

@@ -104,7 +104,19 @@ pub(super) const LOOKUPS_FAILING: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
-pub(super) const SINGLES: [&Single; 25] = [
+pub(crate) const RATE_LIMIT: Single = Single::counter(
+    "rollgate_ratelimit_total",
+    "Requests that met a rate limit, by what became of them.",
+    &["middleware", "decision"],
+);
+pub(crate) const RATE_LIMIT_SOURCES: Single =
+    Single::gauge("rollgate_ratelimit_sources", "Sources that have a bucket of their own.", &["middleware"]);
+pub(crate) const IN_FLIGHT: Single =
+    Single::gauge("rollgate_inflight_requests", "Requests that are under way behind inFlightReq.", &["middleware"]);
+pub(crate) const IN_FLIGHT_REFUSED: Single =
+    Single::counter("rollgate_inflight_refused_total", "Requests that inFlightReq refused.", &["middleware"]);
+
+pub(super) const SINGLES: &[&Single] = &[
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
     &SERVICE_RETRIES,
@@ -130,6 +142,10 @@ pub(super) const SINGLES: [&Single; 25] = [
     &UNSUPPORTED,
     &LOOKUPS,
     &LOOKUPS_FAILING,
+    &RATE_LIMIT,
+    &RATE_LIMIT_SOURCES,
+    &IN_FLIGHT,
+    &IN_FLIGHT_REFUSED,
 ];
 
 /// A kind of owner with Traefik's five request families.
@@ -139,7 +155,7 @@ pub(super) struct Kind {
 }
 
 /// A family that stands on its own.
-pub(super) struct Single {
+pub(crate) struct Single {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: MetricType,

@@ -1,0 +1,58 @@
+//! What is kept elsewhere and asked for at each scrape: state that all workers share.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use prometheus::proto::{MetricFamily, MetricType};
+
+use super::families::{Single, counter, gauge, pair};
+
+/// Something that counts by itself.
+pub(crate) trait Observed: Send + Sync {
+    /// Adds what it has to tell.
+    fn tell(&self, told: &mut Told);
+}
+
+/// What was told so far; of one family and the same labels, the sum.
+#[derive(Default)]
+pub(crate) struct Told(BTreeMap<&'static str, (&'static Single, BTreeMap<Vec<String>, u64>)>);
+
+impl Told {
+    /// The label's values stand in the order of the family's labels.
+    pub(crate) fn add(&mut self, family: &'static Single, values: &[&str], count: u64) {
+        let (_, metrics) = self.0.entry(family.name).or_insert_with(|| (family, BTreeMap::new()));
+        *metrics.entry(values.iter().map(|value| (*value).to_owned()).collect()).or_default() += count;
+    }
+
+    fn families(self) -> impl Iterator<Item = MetricFamily> {
+        self.0.into_values().map(|(family, metrics)| {
+            let metric = |(values, count): (Vec<String>, u64)| {
+                let labels = family.labels.iter().zip(&values).map(|(label, value)| pair(label, value)).collect();
+                if family.kind == MetricType::COUNTER { counter(labels, count) } else { gauge(labels, count as f64) }
+            };
+            family.family(metrics.into_iter().map(metric).collect())
+        })
+    }
+}
+
+/// Everything that is asked.
+#[derive(Default)]
+pub(super) struct Observers(Mutex<Vec<Weak<dyn Observed>>>);
+
+impl Observers {
+    pub(super) fn add(&self, observed: Weak<dyn Observed>) {
+        let mut all = self.0.lock();
+        all.retain(|observed| observed.strong_count() > 0);
+        all.push(observed);
+    }
+
+    pub(super) fn collect(&self, all: &mut Vec<MetricFamily>) {
+        let observed: Vec<Arc<dyn Observed>> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
+        let mut told = Told::default();
+        observed.iter().for_each(|observed| observed.tell(&mut told));
+        all.extend(told.families());
+    }
+}
