@@ -24,6 +24,17 @@ impl std::fmt::Display for Weight {
     }
 }
 
+/// Ranges of HTTP statuses, both ends included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatusRanges(pub Vec<(u16, u16)>);
+
+impl StatusRanges {
+    /// Whether a status is in one of them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
+    }
+}
+
 /// Whose word counts as the client's: every peer's, or that of peers in some networks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {

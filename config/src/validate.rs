@@ -44,9 +44,13 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
         check.children(service, merged, path);
     }
     for (name, middleware) in &configuration.middlewares {
-        if let MiddlewareKind::Chain(middlewares) = &middleware.kind {
-            let path = Section::of("http.middlewares", check.shown(name), middleware.lines_before());
-            check.all(middlewares, &declared.middlewares, "middleware", path, "chain.middlewares");
+        let path = Section::of("http.middlewares", check.shown(name), middleware.lines_before());
+        match &middleware.kind {
+            MiddlewareKind::Chain(middlewares) => {
+                check.all(middlewares, &declared.middlewares, "middleware", path, "chain.middlewares");
+            }
+            MiddlewareKind::Errors(pages) => check.service(&pages.service, &declared.services, path, "errors.service"),
+            _ => {}
         }
     }
     check.problems.extend(cycles::of_services(configuration, provider));

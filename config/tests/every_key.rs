@@ -124,6 +124,7 @@ fn what_is_ours_is_told_apart() {
     assert_eq!(
         of(read_dynamic(&[document(DYNAMIC[0])], "file", None, &Allow::default()).extensions),
         [
+            "http.routers.Pro.timeouts",
             "http.services.split.weighted.services[0].weight",
             "http.services.split.weighted.services[1].weight",
             "http.services.sessions.weighted.sticky.drain",
@@ -134,6 +135,8 @@ fn what_is_ours_is_told_apart() {
             "http.middlewares.rate.rateLimit.maxSources",
             "http.middlewares.rate.rateLimit.responseHeaders",
             "http.middlewares.few.inFlightReq.scope",
+            "http.middlewares.again.retry.perTryTimeout",
+            "http.middlewares.again.retry.budget",
             "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
             "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
         ]

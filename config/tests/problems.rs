@@ -167,6 +167,7 @@ fn dynamic_values_that_are_wrong() {
     high: {rule: Path(`/`), service: s, priority: 9223372036854774808}
     list: {rule: [a], service: {a: b}}
     a@b: {rule: Path(`/`), service: s@docker}
+    slow: {rule: Path(`/`), service: s, timeouts: {request: -1s, backend: 1s}}
   services:
     s: {loadBalancer: {servers: [{url: ''}, {url: 'ftp://a'}, {url: 'http://u:p@a'}, {url: 'http://a/#f'}, {url: 'h2c:///x'}], strategy: random}}
     w: {weighted: {services: [{name: s, weight: 0.0000001}, {name: s, weight: 1000001}]}}
@@ -180,6 +181,14 @@ fn dynamic_values_that_are_wrong() {
     scheme: {redirectScheme: {scheme: 'a b', port: 70000}}
     allow: {ipAllowList: {ipStrategy: {depth: -1, ipv6Subnet: 129}}}
     chain: {chain: {middlewares: [path, pth, x@other]}}
+    retry: {retry: {initialInterval: 2h, maxRequestBodyBytes: -2, status: [5xx, 99], disableRetryOnNetworkError: true, budget: {percent: 1001, perSecond: 1}}}
+    network: {retry: {attempts: 0, disableRetryOnNetworkError: true}}
+    buffer: {buffering: {maxRequestBodyBytes: -1, retryExpression: 'IsNetworkError() && Atempts() < 2'}}
+    pages: {errors: {status: 600-500, statusRewrites: {abc: 500, '404': 199}, service: none, errorRequestHeaders: ['a b']}}
+    nowhere: {errors: {status: '500'}}
+    compress: {compress: {excludedContentTypes: [text/html], includedContentTypes: ['text/', a b], encodings: [gzip, deflate], defaultEncoding: br}}
+    nothing: {compress: {encodings: []}}
+    web: {grpcWeb: {origins: ['*']}}
     strange: {rateLimits: {}}
 tls:
   certificates: [{certFile: a}, {certFile: a, keyFile: ''}]

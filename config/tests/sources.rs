@@ -148,7 +148,11 @@ fn circles_are_told_once_each() {
     diamond: {weighted: {services: [{name: leaf}, {name: left}, {name: right}]}}
     left: {weighted: {services: [{name: leaf}]}}
     right: {weighted: {services: [{name: leaf}]}}
+    page: {middlewares: [pages], loadBalancer: {servers: []}}
+    pageless: {middlewares: [pages], weighted: {services: [{name: leaf}]}}
   middlewares:
+    pages: {chain: {middlewares: [errors, one]}}
+    errors: {errors: {status: [500], service: page}}
     one: {chain: {middlewares: [two]}}
     two: {chain: {middlewares: [one]}}
 ";
@@ -317,17 +321,12 @@ fn what_only_traefik_knows_of_the_dynamic_part_too() {
     let kinds = [
         "ipWhiteList",
         "encodedCharacters",
-        "errors",
         "basicAuth",
         "digestAuth",
         "forwardAuth",
-        "buffering",
         "circuitBreaker",
-        "compress",
         "passTLSClientCert",
-        "retry",
         "contentType",
-        "grpcWeb",
         "plugin",
     ];
     let middlewares: String = kinds.iter().map(|kind| format!("    m{kind}: {{{kind}: {{}}}}\n")).collect();

@@ -1,6 +1,5 @@
 //! Bodies on their way: counted while they pass, never buffered.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "retry and failover are built on it next"))]
 pub(crate) mod replay;
 
 use std::{
@@ -90,7 +89,6 @@ impl RequestBody {
 impl RequestBody {
     /// Makes it one that can be sent again, as long as at most `limit` bytes of it have passed and its worker has room. An
     /// empty one needs nothing kept: `None`.
-    #[expect(dead_code, reason = "retry and failover are built on it next")]
     pub(crate) fn replayable(&mut self, limit: u64, room: &Rc<Room>) -> Option<Replay<Self>> {
         if matches!(self, Self::Empty) {
             return None;
@@ -167,8 +165,10 @@ impl HttpBody for RequestBody {
 impl Body {
     /// An answer's body, to go out within `limit` of the exchange's start (zero: no limit) if it has to be waited for.
     pub(crate) fn new(kind: AnswerBody, exchange: Box<Exchange>, limit: Duration) -> Self {
-        let limit = if matches!(kind, AnswerBody::Whole(_)) { Duration::ZERO } else { limit };
-        let deadline = Deadline::new(exchange.started, limit).map(Box::new);
+        let limited = (!limit.is_zero()).then(|| exchange.started + limit);
+        let by = [limited, exchange.answer_by].into_iter().flatten().min();
+        let by = by.filter(|_| !matches!(kind, AnswerBody::Whole(_)));
+        let deadline = by.map(|at| Box::new(Deadline { at, sleep: None }));
         let outflow = Outflow::new(&exchange.connection);
         let mut body = Self { kind, exchange: Some(exchange), deadline, outflow };
         // hyper never polls a body that says it is over (HEAD, 204, 304, length 0).
@@ -381,12 +381,6 @@ impl Arrival {
 }
 
 // === impl Deadline ===
-
-impl Deadline {
-    fn new(started: Instant, limit: Duration) -> Option<Self> {
-        (!limit.is_zero()).then(|| Self { at: started + limit, sleep: None })
-    }
-}
 
 /// Whether the time is up; if not, the task is woken when it is.
 fn expired(deadline: Option<&mut Deadline>, cx: &mut Context<'_>) -> bool {

@@ -7,20 +7,21 @@
 //! [`Call::run`] goes the rest of a [`Way`]. A middleware that wraps the call is handed what is left of the way, and may
 //! run it, once, several times or not at all; all others are passed in a loop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, request, response};
+use http::{Request, Response, StatusCode, request, response};
 use hyper::body::Incoming;
 
 use crate::{
     access_log::Origin,
     body::{AnswerBody, RequestBody},
+    deadline::{self, shorter},
     error::Error,
     exchange::Exchange,
     forwarded, internal,
     middleware::{Answer, Head, around},
-    passage::{Passage, Stop},
+    passage::{Mark, Passage, Stop},
     relay, service,
     snapshot::{LoadBalancer, Route, ServiceIndex, ServiceKind, Snapshot, Step},
     upgrade,
@@ -35,8 +36,14 @@ pub(crate) struct Call<'s> {
     pub(crate) parts: request::Parts,
     /// The body that is forwarded; taken likewise.
     pub(crate) body: RequestBody,
-    /// The client wants another protocol; taken likewise, and cannot be had twice.
+    /// The client wants another protocol; taken when a server has switched.
     pub(crate) upgrade: Option<upgrade::Wanted>,
+    /// Of each attempt: until its answer's head. Zero: no limit.
+    pub(crate) try_timeout: Duration,
+    /// Of each attempt: until its answer's end. Zero: no limit.
+    pub(crate) backend_timeout: Duration,
+    /// The load balancer that the request was sent to last.
+    asked: Option<ServiceIndex>,
 }
 
 /// What is left of a request's way.
@@ -79,7 +86,9 @@ impl<'s> Call<'s> {
         incoming: Incoming,
     ) -> Self {
         let body = RequestBody::new(incoming, &exchange);
-        Self { snapshot, exchange, passage: Passage::default(), parts, body, upgrade: None }
+        let (try_timeout, backend_timeout) = (Duration::ZERO, Duration::ZERO);
+        let passage = Passage::default();
+        Self { snapshot, exchange, passage, parts, body, upgrade: None, try_timeout, backend_timeout, asked: None }
     }
 
     /// Goes the way to its end: the answer of a server, a middleware or the gateway.
@@ -107,7 +116,10 @@ impl<'s> Call<'s> {
                 }
             }
             match &service.kind {
-                ServiceKind::LoadBalancer(balancer) => return self.forward(balancer).await,
+                ServiceKind::LoadBalancer(balancer) => {
+                    self.asked = Some(way.service);
+                    return self.forward(balancer).await;
+                }
                 ServiceKind::Weighted(weighted) => way = Way::to(service::version(self, weighted)?),
                 ServiceKind::Internal(internal) => {
                     let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
@@ -134,11 +146,22 @@ impl<'s> Call<'s> {
         self.passage.enter(way, &mut head)
     }
 
-    /// Sends the request to one of the servers.
+    /// Sends the request to one of the servers, within the attempt's time.
     async fn forward(&mut self, balancer: &LoadBalancer) -> Result<Answered, Error> {
+        let limit = shorter(self.try_timeout, self.backend_timeout);
+        if limit.is_zero() {
+            return self.send(balancer).await;
+        }
+        let began = Instant::now();
+        let sent = Box::pin(deadline::met((began + limit).into(), self.send(balancer))).await;
+        self.exchange.answer_by = (!self.backend_timeout.is_zero()).then(|| began + self.backend_timeout);
+        sent.unwrap_or(Err(Error::ResponseTimeout))
+    }
+
+    async fn send(&mut self, balancer: &LoadBalancer) -> Result<Answered, Error> {
         let parts = std::mem::replace(&mut self.parts, Request::new(()).into_parts().0);
         let body = std::mem::replace(&mut self.body, RequestBody::Empty);
-        match self.upgrade.take() {
+        match &self.upgrade {
             None => {
                 let response = relay::forward(&mut self.exchange, balancer, parts, body).await?;
                 Ok(Answered::Response(self.relayed(response)))
@@ -146,10 +169,37 @@ impl<'s> Call<'s> {
             Some(wanted) => {
                 let switching = upgrade::forward(&mut self.exchange, balancer, wanted, parts, body);
                 match Box::pin(switching).await? {
-                    upgrade::Forwarded::Switched(parts, tunnel) => Ok(Answered::Tunnelled(parts, tunnel)),
+                    upgrade::Forwarded::Switched(parts, server) => {
+                        let wanted = self.upgrade.take().expect("it was wanted");
+                        Ok(Answered::Tunnelled(parts, wanted.tunnel(server)))
+                    }
                     upgrade::Forwarded::Declined(response) => Ok(Answered::Response(self.relayed(response))),
                 }
             }
+        }
+    }
+
+    /// The load balancer that the request was sent to last.
+    pub(crate) fn balancer(&self) -> Option<&'s LoadBalancer> {
+        match &self.snapshot.services.at(self.asked?).kind {
+            ServiceKind::LoadBalancer(balancer) => Some(balancer),
+            _ => None,
+        }
+    }
+
+    /// Forgets an attempt, and what it has passed since the mark: its answer goes to nobody.
+    pub(crate) fn throw_away(
+        &mut self,
+        answered: Result<Answered, Error>,
+        mark: Mark,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        self.passage.abandon(mark, status);
+        let lease = self.exchange.lease.take();
+        self.exchange.attempt_ended(status, took);
+        if let Ok(Answered::Response(response)) = answered {
+            relay::discard::discard(&self.exchange.connection.worker, lease, response.into_body());
         }
     }
 

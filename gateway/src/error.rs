@@ -38,6 +38,9 @@ pub(crate) enum Error {
     /// No response head within `responseHeaderTimeout`.
     #[error("the server took too long to answer")]
     ResponseTimeout,
+    /// No whole answer within the router's `timeouts.request`.
+    #[error("the request took too long to be answered")]
+    RequestTimeout,
     /// The server switched protocols although nobody asked.
     #[error("the server switched protocols unasked")]
     UnaskedUpgrade,
@@ -104,7 +107,9 @@ impl Error {
             Self::NoRouter => StatusCode::NOT_FOUND,
             Self::NoServer | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout | Self::ResponseTimeout | Self::RequestTimeout | Self::Vanished(_) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => client_closed_request(),
@@ -120,7 +125,9 @@ impl Error {
                 Self::NoRouter => "404 page not found\n",
                 Self::NoServer => "no available server\n",
                 Self::Connect(_) | Self::Upstream(_) | Self::BadAnswer(_) | Self::UnaskedUpgrade => "Bad Gateway",
-                Self::ConnectTimeout | Self::ResponseTimeout | Self::Vanished(_) => "Gateway Timeout",
+                Self::ConnectTimeout | Self::ResponseTimeout | Self::RequestTimeout | Self::Vanished(_) => {
+                    "Gateway Timeout"
+                }
                 Self::SlowBody => "Request Timeout",
                 Self::LongBody => "the request's body is too long\n",
                 Self::Overloaded => "overloaded\n",
@@ -143,6 +150,7 @@ impl Error {
             | Self::UpstreamTls(_)
             | Self::Upstream(_)
             | Self::ResponseTimeout
+            | Self::RequestTimeout
             | Self::UnaskedUpgrade
             | Self::BadAnswer(_)
             | Self::Vanished(_)

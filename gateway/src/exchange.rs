@@ -1,10 +1,15 @@
 //! One request and its answer: what is counted and logged about it, and what it holds. Finishing happens once: at the
 //! last frame of the answer, or in `Drop` when the client or the server went away before.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Frame;
 use smallvec::SmallVec;
 
@@ -42,6 +47,12 @@ pub(crate) struct Exchange {
     pub(crate) in_flight: Option<InFlight>,
     /// The server that was chosen last, by [`Target::unique`].
     pub(crate) server: Option<u64>,
+    /// That server may have seen something of the request.
+    pub(crate) sent: bool,
+    /// The gateway has sent it once more by its own decision, which it does once.
+    pub(crate) repeated: bool,
+    /// When its answer must have gone out.
+    pub(crate) answer_by: Option<Instant>,
     seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
@@ -87,6 +98,9 @@ impl Exchange {
             shared: None,
             in_flight: None,
             server: None,
+            sent: false,
+            repeated: false,
+            answer_by: None,
             seldom: None,
             notes: SmallVec::new(),
             record: None,
@@ -107,7 +121,6 @@ impl Exchange {
 
     /// The server that has the request is not to get it again if there is another one, and what it holds of the request is
     /// let go.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what sends a request again asks for it"))]
     pub(crate) fn give_up_server(&mut self) {
         (self.lease, self.shared, self.in_flight) = (None, None, None);
         if let Some(server) = self.server.take() {
@@ -153,11 +166,50 @@ impl Exchange {
         }
     }
 
-    /// The answer has gone out whole; the connection to the server can serve another.
-    pub(crate) fn complete(mut self: Box<Self>) {
+    /// It is sent to a server once more.
+    pub(crate) fn retried(&mut self) {
+        if let Some(service) = self.service {
+            self.connection.worker.metrics.retried(service);
+        }
+        if let Some(record) = &mut self.record {
+            record.retries += 1;
+        }
+    }
+
+    /// An attempt is over whose answer goes to nobody. The service has answered all the same, so its own families count
+    /// it, as in Traefik.
+    pub(crate) fn attempt_ended(&mut self, status: StatusCode, took: Duration) {
+        self.give_up_server();
+        self.grpc_status = None;
+        if self.count && self.service.is_some() {
+            self.connection.worker.metrics.finish(&Finished {
+                entry_point: None,
+                router: None,
+                service: self.service,
+                versions: &[],
+                method: &self.method,
+                protocol: self.protocol,
+                code: status.as_u16(),
+                tls: self.connection.tls_labels(),
+                duration: took,
+                request_bytes: 0,
+                response_bytes: 0,
+                outcome: Outcome::Error,
+                header_labels: self.header_labels.as_ref(),
+            });
+        }
+    }
+
+    /// The server's answer has been read to its end.
+    pub(crate) fn server_done(&mut self) {
         if let Some(lease) = self.lease.take() {
             self.connection.worker.pools.checkin(&lease.target, lease.connection);
         }
+    }
+
+    /// The answer has gone out whole; the connection to the server can serve another.
+    pub(crate) fn complete(mut self: Box<Self>) {
+        self.server_done();
         self.outcome.get_or_insert(if self.status >= 500 { Outcome::Error } else { Outcome::Ok });
     }
 
@@ -211,7 +263,7 @@ impl Drop for Exchange {
             self.connection.worker.metrics.panicked();
             self.outcome = Some(Outcome::Error);
             if self.status == 0 {
-                self.status = http::StatusCode::INTERNAL_SERVER_ERROR.as_u16();
+                self.status = StatusCode::INTERNAL_SERVER_ERROR.as_u16();
             }
         }
         self.finish();

@@ -70,6 +70,7 @@ mod troubles;
 
 mod clock;
 mod compile;
+mod deadline;
 mod entry_point;
 mod error;
 mod explain;

@@ -39,7 +39,7 @@ use rollgate_config::static_config::Prometheus;
 
 pub(crate) use observed::{Observed, Told};
 pub use tls::TlsLabels;
-pub use worker::{Assignment, Finished, LabelValues, Outcome, Protocol, WorkerMetrics};
+pub use worker::{Assignment, Finished, LabelValues, Outcome, Protocol, Skipped, WorkerMetrics};
 
 /// The `Content-Type` of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

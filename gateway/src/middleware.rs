@@ -30,6 +30,7 @@ mod redirect;
 mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
+pub(crate) mod retry;
 mod rewrite;
 mod sharded;
 mod source;
@@ -55,6 +56,7 @@ pub(crate) use self::{
     redirect_regex::RedirectRegex,
     redirect_scheme::RedirectScheme,
     replace_path::{ReplacePath, ReplacePathRegex},
+    retry::Retry,
     strip_prefix::{StripPrefix, StripPrefixRegex},
     wait::Wait,
 };
@@ -74,6 +76,7 @@ pub(crate) enum Middleware {
     IpAllowList(IpAllowList),
     RateLimit(Box<RateLimit>),
     InFlightReq(InFlightReq),
+    Retry(Box<Retry>),
 }
 
 /// The head of a request on its way through the chain.
@@ -125,6 +128,9 @@ pub(crate) enum CompileError {
     #[error("{0:?} has a bad percent-encoding")]
     Path(String),
     /// Not a status that ends a request.
+    #[error("{0} is not supported yet")]
+    Unfinished(&'static str),
+    /// Not a status that ends a request.
     #[error("{0} is not a status from 200 to 599")]
     Status(u16),
     /// A bucket that never fills.
@@ -156,6 +162,11 @@ impl Middleware {
             }
             MiddlewareKind::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit, making)?)),
             MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
+            MiddlewareKind::Retry(retry) => Self::Retry(Box::new(Retry::new(retry))),
+            MiddlewareKind::Buffering(_) => return Err(CompileError::Unfinished("buffering")),
+            MiddlewareKind::Errors(_) => return Err(CompileError::Unfinished("errors")),
+            MiddlewareKind::Compress(_) => return Err(CompileError::Unfinished("compress")),
+            MiddlewareKind::GrpcWeb(_) => return Err(CompileError::Unfinished("grpcWeb")),
         })
     }
 
@@ -175,7 +186,7 @@ impl Middleware {
 
     /// Whether it wraps the call: [`around::run`] is its only half.
     pub(crate) fn wraps(&self) -> bool {
-        false
+        matches!(self, Self::Retry(_))
     }
 
     /// Whether it must see the request before any middleware of its chain changes it.
@@ -205,6 +216,8 @@ impl Middleware {
             Self::IpAllowList(list) => list.request(head),
             Self::RateLimit(limit) => return limit.request(head),
             Self::InFlightReq(limit) => return limit.request(head),
+            // It wraps the call.
+            Self::Retry(_) => ControlFlow::Continue(()),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
 use hyper::body::Incoming;
+use rollgate_config::dynamic::router::RouterTimeouts;
 
 use crate::{
     authority,
@@ -15,6 +16,7 @@ use crate::{
     call::{Answered, Call, Way},
     clock,
     connection::Connection,
+    deadline,
     error::{Chain, Error},
     exchange::Exchange,
     internal, limits,
@@ -57,7 +59,15 @@ async fn answer(call: &mut Call<'_>) -> Result<Answered, Error> {
     limits::memory(&connection)?;
     let route = route(call.snapshot, &connection, &call.parts)?;
     enter(&mut call.exchange, route, &call.parts, call.upgrade.is_some());
-    call.run(Way::of(route)).await
+    let RouterTimeouts { request: limit, backend_request } = route.timeouts;
+    call.backend_timeout = backend_request;
+    if limit.is_zero() {
+        return call.run(Way::of(route)).await;
+    }
+    let by = call.exchange.started + limit;
+    let answered = Box::pin(deadline::met(by.into(), call.run(Way::of(route)))).await;
+    call.exchange.answer_by = Some(call.exchange.answer_by.map_or(by, |sooner| sooner.min(by)));
+    answered.unwrap_or(Err(Error::RequestTimeout))
 }
 
 /// The router that wins.

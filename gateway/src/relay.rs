@@ -1,9 +1,10 @@
 //! To a server and back.
 
 pub(crate) mod answer;
+pub(crate) mod discard;
 mod http2;
 
-use std::{io, rc::Rc, sync::Arc, task::Poll};
+use std::{io, rc::Rc, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request, uri::PathAndQuery};
 use http_body::Body as _;
@@ -12,7 +13,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use crate::{
     balancer::{self, InFlight},
     body::RequestBody,
-    clock,
+    clock, deadline,
     error::{BodyError, Error},
     exchange::{Exchange, Lease},
     forwarded,
@@ -38,6 +39,7 @@ pub(crate) async fn forward(
     let mut request = Request::from_parts(parts, body);
     let worker = exchange.connection.worker.clone();
     let mut attempt = Attempt::First;
+    exchange.sent = false;
     loop {
         let pooled = if attempt == Attempt::Fresh { None } else { worker.pools.checkout(&server.target) };
         let (connection, fresh) = match pooled {
@@ -53,11 +55,12 @@ pub(crate) async fn forward(
             Ok(response) => return answered(exchange, response),
             // A connection that died in the pool gives the request back unsent; each one is tried once.
             Err(Failed::Unsent(again, _)) if !fresh => (again, attempt),
-            Err(Failed::Refused(again, _)) if attempt == Attempt::First => (again, Attempt::Second),
-            Err(Failed::Unanswered(again, _)) if attempt == Attempt::First => (again, Attempt::Fresh),
+            Err(Failed::Refused(again, _)) if !exchange.repeated => (again, Attempt::Second),
+            Err(Failed::Unanswered(again, _)) if !exchange.repeated => (again, Attempt::Fresh),
             Err(failed) => return Err(failed.into_error()),
         };
         if next != attempt {
+            exchange.repeated = true;
             worker.metrics.repeated(balancer.id);
         }
         (request, attempt) = (*again, next);
@@ -193,13 +196,18 @@ async fn over_http1(
 ) -> Result<Response<Incoming>, Failed> {
     announce_body(&mut request);
     connection.watch.begin(!fresh && may_repeat(request.method(), request.body()));
+    exchange.sent = true;
     let sending = connection.sender.try_send_request(request);
     match within(target, sending).await? {
         Ok(response) => {
             exchange.lease = Some(Lease { connection, target: target.clone() });
             Ok(response)
         }
-        Err(error) => Err(unanswered(error, &connection.watch)),
+        Err(error) => {
+            let failed = unanswered(error, &connection.watch);
+            exchange.sent = !matches!(failed, Failed::Unsent(..));
+            Err(failed)
+        }
     }
 }
 
@@ -209,18 +217,8 @@ async fn within<T>(target: &Target, sending: impl Future<Output = T>) -> Result<
     if limit.is_zero() {
         return Ok(sending.await);
     }
-    let mut sending = std::pin::pin!(sending);
-    if let Ok(sent) = tokio::time::timeout(limit, sending.as_mut()).await {
-        return Ok(sent);
-    }
-    // The answer may be here, and only we were late: stopped, or without a CPU. Who reads it has a turn before it is too
-    // late.
-    tokio::task::yield_now().await;
-    let sent = std::future::poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
-    match sent {
-        Poll::Ready(sent) => Ok(sent),
-        Poll::Pending => Err(Failed::Broken(Error::ResponseTimeout)),
-    }
+    let by = tokio::time::Instant::now() + limit;
+    deadline::met(by, sending).await.ok_or(Failed::Broken(Error::ResponseTimeout))
 }
 
 fn unanswered(mut error: TrySendError<Request<RequestBody>>, watch: &Watch) -> Failed {

@@ -4,12 +4,12 @@ pub(crate) mod retired;
 
 use std::sync::Arc;
 
-use rollgate_config::dynamic::service::Strategy;
+use rollgate_config::dynamic::{router::RouterTimeouts, service::Strategy};
 
 use crate::{
     balancer::Load,
     metrics::{RouterId, ServiceId, VersionId},
-    middleware::Middleware,
+    middleware::{Middleware, retry::Account},
     pool::Target,
     rendezvous::Candidates,
     router::Table,
@@ -59,6 +59,7 @@ pub(crate) struct Route {
     pub(crate) options: OptionsId,
     pub(crate) access_log: bool,
     pub(crate) metrics: bool,
+    pub(crate) timeouts: RouterTimeouts,
 }
 
 /// A middleware in its place.
@@ -131,6 +132,7 @@ pub(crate) struct LoadBalancer {
     pub(crate) slot: u32,
     /// Changes when the servers or their weights do.
     pub(crate) list: u64,
+    pub(crate) retries: Arc<Account>,
 }
 
 /// One address.

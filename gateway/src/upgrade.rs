@@ -29,8 +29,8 @@ pub(crate) struct Wanted {
 
 /// What came of it.
 pub(crate) enum Forwarded {
-    /// The server switched: this head goes to the client, then bytes go both ways.
-    Switched(response::Parts, Tunnel),
+    /// The server switched: this head goes to the client, then bytes go both ways ([`Wanted::tunnel`]).
+    Switched(response::Parts, OnUpgrade),
     /// The server answered otherwise.
     Declined(Response<Incoming>),
 }
@@ -77,16 +77,22 @@ impl Wanted {
     pub(crate) fn is_websocket(&self) -> bool {
         self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
     }
+
+    /// The client's end and the server's.
+    pub(crate) fn tunnel(self, server: OnUpgrade) -> Tunnel {
+        Tunnel { client: self.client, server }
+    }
 }
 
 /// Asks a server, on a connection of its own that is never pooled.
 pub(crate) async fn forward(
     exchange: &mut Exchange,
     balancer: &LoadBalancer,
-    wanted: Wanted,
+    wanted: &Wanted,
     mut parts: request::Parts,
     body: RequestBody,
 ) -> Result<Forwarded, Error> {
+    exchange.sent = false;
     let server = relay::choose(exchange, balancer, &parts.headers)?;
     relay::prepare(exchange, balancer, server, &mut parts)?;
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -101,6 +107,7 @@ pub(crate) async fn forward(
     let mut sender = connect::connect_for_upgrade(&exchange.connection.worker, &server.target).await?;
     let mut request = Request::from_parts(parts, body);
     relay::announce_body(&mut request);
+    exchange.sent = true;
     let sent = sender.send_request(request).await;
     let mut response = sent.map_err(relay::blame)?;
     if let Some(in_flight) = &exchange.in_flight {
@@ -109,7 +116,7 @@ pub(crate) async fn forward(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return relay::answer::check(response).map(Forwarded::Declined);
     }
-    let tunnel = Tunnel { client: wanted.client, server: hyper::upgrade::on(&mut response) };
+    let server = hyper::upgrade::on(&mut response);
     let (mut parts, _) = response.into_parts();
     if wanted.http2 {
         parts.status = StatusCode::OK;
@@ -117,9 +124,9 @@ pub(crate) async fn forward(
             parts.headers.remove(name);
         }
     } else {
-        keep_upgrade_only(&mut parts.headers, wanted.protocol);
+        keep_upgrade_only(&mut parts.headers, wanted.protocol.clone());
     }
-    Ok(Forwarded::Switched(parts, tunnel))
+    Ok(Forwarded::Switched(parts, server))
 }
 
 /// An extended CONNECT has no key; the server of an HTTP/1.1 handshake wants one.

@@ -42,7 +42,6 @@ pub(crate) struct Worker {
     pub(crate) rounds: Rounds,
     pub(crate) metrics: WorkerMetrics,
     /// For bodies that may have to be sent again.
-    #[expect(dead_code, reason = "retry and failover are built on it next")]
     pub(crate) replays: Rc<Room>,
     /// For the internal entry point, when the process has no descriptors left.
     pub(crate) reserve: Reserve,

@@ -1,7 +1,20 @@
 //! `http.middlewares`.
 
+mod buffering;
+mod compress;
+mod error_pages;
 mod rate_limit;
+mod retry;
+pub mod retry_expression;
 mod source;
+
+pub use self::{
+    buffering::Buffering,
+    compress::{Compress, ContentTypes, Encoding},
+    error_pages::ErrorPages,
+    retry::{Retry, RetryBudget},
+    retry_expression::RetryExpression,
+};
 
 use ipnet::IpNet;
 use regex::Regex;
@@ -77,6 +90,16 @@ pub enum MiddlewareKind {
     RateLimit(Box<RateLimit>),
     /// `inFlightReq`.
     InFlightReq(InFlightReq),
+    /// `retry`.
+    Retry(Retry),
+    /// `buffering`.
+    Buffering(Buffering),
+    /// `errors`.
+    Errors(ErrorPages),
+    /// `compress`.
+    Compress(Compress),
+    /// `grpcWeb`: `allowOrigins`, each an origin or `*`.
+    GrpcWeb(Vec<String>),
 }
 
 /// `headers`: names are lower-cased and valid, values valid.

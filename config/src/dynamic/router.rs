@@ -1,5 +1,7 @@
 //! `http.routers`.
 
+use std::time::Duration;
+
 use crate::{
     problem::{Located, Place},
     rule::Rule,
@@ -26,6 +28,17 @@ pub struct Router {
     pub access_logs: Option<bool>,
     /// `observability.metrics`, inherited from the entry point if `None`.
     pub metrics: Option<bool>,
+    /// `timeouts` (ours).
+    pub timeouts: RouterTimeouts,
+}
+
+/// `timeouts` of a router (ours), as Gateway API has them; zero is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RouterTimeouts {
+    /// `request`: from the end of a request's head to the end of its answer.
+    pub request: Duration,
+    /// `backendRequest`: each attempt, from its beginning to the end of its answer.
+    pub backend_request: Duration,
 }
 
 /// `tls` of a router or an entry point.

@@ -82,6 +82,23 @@ fn bounds(range: &RangeInclusive<i64>) -> String {
     }
 }
 
+/// `404` or `500-599`.
+pub(crate) fn status_range(value: Value<'_>, out: &mut Sink) -> Option<(u16, u16)> {
+    let text = plain(&value, out)?;
+    let range = parse_status_range(text);
+    if range.is_none() {
+        return refuse(&value, out, "is no range of status codes", "like 404 or 500-599");
+    }
+    range
+}
+
+/// One status or two with a `-` between them.
+pub(crate) fn parse_status_range(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=999).contains(code));
+    code(from).zip(code(to)).filter(|(from, to)| from <= to)
+}
+
 /// A length of time that is not negative.
 pub(crate) fn duration(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
     match parse_duration(plain(&value, out)?) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    fields::{Fields, Sink, Value, boolean, choice, duration, integer, path, quoted, text},
+    fields::{Fields, Sink, Value, boolean, choice, duration, integer, path, status_range},
     static_config::{AccessLog, AccessLogFormat, FieldMode},
 };
 
@@ -53,21 +53,4 @@ const HEADER_MODES: [(&str, FieldMode); 3] =
 fn modes(fields: &mut Fields<'_>, fold: fn(&str) -> String) -> BTreeMap<String, FieldMode> {
     let modes = fields.named("names", |key, value, out| Some((fold(&key.name), choice(HEADER_MODES)(value, out)?)));
     modes.into_iter().collect()
-}
-
-/// `404` or `500-599`
-fn status_range(value: Value<'_>, out: &mut Sink) -> Option<(u16, u16)> {
-    let text = text(value, out)?;
-    let (from, to) = text.split_once('-').unwrap_or((&text, &text));
-    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=999).contains(code));
-    let range = code(from).zip(code(to)).filter(|(from, to)| from <= to);
-    if range.is_none() {
-        out.problem(
-            &value.node.at,
-            value.path,
-            format!("{} is no range of status codes", quoted(&text)),
-            "like 404 or 500-599",
-        );
-    }
-    range
 }

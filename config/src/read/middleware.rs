@@ -1,17 +1,21 @@
 //! `http.middlewares`: a table of the kinds, each read in a file of its own.
 
 mod addresses;
+mod buffering;
+mod compress;
+mod error_pages;
 mod headers;
 mod paths;
 mod rate_limit;
 mod redirects;
+mod retry;
 mod source;
 
 pub(super) use self::addresses::ip_strategy;
 use super::{router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},
-    fields::{Fields, Sink, Value},
+    fields::{Fields, Sink, Value, text},
 };
 
 type Reader = fn(Value<'_>, &mut Sink) -> Option<MiddlewareKind>;
@@ -29,22 +33,22 @@ const KINDS: &[(&str, Reader)] = &[
     ("ipAllowList", addresses::ip_allow_list),
     ("rateLimit", rate_limit::rate_limit),
     ("inFlightReq", rate_limit::in_flight_req),
+    ("retry", retry::retry),
+    ("buffering", buffering::buffering),
+    ("errors", error_pages::error_pages),
+    ("compress", compress::compress),
+    ("grpcWeb", grpc_web),
 ];
 
-const OTHER_KINDS: [&str; 14] = [
+const OTHER_KINDS: [&str; 9] = [
     "ipWhiteList",
     "encodedCharacters",
-    "errors",
     "basicAuth",
     "digestAuth",
     "forwardAuth",
-    "buffering",
     "circuitBreaker",
-    "compress",
     "passTLSClientCert",
-    "retry",
     "contentType",
-    "grpcWeb",
     "plugin",
 ];
 
@@ -78,4 +82,8 @@ fn unsupported_kinds(fields: &mut Fields<'_>) {
 
 fn chain(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     value.section(out, |fields| MiddlewareKind::Chain(fields.list("middlewares", reference)))
+}
+
+fn grpc_web(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
+    value.section(out, |fields| MiddlewareKind::GrpcWeb(fields.list("allowOrigins", text)))
 }

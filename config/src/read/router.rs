@@ -2,8 +2,8 @@
 
 use super::statics::entry_point_name;
 use crate::{
-    dynamic::router::{Router, RouterTls},
-    fields::{Sink, Value, boolean, integer, located_text, text},
+    dynamic::router::{Router, RouterTimeouts, RouterTls},
+    fields::{Sink, Value, boolean, duration, integer, located_text, text},
     problem::{Located, Place, Problem},
     rule::{Expression, Rule},
 };
@@ -25,6 +25,12 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Router> {
             metrics = observability.read("metrics", boolean);
             observability.inert(&["tracing", "traceVerbosity"]);
         });
+        let mut timeouts = RouterTimeouts::default();
+        fields.within("timeouts", |fields| {
+            fields.set("request", &mut timeouts.request, duration);
+            fields.set("backendRequest", &mut timeouts.backend_request, duration);
+        });
+        fields.ours("timeouts");
         fields.unsupported_unless("ruleSyntax", "v3");
         fields.unsupported(&["parentRefs"]);
         // What is missing or wrong is a problem already; the references are checked all the same.
@@ -33,7 +39,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Router> {
         let priority =
             if priority == 0 { i64::try_from(rule.value.text.len()).unwrap_or(MAX_PRIORITY) } else { priority };
         let at = fields.at.clone();
-        Router { at, entry_points, rule, priority, middlewares, service, tls, access_logs, metrics }
+        Router { at, entry_points, rule, priority, middlewares, service, tls, access_logs, metrics, timeouts }
     })
 }
 

@@ -1,7 +1,7 @@
 //! Circles of names, and names that lead further than they may: found in time linear in names and references, without
 //! recursion, since what is written may be as long as a configuration. Whoever follows names afterwards may recurse.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::shown;
 use crate::{
@@ -9,14 +9,31 @@ use crate::{
     problem::{Place, Problem},
 };
 
-/// Services that lead back to themselves.
+/// Services that lead back to themselves, by what they are made of or by the error pages that their middlewares ask for.
 pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
     let edges = configuration.services.iter().filter_map(|(name, service)| {
         let (_, children) = service.kind.children();
-        let children: Vec<_> = children.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
+        let mut children: Vec<_> = children.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
+        for middleware in &service.middlewares {
+            let pages = pages_of(configuration, &middleware.value);
+            children.extend(pages.into_iter().map(|page| (page, &middleware.at)));
+        }
         (!children.is_empty()).then(|| Edges { name, children, lines_before: service.lines_before() })
     });
     report(edges.collect(), "http.services", provider)
+}
+
+/// The services that a middleware, or what a chain holds, asks for error pages.
+fn pages_of<'c>(configuration: &'c Configuration, middleware: &'c str) -> Vec<&'c str> {
+    let (mut pages, mut seen, mut left) = (Vec::new(), HashSet::new(), vec![middleware]);
+    while let Some(name) = left.pop() {
+        match configuration.middlewares.get(name).filter(|_| seen.insert(name)).map(|middleware| &middleware.kind) {
+            Some(MiddlewareKind::Chain(names)) => left.extend(names.iter().map(|name| &*name.value)),
+            Some(MiddlewareKind::Errors(errors)) => pages.push(&*errors.service.value),
+            _ => {}
+        }
+    }
+    pages
 }
 
 /// Chains that hold themselves.

@@ -7,7 +7,7 @@ use rollgate_config::{
     dynamic::{
         Configuration, Item,
         middleware::MiddlewareKind,
-        router::{Router, RouterTls},
+        router::{Router, RouterTimeouts, RouterTls},
     },
     rule::{Expression, Matcher, Rule},
     static_config::INTERNAL,
@@ -190,6 +190,7 @@ fn make(
         options: options.unwrap_or_default(),
         access_log: router.access_logs.unwrap_or(entry.settings.access_logs) && logged(compiler, service),
         metrics: router.metrics.unwrap_or(entry.settings.metrics) && counted(compiler, service),
+        timeouts: router.timeouts,
     };
     let key =
         router::Route { name: shown, provider_rank: 0, rule: router.rule.value.clone(), priority: router.priority };
@@ -261,6 +262,7 @@ fn redirection(compiler: &Compiler, entry: &EntryPoint) -> Option<Made> {
         options: OptionsId::default(),
         access_log: entry.settings.access_logs,
         metrics: entry.settings.metrics,
+        timeouts: RouterTimeouts::default(),
     };
     let key = router::Route { name, provider_rank: 0, rule: everything(), priority: redirection.priority };
     Some(Made {

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::{Chains, Changes, Compiler};
 use crate::{
-    middleware::Place,
+    middleware::{Place, retry::Account},
     pool::{Target, target::Scheme},
     rendezvous::{Candidates, Salt},
     snapshot::{Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services},
@@ -231,6 +231,7 @@ fn load_balancer(
         id,
         slot,
         list,
+        retries: compiler.states.of("retries", name, || Account::new(compiler.workers)),
     }
 }
 

@@ -15,16 +15,17 @@ use super::{
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS,
         DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
-        OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, SERVER_UP, SERVICE_RETRIES, SINGLES,
-        UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge,
-        histogram, key_labels, pair,
+        OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, RETRIES_ENDED, RETRIES_SKIPPED,
+        SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS,
+        VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
         ASSIGNED, BUCKETS, CLOSED, CONNECT_ERROR, CONNECT_OK, DRAWS, Key, OPENED, REPEATED, REQUEST_BYTES,
-        RESPONSE_BYTES, RETRIES, Values,
+        RESPONSE_BYTES, RETRIES, RETRY_ERROR, RETRY_OK, SKIPPED, Values,
     },
     share,
+    worker::Skipped,
 };
 
 /// All families that are not the process collector's.
@@ -195,10 +196,31 @@ fn upstream(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
             }
         }
     }
+    again(services, all);
     all.push(SERVICE_RETRIES.family(retries));
     all.push(UPSTREAM_CONNECTS.family(connects));
     all.push(UPSTREAM_REPEATED.family(repeated));
     all.push(ASSIGNMENTS.family(assignments));
+}
+
+/// What retry did, and what it left.
+fn again(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
+    let counted = |label: &str, cells: &[(&str, usize)]| {
+        let mut metrics = Vec::new();
+        for owner in services {
+            for (value, cell) in cells {
+                let count = plain(owner, *cell);
+                if count > 0 {
+                    metrics.push(counter(vec![pair(label, value), pair("service", &owner.first)], count));
+                }
+            }
+        }
+        metrics
+    };
+    all.push(RETRIES_ENDED.family(counted("outcome", &[("ok", RETRY_OK), ("error", RETRY_ERROR)])));
+    let reasons = [("budget", Skipped::Budget), ("body", Skipped::BodyTooLong), ("room", Skipped::NoRoom)];
+    let reasons = reasons.map(|(reason, why)| (reason, SKIPPED + why as usize));
+    all.push(RETRIES_SKIPPED.family(counted("reason", &reasons)));
 }
 
 fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {

@@ -48,6 +48,13 @@ pub(super) const ASSIGNMENTS: Single = Single::counter(
     "Requests to a service that keeps clients with their version or server, by how the client came to it.",
     &["assignment", "service"],
 );
+pub(super) const RETRIES_ENDED: Single =
+    Single::counter("rollgate_retries_total", "Further attempts of retry by how they ended.", &["outcome", "service"]);
+pub(super) const RETRIES_SKIPPED: Single = Single::counter(
+    "rollgate_retries_skipped_total",
+    "Requests that retry would have sent once more and did not.",
+    &["reason", "service"],
+);
 pub(super) const VERSION_SHARE: Single = Single::gauge(
     "rollgate_version_share",
     "Share of a weighted service's requests: target by weight, actual by the draws of the last minute.",
@@ -123,6 +130,8 @@ pub(super) const SINGLES: &[&Single] = &[
     &UPSTREAM_CONNECTS,
     &UPSTREAM_REPEATED,
     &ASSIGNMENTS,
+    &RETRIES_ENDED,
+    &RETRIES_SKIPPED,
     &VERSION_SHARE,
     &VERSION_REQUESTS,
     &REFUSED,

@@ -124,7 +124,11 @@ pub(super) const CONNECT_ERROR: usize = 2;
 pub(super) const REPEATED: usize = 3;
 /// From here on, by [`super::Assignment`].
 pub(super) const ASSIGNED: usize = 4;
-pub(super) const SERVICE_CELLS: usize = ASSIGNED + 4;
+pub(super) const RETRY_OK: usize = ASSIGNED + 4;
+pub(super) const RETRY_ERROR: usize = RETRY_OK + 1;
+/// From here on, by [`super::Skipped`].
+pub(super) const SKIPPED: usize = RETRY_ERROR + 1;
+pub(super) const SERVICE_CELLS: usize = SKIPPED + 3;
 
 /// Plain cells of a version: one for each outcome, then the ring of its draws.
 pub(super) const DRAWS: usize = 3;

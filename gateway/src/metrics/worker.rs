@@ -15,7 +15,7 @@ use super::{
     local::{Count, Local, Locals},
     series::{
         ASSIGNED, CLOSED, CONNECT_ERROR, CONNECT_OK, Cell, DRAWS, ENTRY_POINT_CELLS, Key, OPENED, OTHER, REPEATED,
-        RETRIES, SERVICE_CELLS, VERSION_CELLS, Values, add,
+        RETRIES, RETRY_ERROR, RETRY_OK, SERVICE_CELLS, SKIPPED, VERSION_CELLS, Values, add,
     },
     share,
 };
@@ -57,6 +57,17 @@ pub enum Assignment {
     Lost,
     /// It had nothing to go by: drawn at random.
     Keyless,
+}
+
+/// Why a request was not sent once more although it was to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// The service's budget is used up.
+    Budget,
+    /// More of its body has passed than `maxRequestBodyBytes`.
+    BodyTooLong,
+    /// The worker had no room to keep its body.
+    NoRoom,
 }
 
 /// A request that has come to its end. Where an owner is `None`, nothing is counted for its kind.
@@ -198,6 +209,18 @@ impl WorkerMetrics {
     /// A request to a service was tried once more.
     pub fn retried(&self, service: ServiceId) {
         self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[RETRIES], 1));
+    }
+
+    /// A further attempt has come to its end, with an answer that goes on or not.
+    pub fn retry_ended(&self, service: ServiceId, ok: bool) {
+        let cell = if ok { RETRY_OK } else { RETRY_ERROR };
+        self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[cell], 1));
+    }
+
+    /// A request to a service was not tried once more.
+    pub fn retry_skipped(&self, service: ServiceId, why: Skipped) {
+        let cell = SKIPPED + why as usize;
+        self.services.with(&self.shared.owners.services, service.0, |local| add(&local.part.plain[cell], 1));
     }
 
     /// A request to a service was sent once more by the gateway's own decision, since its connection had died

@@ -1,5 +1,6 @@
 //! Middlewares that wrap the call: they run what is left of the way, once, several times or not at all.
 
+use super::Middleware;
 use crate::{
     call::{Answered, Call, Way},
     error::Error,
@@ -8,7 +9,8 @@ use crate::{
 
 /// Runs a step that wraps what is left of the way.
 pub(crate) async fn run<'s>(call: &mut Call<'s>, step: &'s Step, way: Way<'s>) -> Result<Answered, Error> {
-    // No kind wraps yet.
-    let _ = step;
-    call.run(way).await
+    match &*step.middleware {
+        Middleware::Retry(retry) => retry.run(call, way).await,
+        _ => call.run(way).await,
+    }
 }

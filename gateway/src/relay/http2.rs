@@ -27,6 +27,7 @@ pub(super) async fn send(
     let host = request.headers_mut().remove(header::HOST);
     *request.uri_mut() = absolute(target, &origin, host.as_ref()).map_err(Failed::Broken)?;
     *request.version_mut() = http::Version::HTTP_2;
+    exchange.sent = true;
     let sending = shared.sender.try_send_request(request);
     let mut error = match within(target, sending).await? {
         Ok(response) => {
@@ -36,6 +37,7 @@ pub(super) async fn send(
         Err(error) => error,
     };
     if let Some(mut request) = error.take_message() {
+        exchange.sent = false;
         *request.uri_mut() = origin;
         *request.version_mut() = http::Version::HTTP_11;
         if let Some(host) = host {
@@ -45,6 +47,7 @@ pub(super) async fn send(
     }
     let error = error.into_error();
     let fate = fate(&error);
+    exchange.sent = !matches!(fate, Fate::Refused | Fate::Unprocessed);
     let error = blame(error);
     Err(match (kept, fate) {
         (Some(kept), Fate::Refused) => Failed::Refused(kept, error),
