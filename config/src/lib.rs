@@ -7,11 +7,13 @@
 //! Nothing here reads a file, a clock or an environment: the caller passes text in and gets everything that is
 //! wrong with it back, each with its place.
 
+pub mod condition;
 pub mod dynamic;
 pub mod problem;
 pub mod rule;
 pub mod scalar;
 pub mod static_config;
+pub mod syntax;
 
 mod allow;
 mod defaults;

@@ -8,10 +8,10 @@ mod display;
 mod lexer;
 mod parser;
 
-use std::fmt;
-
 use ipnet::IpNet;
 use regex::bytes::Regex;
+
+use crate::syntax::SyntaxError;
 
 /// A rule as a tree. `&&` binds tighter than `||`.
 #[derive(Debug, Clone)]
@@ -35,23 +35,12 @@ pub struct Rule {
     pub expression: Expression,
 }
 
-/// Why a text is no rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleError {
-    /// Where in the text, in bytes.
-    pub offset: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What is allowed instead; may be empty.
-    pub allowed: String,
-}
-
 impl Rule {
     /// Reads a rule of the v3 language, at most 64 KiB long and 64 levels deep.
     ///
     /// # Errors
     /// The first thing that is wrong, and where.
-    pub fn parse(text: &str) -> Result<Self, RuleError> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         parser::parse(text).map(|expression| Self { text: text.to_owned(), expression })
     }
 }
@@ -81,43 +70,6 @@ impl Expression {
         if flat.len() == 1 { flat.swap_remove(0) } else { Self::Or(flat) }
     }
 }
-
-impl RuleError {
-    pub(crate) fn new(offset: usize, what: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self { offset, what: what.into(), allowed: allowed.into() }
-    }
-
-    /// The line of `text` that is meant and a caret below the place, each indented by two; a long line is cut around it.
-    pub fn pointer(&self, text: &str) -> String {
-        let offset = text.floor_char_boundary(self.offset);
-        let start = text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[offset..].find('\n').map_or(text.len(), |newline| offset + newline);
-        let before: Vec<char> = text[start..offset].chars().collect();
-        let cut = before.len().saturating_sub(SHOWN_BEFORE);
-        let ellipsis = if cut > 0 { "..." } else { "" };
-        let shown = |c: char| if c.is_control() { ' ' } else { c };
-        let before: String = before[cut..].iter().map(|&c| shown(c)).collect();
-        let after: String = text[offset..end].chars().take(SHOWN_AFTER).map(shown).collect();
-        let column = ellipsis.len() + before.chars().count();
-        format!("  {ellipsis}{before}{after}\n  {}^", " ".repeat(column))
-    }
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        if !self.allowed.is_empty() {
-            write!(f, " ({})", self.allowed)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for RuleError {}
-
-/// How much of a rule's line is shown on either side of the caret, in characters.
-const SHOWN_BEFORE: usize = 80;
-const SHOWN_AFTER: usize = 60;
 
 /// One test of a request.
 #[derive(Debug, Clone)]

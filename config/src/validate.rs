@@ -1,9 +1,11 @@
 //! References across the configuration: each must lead somewhere, and none in a circle.
 
 mod cycles;
+mod redistribute;
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
+use self::redistribute::Redistributing;
 use crate::{
     dynamic::{
         Configuration,
@@ -27,6 +29,7 @@ const MAX_HINTS: usize = 20;
 pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Static>) -> Vec<Problem> {
     let Merged { value: configuration, declared } = merged;
     let mut check = Check { provider, problems: Vec::new(), hints: MAX_HINTS };
+    let redistributing = Redistributing::of(configuration.middlewares.iter().map(|(name, item)| (&**name, item)));
     for (name, router) in &configuration.routers {
         let path = Section::of("http.routers", check.shown(name), router.lines_before());
         for entry_point in
@@ -35,6 +38,7 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
             check.entry_point(entry_point.0, entry_point.1, path);
         }
         check.all(&router.middlewares, &declared.middlewares, "middleware", path, "middlewares");
+        check.without_versions(&router.middlewares, &redistributing, path, "middlewares");
         check.service(&router.service, &declared.services, path, "service");
         check.tls_options(router.tls.as_ref(), &declared.options, path);
     }
@@ -62,9 +66,11 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
 pub fn validate_entry_points(statics: &Static, configuration: &Configuration) -> Vec<Problem> {
     let Configuration { middlewares, tls, .. } = configuration;
     let mut check = Check { provider: "file", problems: Vec::new(), hints: MAX_HINTS };
+    let redistributing = Redistributing::of(middlewares.iter().map(|(name, item)| (&**name, item)));
     for (name, entry_point) in &statics.entry_points {
         let path = Section::of("entryPoints", name, 0);
         check.all(&entry_point.http.middlewares, middlewares, "middleware", path, "http.middlewares");
+        check.without_versions(&entry_point.http.middlewares, &redistributing, path, "http.middlewares");
         check.tls_options(entry_point.http.tls.as_ref(), &tls.options, path);
     }
     check.problems
@@ -133,6 +139,23 @@ impl Check<'_> {
     fn one(&mut self, name: &Located<String>, known: &impl Known, noun: &str, path: Section<'_>, key: &str) {
         if !known.has(&name.value) {
             self.unknown(name, known.all(), noun, path, key);
+        }
+    }
+
+    /// What gives a share to other versions has no place where there are none.
+    fn without_versions(
+        &mut self,
+        names: &[Located<String>],
+        redistributing: &Redistributing<'_>,
+        path: Section<'_>,
+        key: &str,
+    ) {
+        for name in redistributing.among(names) {
+            let at = name.at.moved(path.lines_before);
+            let what =
+                format!("{} has onTrip: redistribute, and there are no versions here", quoted(self.shown(&name.value)));
+            let allowed = "in the middlewares of a service; or onTrip: fail";
+            self.problems.push(Problem::new(&at, format!("{}.{}.{key}", path.kind, path.name), what, allowed));
         }
     }
 

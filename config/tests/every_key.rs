@@ -137,6 +137,8 @@ fn what_is_ours_is_told_apart() {
             "http.middlewares.few.inFlightReq.scope",
             "http.middlewares.again.retry.perTryTimeout",
             "http.middlewares.again.retry.budget",
+            "http.middlewares.breaker.circuitBreaker.minRequests",
+            "http.middlewares.breaker.circuitBreaker.onTrip",
             "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
             "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
         ]

@@ -159,6 +159,45 @@ global: []
 }
 
 #[test]
+fn breakers_that_are_wrong_or_in_the_wrong_place() {
+    insta::assert_snapshot!(told(
+        "breaker.yml",
+        "entryPoints:
+  web: {address: ':80', http: {middlewares: [held@file]}}
+http:
+  routers:
+    r: {rule: Path(`/`), service: s, middlewares: [good, holder, away, fails]}
+  services:
+    s: {middlewares: [away], loadBalancer: {servers: []}}
+  middlewares:
+    good: {circuitBreaker: {expression: NetworkErrorRatio() > 0.5}}
+    ours: {circuitBreaker: {expression: '!(NetworkErrorRatio() < 0.5)', minRequests: 0}}
+    away: {circuitBreaker: {expression: NetworkErrorRatio() > 0.5, onTrip: redistribute}}
+    fails: {circuitBreaker: {expression: NetworkErrorRatio() > 0.5, onTrip: fail}}
+    held: {chain: {middlewares: [good, away]}}
+    holder: {chain: {middlewares: [held]}}
+    none: {circuitBreaker: {}}
+    empty: {circuitBreaker: {expression: ''}}
+    long:
+      circuitBreaker:
+        expression: |
+          NetworkErrorRatio() > 0.5
+            || RequestTreshold() > 10
+    values:
+      circuitBreaker:
+        expression: RequestThreshold() > 1.5
+        checkPeriod: 0
+        fallbackDuration: -1s
+        recoveryDuration: soon
+        responseCode: 600
+        minRequests: -1
+        onTrip: other
+        minRequest: 5
+"
+    ));
+}
+
+#[test]
 fn dynamic_values_that_are_wrong() {
     insta::assert_snapshot!(told(
         "dynamic.yml",

@@ -324,7 +324,6 @@ fn what_only_traefik_knows_of_the_dynamic_part_too() {
         "basicAuth",
         "digestAuth",
         "forwardAuth",
-        "circuitBreaker",
         "passTLSClientCert",
         "contentType",
         "plugin",

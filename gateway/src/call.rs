@@ -142,8 +142,11 @@ impl<'s> Call<'s> {
             body: &mut self.body,
             worker: connection.worker.index,
             now: None,
+            verdicts: std::mem::take(&mut self.exchange.verdicts),
         };
-        self.passage.enter(way, &mut head)
+        let passed = self.passage.enter(way, &mut head);
+        self.exchange.verdicts = head.verdicts;
+        passed
     }
 
     /// Sends the request to one of the servers, within the attempt's time.

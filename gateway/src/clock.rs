@@ -17,6 +17,11 @@ pub(crate) fn seconds() -> u64 {
     STARTED.get_or_init(Instant::now).elapsed().as_secs()
 }
 
+/// Time since the process started, the same on every thread; an instant before that is the start.
+pub(crate) fn elapsed(now: Instant) -> Duration {
+    now.saturating_duration_since(*STARTED.get_or_init(Instant::now))
+}
+
 /// Renews this thread's clock.
 pub(crate) fn renew(now: Instant) {
     let started = *STARTED.get_or_init(Instant::now);
@@ -28,6 +33,12 @@ pub(crate) fn renew(now: Instant) {
 /// How long ago `then` was, on this thread's clock.
 pub(crate) fn since(then: u32) -> Duration {
     Duration::from_millis(u64::from(coarse().wrapping_sub(then)))
+}
+
+/// The instant at which so much time has passed.
+#[cfg(test)]
+pub(crate) fn at(elapsed: Duration) -> Instant {
+    *STARTED.get_or_init(Instant::now) + elapsed
 }
 
 static STARTED: OnceLock<Instant> = OnceLock::new();

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::{
     access_log::{Origin, Record},
     balancer::InFlight,
+    breaker::Verdict,
     connection::Connection,
     metrics::{Assignment, Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
@@ -56,6 +57,8 @@ pub(crate) struct Exchange {
     seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
+    /// What breakers said when the version was drawn; empty as long as nothing is wrong.
+    pub(crate) verdicts: Vec<Verdict>,
     pub(crate) record: Option<Box<Record>>,
     pub(crate) header_labels: Option<LabelValues>,
 }
@@ -103,6 +106,7 @@ impl Exchange {
             answer_by: None,
             seldom: None,
             notes: SmallVec::new(),
+            verdicts: Vec::new(),
             record: None,
             header_labels: None,
         })
@@ -216,6 +220,7 @@ impl Exchange {
     /// The server broke off in the middle of its answer.
     pub(crate) fn broken(mut self: Box<Self>) {
         self.outcome = Some(Outcome::Error);
+        self.notes.iter_mut().for_each(|note| note.learns(StatusCode::BAD_GATEWAY));
     }
 
     fn finish(&mut self) {
@@ -223,7 +228,9 @@ impl Exchange {
             self.connection.request_taken_back();
         }
         let entry = &self.connection.entry;
-        let duration = self.started.elapsed();
+        let now = Instant::now();
+        let duration = now.saturating_duration_since(self.started);
+        self.notes.drain(..).for_each(|note| note.finish(now));
         // Without an answer, the client went away first; Traefik's code for it is 499.
         let status = if self.status == 0 { 499 } else { self.status };
         if self.count {

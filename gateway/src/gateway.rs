@@ -1,6 +1,12 @@
 //! The data plane as the control plane holds it: start, publish, end.
 
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use rollgate_config::{
@@ -12,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     access_log::AccessLog,
+    breaker::BreakerStatus,
     clock,
     compile::{Compiled, Compiler},
     entry_points::EntryPoints,
@@ -225,6 +232,11 @@ impl Gateway {
     /// Everything counted so far, in Prometheus' text format.
     pub fn metrics_text(&self) -> Vec<u8> {
         self.shared.metrics.encode(clock::seconds())
+    }
+
+    /// Every circuit breaker, as it is now.
+    pub fn breakers(&self) -> Vec<BreakerStatus> {
+        self.shared.metrics.breakers().all(Instant::now())
     }
 
     /// Opens the access log's file anew, after it was rotated.

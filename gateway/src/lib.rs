@@ -41,6 +41,7 @@ mod middleware;
 pub mod networks;
 mod passage;
 
+mod breaker;
 mod rendezvous;
 mod service;
 mod split;
@@ -80,6 +81,7 @@ pub mod memory;
 mod shared;
 mod snapshot;
 
+pub use breaker::{BreakerPlace, BreakerStatus, Phase as BreakerPhase};
 pub use explain::{Branch, Candidate, Explanation, Question, Target, Winner, explain};
 pub use gateway::{Gateway, StartError};
 pub use listener::ListeningSocket;

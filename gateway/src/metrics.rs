@@ -13,6 +13,7 @@
 //! that stays goes on counting. One that leaves the configuration is shown in one more scrape and then forgotten; if its
 //! name comes back before that, it goes on from where it was, after that it starts at zero.
 
+mod breakers;
 mod collect;
 pub(crate) mod families;
 mod local;
@@ -36,6 +37,8 @@ use http::HeaderName;
 use parking_lot::Mutex;
 use prometheus::{Encoder, Registry, TextEncoder};
 use rollgate_config::static_config::Prometheus;
+
+use crate::breaker::Reports;
 
 pub(crate) use observed::{Observed, Told};
 pub use tls::TlsLabels;
@@ -106,6 +109,7 @@ impl Metrics {
             rows: rows::ProcessRows::default(),
             observers: observed::Observers::default(),
             access_log_dropped: Arc::default(),
+            breakers: Reports::default(),
             now: AtomicU64::new(0),
         });
         let registry = Registry::new();
@@ -238,6 +242,11 @@ impl Metrics {
         self.shared.observers.add(observed);
     }
 
+    /// The circuit breakers that there are.
+    pub(crate) fn breakers(&self) -> &Reports {
+        &self.shared.breakers
+    }
+
     /// The count of access log lines that were lost. Not a worker's own cell: it is touched only when a line is lost.
     pub fn access_log_dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.access_log_dropped)
@@ -252,6 +261,7 @@ struct Shared {
     rows: rows::ProcessRows,
     observers: observed::Observers,
     access_log_dropped: Arc<AtomicU64>,
+    breakers: Reports,
     /// The time of the scrape under way, in seconds.
     now: AtomicU64,
 }

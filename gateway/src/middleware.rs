@@ -19,6 +19,7 @@
 mod add_prefix;
 mod answer;
 pub(crate) mod around;
+mod circuit_breaker;
 mod client;
 mod headers;
 mod in_flight;
@@ -37,7 +38,7 @@ mod source;
 mod strip_prefix;
 mod wait;
 
-use std::{net::IpAddr, ops::ControlFlow, time::Instant};
+use std::{net::IpAddr, ops::ControlFlow, sync::Arc, time::Instant};
 
 use http::{request, response};
 use rollgate_config::dynamic::middleware::MiddlewareKind;
@@ -46,6 +47,7 @@ use thiserror::Error;
 pub(crate) use self::{
     add_prefix::AddPrefix,
     answer::Answer,
+    circuit_breaker::CircuitBreaker,
     client::ClientAddress,
     headers::{Headers, WithoutForwardedFor},
     in_flight::InFlightReq,
@@ -60,7 +62,10 @@ pub(crate) use self::{
     strip_prefix::{StripPrefix, StripPrefixRegex},
     wait::Wait,
 };
-use crate::body::{AnswerBody, RequestBody};
+use crate::{
+    body::{AnswerBody, RequestBody},
+    breaker::{Breaker, Verdict},
+};
 
 /// One policy, ready to run.
 #[derive(Debug, Clone)]
@@ -77,6 +82,7 @@ pub(crate) enum Middleware {
     RateLimit(Box<RateLimit>),
     InFlightReq(InFlightReq),
     Retry(Box<Retry>),
+    CircuitBreaker(Box<CircuitBreaker>),
 }
 
 /// The head of a request on its way through the chain.
@@ -94,6 +100,8 @@ pub(crate) struct Head<'a> {
     pub(crate) worker: usize,
     /// Once somebody has asked; see [`Head::now`].
     pub(crate) now: Option<Instant>,
+    /// What breakers said when the version was drawn.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Head<'_> {
@@ -167,6 +175,9 @@ impl Middleware {
             MiddlewareKind::Errors(_) => return Err(CompileError::Unfinished("errors")),
             MiddlewareKind::Compress(_) => return Err(CompileError::Unfinished("compress")),
             MiddlewareKind::GrpcWeb(_) => return Err(CompileError::Unfinished("grpcWeb")),
+            MiddlewareKind::CircuitBreaker(breaker) => {
+                Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
+            }
         })
     }
 
@@ -175,13 +186,22 @@ impl Middleware {
         match self {
             Self::RateLimit(limit) => limit.placed(place, making).map(|limit| Self::RateLimit(Box::new(limit))),
             Self::InFlightReq(limit) => limit.placed(place, making).map(Self::InFlightReq),
+            Self::CircuitBreaker(breaker) => Some(Self::CircuitBreaker(Box::new(breaker.placed(place, making)))),
             _ => None,
         }
     }
 
     /// Whether it turns requests away just now whose share other versions are to have.
-    pub(crate) fn gives_up_share(&self, _now: Instant) -> bool {
-        false
+    pub(crate) fn gives_up_share(&self, now: Instant) -> bool {
+        self.redistributing().is_some_and(|breaker| breaker.is_tripped(now))
+    }
+
+    /// The breaker that it is, if other versions are to have what that turns away.
+    pub(crate) fn redistributing(&self) -> Option<&Arc<Breaker>> {
+        match self {
+            Self::CircuitBreaker(breaker) => breaker.redistributing(),
+            _ => None,
+        }
     }
 
     /// Whether it wraps the call: [`around::run`] is its only half.
@@ -218,6 +238,7 @@ impl Middleware {
             Self::InFlightReq(limit) => return limit.request(head),
             // It wraps the call.
             Self::Retry(_) => ControlFlow::Continue(()),
+            Self::CircuitBreaker(breaker) => return breaker.request(head),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),
@@ -232,6 +253,7 @@ impl Middleware {
             Self::RateLimit(limit) => limit.has_response_half(),
             // What it notes is to be held.
             Self::InFlightReq(_) => true,
+            Self::CircuitBreaker(_) => true,
             _ => false,
         }
     }
@@ -242,6 +264,7 @@ impl Middleware {
             (Self::Headers(headers), Note::Asked(asked)) => headers.response(asked, &mut parts.headers),
             (Self::Headers(headers), _) => headers.response(&Asked::default(), &mut parts.headers),
             (Self::RateLimit(limit), Note::Quota(quota)) => limit.response(quota, parts),
+            (Self::CircuitBreaker(_), note) => CircuitBreaker::response(note, parts),
             _ => {}
         }
     }

@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::{
+    breaker::Verdict,
     call::Call,
     clock,
     error::Error,
-    snapshot::{Child, ServiceIndex, ServiceKind, Services, Weighted},
+    snapshot::{Child, Service, ServiceIndex, ServiceKind, Services, Weighted},
     split::{self, Asking},
 };
 
@@ -25,13 +28,42 @@ pub(crate) fn version(call: &mut Call<'_>, weighted: &Weighted) -> Result<Servic
     let asking = Asking { headers: &call.parts.headers, client: exchange.connection.client.ip(), troubles };
     let services = &call.snapshot.services;
     let now = if troubles { Instant::now() } else { exchange.started };
-    let available = |child: &Child| is_available(services, child.service, now, &mut { MAX_LOOKS });
-    let chosen = split::choose(weighted, &asking, &mut || worker.random(), available).ok_or(Error::NoServer)?;
-    let child = &weighted.children[chosen.version];
+    exchange.verdicts.clear();
+    let mut denied: SmallVec<[ServiceIndex; 4]> = SmallVec::new();
+    let (chosen, child) = loop {
+        let available = |child: &Child| {
+            !denied.contains(&child.service) && leads_on(services, child.service, now, &mut { MAX_LOOKS })
+        };
+        let chosen = split::choose(weighted, &asking, &mut || worker.random(), available).ok_or(Error::NoServer)?;
+        let child = &weighted.children[chosen.version];
+        // One that was denied is chosen again only where no other can take it; then its breaker answers.
+        if !troubles
+            || denied.contains(&child.service)
+            || lets_through(services.at(child.service), &mut exchange.verdicts, (worker.index, now))
+        {
+            break (chosen, child);
+        }
+        denied.push(child.service);
+    };
     worker.metrics.drawn(child.version, clock::seconds());
     exchange.versions.push(child.version);
     exchange.assigned(weighted.id, chosen.assignment, chosen.cookie);
     Ok(child.service)
+}
+
+/// Asks the breakers that the requests of a version come to, and keeps what they say for when this one does.
+#[cold]
+fn lets_through(version: &Service, verdicts: &mut Vec<Verdict>, (worker, now): (usize, Instant)) -> bool {
+    let mut breakers = version.middlewares.iter().filter_map(|step| step.middleware.redistributing());
+    let passes = breakers.all(|breaker| {
+        let decision = breaker.ask(now);
+        verdicts.push(Verdict::new(breaker, decision));
+        decision.is_ok()
+    });
+    if passes {
+        verdicts.iter().for_each(|verdict| verdict.went_elsewhere(worker));
+    }
+    passes
 }
 
 /// Whether a service can take a request now: something below it is up, and no breaker on the way turns requests away whose
@@ -44,11 +76,13 @@ fn is_available(services: &Services, index: ServiceIndex, now: Instant, looks: &
         return true;
     }
     *looks -= 1;
-    let service = services.at(index);
-    if service.middlewares.iter().any(|step| step.middleware.gives_up_share(now)) {
-        return false;
-    }
-    match &service.kind {
+    let gives_up = services.at(index).middlewares.iter().any(|step| step.middleware.gives_up_share(now));
+    !gives_up && leads_on(services, index, now, looks)
+}
+
+/// The same without the service's own breakers.
+fn leads_on(services: &Services, index: ServiceIndex, now: Instant, looks: &mut u32) -> bool {
+    match &services.at(index).kind {
         ServiceKind::LoadBalancer(balancer) => {
             balancer.servers.iter().any(|server| server.weight > 0 && server.is_up())
         }

@@ -1,6 +1,7 @@
 //! `http.middlewares`.
 
 mod buffering;
+mod circuit_breaker;
 mod compress;
 mod error_pages;
 mod rate_limit;
@@ -10,6 +11,7 @@ mod source;
 
 pub use self::{
     buffering::Buffering,
+    circuit_breaker::{CircuitBreaker, OnTrip},
     compress::{Compress, ContentTypes, Encoding},
     error_pages::ErrorPages,
     retry::{Retry, RetryBudget},
@@ -100,6 +102,8 @@ pub enum MiddlewareKind {
     Compress(Compress),
     /// `grpcWeb`: `allowOrigins`, each an origin or `*`.
     GrpcWeb(Vec<String>),
+    /// `circuitBreaker`.
+    CircuitBreaker(Box<CircuitBreaker>),
 }
 
 /// `headers`: names are lower-cased and valid, values valid.

@@ -7,6 +7,7 @@ use crate::{
     Read,
     allow::Allow,
     problem::{Place, Problem},
+    syntax::SyntaxError,
 };
 
 /// How many problems are kept: enough for every honest mistake, and a bound for a file of nothing else.
@@ -75,6 +76,11 @@ impl Sink {
         } else {
             self.notes.left_out += 1;
         }
+    }
+
+    /// What is wrong with a text in one of the small languages, with a caret below the place.
+    pub fn syntax(&mut self, at: &Place, path: impl fmt::Display, text: &str, error: &SyntaxError) {
+        self.problem(at, path, format!("{}\n{}", error.what, error.pointer(text)), error.allowed.clone());
     }
 
     pub fn add(&mut self, problems: Vec<Problem>) {

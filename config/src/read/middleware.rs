@@ -2,6 +2,7 @@
 
 mod addresses;
 mod buffering;
+mod circuit_breaker;
 mod compress;
 mod error_pages;
 mod headers;
@@ -31,6 +32,7 @@ const KINDS: &[(&str, Reader)] = &[
     ("redirectRegex", redirects::redirect_regex),
     ("chain", chain),
     ("ipAllowList", addresses::ip_allow_list),
+    ("circuitBreaker", circuit_breaker::read),
     ("rateLimit", rate_limit::rate_limit),
     ("inFlightReq", rate_limit::in_flight_req),
     ("retry", retry::retry),
@@ -40,13 +42,12 @@ const KINDS: &[(&str, Reader)] = &[
     ("grpcWeb", grpc_web),
 ];
 
-const OTHER_KINDS: [&str; 9] = [
+const OTHER_KINDS: [&str; 8] = [
     "ipWhiteList",
     "encodedCharacters",
     "basicAuth",
     "digestAuth",
     "forwardAuth",
-    "circuitBreaker",
     "passTLSClientCert",
     "contentType",
     "plugin",

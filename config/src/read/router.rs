@@ -4,7 +4,7 @@ use super::statics::entry_point_name;
 use crate::{
     dynamic::router::{Router, RouterTimeouts, RouterTls},
     fields::{Sink, Value, boolean, duration, integer, located_text, text},
-    problem::{Located, Place, Problem},
+    problem::{Located, Place},
     rule::{Expression, Rule},
 };
 
@@ -56,8 +56,7 @@ fn rule(value: Value<'_>, out: &mut Sink) -> Option<Located<Rule>> {
     match Rule::parse(&text) {
         Ok(rule) => Some(Located { value: rule, at: value.node.at.clone() }),
         Err(error) => {
-            let what = format!("{}\n{}", error.what, error.pointer(&text));
-            out.add(vec![Problem::new(&value.node.at, value.path, what, error.allowed)]);
+            out.syntax(&value.node.at, value.path, &text, &error);
             None
         }
     }

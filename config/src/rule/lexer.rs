@@ -1,6 +1,6 @@
 //! A rule's text to tokens, each with its offset.
 
-use super::RuleError;
+use crate::syntax::SyntaxError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -43,7 +43,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// The next token and where it begins.
-    pub fn token(&mut self) -> Result<(usize, Token), RuleError> {
+    pub fn token(&mut self) -> Result<(usize, Token), SyntaxError> {
         let rest = self.text[self.at..].trim_start();
         let start = self.text.len() - rest.len();
         self.at = start;
@@ -74,17 +74,17 @@ impl<'t> Lexer<'t> {
     }
 
     /// Go's raw string: everything up to the next backtick, but for carriage returns.
-    fn raw_string(&mut self, start: usize) -> Result<(usize, Token), RuleError> {
+    fn raw_string(&mut self, start: usize) -> Result<(usize, Token), SyntaxError> {
         let body = &self.text[start + 1..];
         let Some(length) = body.find('`') else {
-            return Err(RuleError::new(start, "a string is not closed", "`...`"));
+            return Err(SyntaxError::new(start, "a string is not closed", "`...`"));
         };
         self.at = start + 1 + length + 1;
         Ok((start, Token::Text(body[..length].replace('\r', ""))))
     }
 
     /// Go's interpreted string.
-    fn quoted_string(&mut self, start: usize) -> Result<(usize, Token), RuleError> {
+    fn quoted_string(&mut self, start: usize) -> Result<(usize, Token), SyntaxError> {
         let mut bytes = Vec::new();
         let mut at = start + 1;
         while let Some(c) = self.text[at..].chars().next().filter(|&c| c != '\n') {
@@ -93,17 +93,17 @@ impl<'t> Lexer<'t> {
                 '"' => {
                     self.at = at;
                     let text =
-                        String::from_utf8(bytes).map_err(|_| RuleError::new(start, "a string is not UTF-8", ""))?;
+                        String::from_utf8(bytes).map_err(|_| SyntaxError::new(start, "a string is not UTF-8", ""))?;
                     return Ok((start, Token::Text(text)));
                 }
                 '\\' => {
                     let length = escape(&self.text[at..], &mut bytes);
-                    at += length.ok_or_else(|| RuleError::new(at - 1, "unknown escape in a string", ESCAPES))?;
+                    at += length.ok_or_else(|| SyntaxError::new(at - 1, "unknown escape in a string", ESCAPES))?;
                 }
                 _ => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        Err(RuleError::new(start, "a string is not closed", r#""...""#))
+        Err(SyntaxError::new(start, "a string is not closed", r#""...""#))
     }
 }
 
@@ -143,7 +143,7 @@ fn escape(rest: &str, into: &mut Vec<u8>) -> Option<usize> {
     Some(skipped + length)
 }
 
-fn unexpected(at: usize, c: char) -> RuleError {
+fn unexpected(at: usize, c: char) -> SyntaxError {
     let allowed = match c {
         '&' => "&&",
         '|' => "||",
@@ -151,5 +151,5 @@ fn unexpected(at: usize, c: char) -> RuleError {
         '=' | '<' | '>' => "matchers joined by && || !",
         _ => "",
     };
-    RuleError::new(at, format!("unexpected {c:?}"), allowed)
+    SyntaxError::new(at, format!("unexpected {c:?}"), allowed)
 }

@@ -3,10 +3,13 @@
 use regex::bytes::Regex;
 
 use super::{
-    Expression, Matcher, RuleError,
+    Expression, Matcher,
     lexer::{Lexer, Token},
 };
-use crate::fields::{did_you_mean, is_token, parse_network, regex_error};
+use crate::{
+    fields::{did_you_mean, is_token, parse_network, regex_error},
+    syntax::SyntaxError,
+};
 
 /// How long a rule may be, in bytes.
 const MAX_LENGTH: usize = 64 << 10;
@@ -32,21 +35,21 @@ const NAMES: [&str; 11] = [
 /// The matchers that only the v2 language had, and what to write instead.
 const OLD_NAMES: [(&str, &str); 3] = [("HostHeader", "Host"), ("Headers", "Header"), ("HeadersRegexp", "HeaderRegexp")];
 
-pub(super) fn parse(text: &str) -> Result<Expression, RuleError> {
+pub(super) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     if text.len() > MAX_LENGTH {
-        return Err(RuleError::new(0, "the rule is too long", "at most 64 KiB"));
+        return Err(SyntaxError::new(0, "the rule is too long", "at most 64 KiB"));
     }
     let mut lexer = Lexer::new(text);
     let next = lexer.token()?;
     let mut parser = Parser { lexer, next, depth: 0 };
     if parser.next.1 == Token::End {
-        return Err(RuleError::new(0, "the rule is empty", "like Host(`example.com`)"));
+        return Err(SyntaxError::new(0, "the rule is empty", "like Host(`example.com`)"));
     }
     let expression = parser.either()?;
     match parser.next {
         (_, Token::End) => Ok(expression),
-        (at, Token::Close) => Err(RuleError::new(at, "\")\" closes nothing", "")),
-        (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "&& or ||")),
+        (at, Token::Close) => Err(SyntaxError::new(at, "\")\" closes nothing", "")),
+        (at, token) => Err(SyntaxError::new(at, format!("unexpected {}", token.noun()), "&& or ||")),
     }
 }
 
@@ -60,7 +63,7 @@ struct Parser<'t> {
 type Argument = (usize, String);
 
 impl Parser<'_> {
-    fn either(&mut self) -> Result<Expression, RuleError> {
+    fn either(&mut self) -> Result<Expression, SyntaxError> {
         let mut branches = vec![self.both()?];
         while self.next.1 == Token::Or {
             self.advance()?;
@@ -69,7 +72,7 @@ impl Parser<'_> {
         Ok(Expression::any(branches))
     }
 
-    fn both(&mut self) -> Result<Expression, RuleError> {
+    fn both(&mut self) -> Result<Expression, SyntaxError> {
         let mut parts = vec![self.single()?];
         while self.next.1 == Token::And {
             self.advance()?;
@@ -78,44 +81,48 @@ impl Parser<'_> {
         Ok(Expression::all(parts))
     }
 
-    fn single(&mut self) -> Result<Expression, RuleError> {
+    fn single(&mut self) -> Result<Expression, SyntaxError> {
         match self.advance()? {
             (at, Token::Not) => self.nested(at, |parser| Ok(Expression::Not(Box::new(parser.single()?)))),
             (at, Token::Open) => self.nested(at, |parser| {
                 let inner = parser.either()?;
                 match parser.advance()? {
                     (_, Token::Close) => Ok(inner),
-                    (_, Token::End) => Err(RuleError::new(at, "\"(\" is not closed", "")),
-                    (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "\")\", && or ||")),
+                    (_, Token::End) => Err(SyntaxError::new(at, "\"(\" is not closed", "")),
+                    (at, token) => Err(SyntaxError::new(at, format!("unexpected {}", token.noun()), "\")\", && or ||")),
                 }
             }),
             (at, Token::Name(name)) => self.matcher(at, &name).map(Expression::Matcher),
-            (at, token) => Err(RuleError::new(at, format!("unexpected {}", token.noun()), "a matcher, ! or (")),
+            (at, token) => Err(SyntaxError::new(at, format!("unexpected {}", token.noun()), "a matcher, ! or (")),
         }
     }
 
-    fn nested<T>(&mut self, at: usize, read: impl FnOnce(&mut Self) -> Result<T, RuleError>) -> Result<T, RuleError> {
+    fn nested<T>(
+        &mut self,
+        at: usize,
+        read: impl FnOnce(&mut Self) -> Result<T, SyntaxError>,
+    ) -> Result<T, SyntaxError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(RuleError::new(at, "the rule is nested too deeply", format!("at most {MAX_DEPTH} levels")));
+            return Err(SyntaxError::new(at, "the rule is nested too deeply", format!("at most {MAX_DEPTH} levels")));
         }
         let inner = read(self)?;
         self.depth -= 1;
         Ok(inner)
     }
 
-    fn matcher(&mut self, at: usize, name: &str) -> Result<Matcher, RuleError> {
+    fn matcher(&mut self, at: usize, name: &str) -> Result<Matcher, SyntaxError> {
         let known = known_name(at, name)?;
         let arguments = self.arguments(at, name)?;
         build(at, known, arguments)
     }
 
     /// ``(`a`, `b`)``
-    fn arguments(&mut self, at: usize, name: &str) -> Result<Vec<Argument>, RuleError> {
+    fn arguments(&mut self, at: usize, name: &str) -> Result<Vec<Argument>, SyntaxError> {
         let open = match self.advance()? {
             (open, Token::Open) => open,
             (at, token) => {
-                return Err(RuleError::new(at, format!("unexpected {} after {name}", token.noun()), "("));
+                return Err(SyntaxError::new(at, format!("unexpected {} after {name}", token.noun()), "("));
             }
         };
         let mut arguments = Vec::new();
@@ -126,9 +133,9 @@ impl Parser<'_> {
         loop {
             match self.advance()? {
                 (at, Token::Text(text)) => arguments.push((at, text)),
-                (_, Token::End) => return Err(RuleError::new(open, "\"(\" is not closed", "")),
+                (_, Token::End) => return Err(SyntaxError::new(open, "\"(\" is not closed", "")),
                 (at, token) => {
-                    return Err(RuleError::new(
+                    return Err(SyntaxError::new(
                         at,
                         format!("unexpected {}", token.noun()),
                         "a string in `backticks` or \"double quotes\"",
@@ -139,27 +146,27 @@ impl Parser<'_> {
                 (_, Token::Comma) => {}
                 (_, Token::Close) => return Ok(arguments),
                 (_, Token::End) => {
-                    return Err(RuleError::new(
+                    return Err(SyntaxError::new(
                         if arguments.is_empty() { at } else { open },
                         "\"(\" is not closed",
                         "",
                     ));
                 }
                 (at, token) => {
-                    return Err(RuleError::new(at, format!("unexpected {}", token.noun()), "\",\" or \")\""));
+                    return Err(SyntaxError::new(at, format!("unexpected {}", token.noun()), "\",\" or \")\""));
                 }
             }
         }
     }
 
-    fn advance(&mut self) -> Result<(usize, Token), RuleError> {
+    fn advance(&mut self) -> Result<(usize, Token), SyntaxError> {
         let following = self.lexer.token()?;
         Ok(std::mem::replace(&mut self.next, following))
     }
 }
 
 /// The matcher's own name, for a name written so, in lower case, in upper case or capitalised.
-fn known_name(at: usize, name: &str) -> Result<&'static str, RuleError> {
+fn known_name(at: usize, name: &str) -> Result<&'static str, SyntaxError> {
     let lower = name.to_ascii_lowercase();
     let title = || lower[..1].to_ascii_uppercase() + &lower[1..];
     let is_written = |known: &&str| {
@@ -170,15 +177,15 @@ fn known_name(at: usize, name: &str) -> Result<&'static str, RuleError> {
         return Ok(known);
     }
     if let Some((_, instead)) = OLD_NAMES.iter().find(|(old, _)| old.eq_ignore_ascii_case(name)) {
-        return Err(RuleError::new(at, format!("{name} is of the v2 rule language"), format!("{instead} in v3")));
+        return Err(SyntaxError::new(at, format!("{name} is of the v2 rule language"), format!("{instead} in v3")));
     }
     let same = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
     let hint = same.map(|known| format!("did you mean {known}?"));
     let hint = hint.or_else(|| did_you_mean(name, NAMES).map(|hint| hint.replace('"', "")));
-    Err(RuleError::new(at, format!("unknown matcher {name:?}"), hint.unwrap_or_else(|| NAMES.join(", "))))
+    Err(SyntaxError::new(at, format!("unknown matcher {name:?}"), hint.unwrap_or_else(|| NAMES.join(", "))))
 }
 
-fn build(at: usize, name: &'static str, arguments: Vec<Argument>) -> Result<Matcher, RuleError> {
+fn build(at: usize, name: &'static str, arguments: Vec<Argument>) -> Result<Matcher, SyntaxError> {
     let most = match name {
         "Header" | "HeaderRegexp" | "Query" | "QueryRegexp" => 2,
         _ => 1,
@@ -215,60 +222,60 @@ fn build(at: usize, name: &'static str, arguments: Vec<Argument>) -> Result<Matc
             Matcher::QueryRegexp { key: first.1, value: regexp(&value)? }
         }
         _ => Matcher::ClientIp(parse_network(&first.1).ok_or_else(|| {
-            RuleError::new(first.0, format!("{:?} is no network", first.1), "an IP address or a CIDR like 10.0.0.0/8")
+            SyntaxError::new(first.0, format!("{:?} is no network", first.1), "an IP address or a CIDR like 10.0.0.0/8")
         })?),
     })
 }
 
-fn wrong_count(at: usize, name: &str, least: usize, most: usize, count: usize) -> RuleError {
+fn wrong_count(at: usize, name: &str, least: usize, most: usize, count: usize) -> SyntaxError {
     let takes = match (least, most) {
         (1, 1) => "1 argument".to_owned(),
         (2, 2) => "2 arguments".to_owned(),
         _ => format!("{least} or {most} arguments"),
     };
     let hint = if most == 1 && count > 1 { format!("{name}(`a`) || {name}(`b`)") } else { String::new() };
-    RuleError::new(at, format!("{name} takes {takes}, not {count}"), hint)
+    SyntaxError::new(at, format!("{name} takes {takes}, not {count}"), hint)
 }
 
-fn host((at, text): &Argument) -> Result<String, RuleError> {
+fn host((at, text): &Argument) -> Result<String, SyntaxError> {
     if !text.is_ascii() {
-        return Err(RuleError::new(*at, format!("the host {text:?} is not ASCII"), "its punycode form, xn--..."));
+        return Err(SyntaxError::new(*at, format!("the host {text:?} is not ASCII"), "its punycode form, xn--..."));
     }
     let host = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     if host.is_empty() {
-        return Err(RuleError::new(*at, "the host is empty", ""));
+        return Err(SyntaxError::new(*at, "the host is empty", ""));
     }
     if host.starts_with('.') || host.ends_with('.') || host.contains("..") {
-        return Err(RuleError::new(*at, format!("the host {text:?} has an empty label"), "no dot after a dot"));
+        return Err(SyntaxError::new(*at, format!("the host {text:?} has an empty label"), "no dot after a dot"));
     }
     Ok(host)
 }
 
-fn path(matcher: &str, (at, text): Argument) -> Result<String, RuleError> {
+fn path(matcher: &str, (at, text): Argument) -> Result<String, SyntaxError> {
     if !text.starts_with('/') {
-        return Err(RuleError::new(at, format!("{matcher} takes a path, not {text:?}"), "it begins with /"));
+        return Err(SyntaxError::new(at, format!("{matcher} takes a path, not {text:?}"), "it begins with /"));
     }
     Ok(text)
 }
 
-fn method((at, text): &Argument) -> Result<String, RuleError> {
+fn method((at, text): &Argument) -> Result<String, SyntaxError> {
     if !is_token(text) {
-        return Err(RuleError::new(*at, format!("{text:?} is no method"), "like GET"));
+        return Err(SyntaxError::new(*at, format!("{text:?} is no method"), "like GET"));
     }
     Ok(text.to_ascii_uppercase())
 }
 
-fn header((at, text): &Argument) -> Result<String, RuleError> {
+fn header((at, text): &Argument) -> Result<String, SyntaxError> {
     if !is_token(text) {
-        return Err(RuleError::new(*at, format!("{text:?} is no header name"), ""));
+        return Err(SyntaxError::new(*at, format!("{text:?} is no header name"), ""));
     }
     Ok(text.to_ascii_lowercase())
 }
 
-fn regexp((at, text): &Argument) -> Result<Regex, RuleError> {
+fn regexp((at, text): &Argument) -> Result<Regex, SyntaxError> {
     Regex::new(text).map_err(|error| {
         let old = text.match_indices('{').any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
         let hint = if old { "v3 takes plain regular expressions, not v2's {name:regexp}" } else { "" };
-        RuleError::new(*at, format!("no regular expression: {}", regex_error(&error)), hint)
+        SyntaxError::new(*at, format!("no regular expression: {}", regex_error(&error)), hint)
     })
 }

@@ -11,7 +11,7 @@ use prometheus::{
 };
 
 use super::{
-    Families, Shared, TlsLabels,
+    Families, Shared, TlsLabels, breakers,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS,
         DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
@@ -86,6 +86,7 @@ impl Collector for Collected {
         versions(&owners.versions.scrape(), shared.now.load(Relaxed), &mut all);
         process(shared, &mut all);
         shared.observers.collect(&mut all);
+        breakers::collect(&shared.breakers, &mut all);
         all
     }
 }

@@ -123,6 +123,22 @@ pub(crate) const IN_FLIGHT: Single =
 pub(crate) const IN_FLIGHT_REFUSED: Single =
     Single::counter("rollgate_inflight_refused_total", "Requests that inFlightReq refused.", &["middleware"]);
 
+pub(super) const BREAKER_STATE: Single = Single::gauge(
+    "rollgate_circuit_breaker_state",
+    "1 for the state that a circuit breaker is in, 0 for the others.",
+    &["middleware", "router", "service", "state"],
+);
+pub(super) const BREAKER_TRANSITIONS: Single = Single::counter(
+    "rollgate_circuit_breaker_transitions_total",
+    "How often a circuit breaker came to a state.",
+    &["middleware", "router", "service", "to"],
+);
+pub(super) const BREAKER_REJECTED: Single = Single::counter(
+    "rollgate_circuit_breaker_rejected_total",
+    "Requests that a circuit breaker did not let through, by what became of them.",
+    &["middleware", "router", "service", "outcome"],
+);
+
 pub(super) const SINGLES: &[&Single] = &[
     &OPEN_CONNECTIONS,
     &CONNECTIONS,
@@ -155,6 +171,9 @@ pub(super) const SINGLES: &[&Single] = &[
     &RATE_LIMIT_SOURCES,
     &IN_FLIGHT,
     &IN_FLIGHT_REFUSED,
+    &BREAKER_STATE,
+    &BREAKER_TRANSITIONS,
+    &BREAKER_REJECTED,
 ];
 
 /// A kind of owner with Traefik's five request families.

@@ -1,8 +1,11 @@
 //! What a middleware keeps of a request between its halves.
 
+use std::time::Instant;
+
 use http::{HeaderValue, StatusCode};
 
 use super::{in_flight::Permit, rate_limit::Quota};
+use crate::breaker::Ticket;
 
 /// One middleware's.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub(crate) enum Note {
     Quota(Quota),
     /// `inFlightReq`: the request counts as long as this is there.
     Permit(Permit),
+    /// `circuitBreaker`: what records the answer.
+    Ticket(Ticket),
 }
 
 /// What the response half of `headers` must know of the request as the client sent it.
@@ -31,14 +36,23 @@ impl Note {
     pub(crate) fn lasts(&self) -> bool {
         match self {
             Self::Nothing | Self::Asked(_) | Self::Quota(_) => false,
-            Self::Permit(_) => true,
+            Self::Permit(_) | Self::Ticket(_) => true,
         }
     }
 
-    /// The answer at this place is thrown away; this was its status.
-    pub(crate) fn learns(&mut self, _status: StatusCode) {
+    /// The status of an answer that no response half sees: it is thrown away, or it is what became of a body that broke off.
+    pub(crate) fn learns(&mut self, status: StatusCode) {
         match self {
             Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Permit(_) => {}
+            Self::Ticket(ticket) => ticket.learns(status.as_u16()),
+        }
+    }
+
+    /// The answer is out, or nobody waits for it any longer.
+    pub(crate) fn finish(self, now: Instant) {
+        match self {
+            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Permit(_) => {}
+            Self::Ticket(ticket) => ticket.finish(now),
         }
     }
 
@@ -46,7 +60,7 @@ impl Note {
     pub(crate) fn copied(&self) -> Self {
         match self {
             // Only those of `headers` are taken ahead.
-            Self::Nothing | Self::Quota(_) | Self::Permit(_) => Self::Nothing,
+            Self::Nothing | Self::Quota(_) | Self::Permit(_) | Self::Ticket(_) => Self::Nothing,
             Self::Asked(asked) => Self::Asked(asked.clone()),
         }
     }

@@ -36,7 +36,7 @@ fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Ans
 
 fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool) -> Option<Answer> {
     let mut body = RequestBody::Empty;
-    let mut head = Head { parts, body: &mut body, client, tls, worker: 0, now: None };
+    let mut head = Head { parts, body: &mut body, client, tls, worker: 0, now: None, verdicts: Vec::new() };
     match middleware.request(&mut head) {
         Ok(_) => None,
         Err(Halt::Answer(answer)) => Some(*answer),

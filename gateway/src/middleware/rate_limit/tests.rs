@@ -65,6 +65,7 @@ impl Process {
             tls: false,
             worker: 0,
             now: Some(self.began + Duration::from_millis(milliseconds) + LATER),
+            verdicts: Vec::new(),
         };
         match limit.request(&mut head) {
             Ok(note) => Met::Passed(note),
