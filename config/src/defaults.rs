@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use crate::{
     dynamic::{
         affinity::Cookie,
-        middleware::{RateLimit, Scope, SourceCriterion},
+        middleware::{ClientTls, ForwardAuth, RateLimit, Scope, SourceCriterion},
         service::{LoadBalancer, Strategy},
         tls::{TlsOptions, TlsVersion},
         transport::ServersTransport,
@@ -225,6 +227,28 @@ impl Default for AccessLog {
             headers_default: FieldMode::Drop,
             headers: std::collections::BTreeMap::new(),
             add_internals: false,
+        }
+    }
+}
+
+impl ForwardAuth {
+    /// Asks this address, with Traefik's defaults but for the bounds.
+    pub fn new(address: Located<Url>) -> Self {
+        Self {
+            address,
+            tls: ClientTls::default(),
+            trust_forward_header: None,
+            auth_response_headers: Vec::new(),
+            auth_response_headers_regex: None,
+            auth_request_headers: Vec::new(),
+            max_response_body_size: 1 << 20,
+            add_auth_cookies_to_response: Vec::new(),
+            header_field: None,
+            forward_body: false,
+            max_body_size: 2 << 20,
+            preserve_location_header: false,
+            preserve_request_method: false,
+            auth_signin_url: None,
         }
     }
 }

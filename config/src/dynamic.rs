@@ -51,6 +51,11 @@ impl<T> Item<T> {
         at.moved(self.lines_before)
     }
 
+    /// Another value in the same place.
+    pub fn with(&self, value: Arc<T>) -> Self {
+        Self { value, lines_before: self.lines_before }
+    }
+
     pub(crate) fn lines_before(&self) -> u32 {
         self.lines_before
     }

@@ -257,3 +257,31 @@ fn limits_that_are_wrong() {
 "
     ));
 }
+
+#[test]
+fn users_and_servers_to_ask_that_are_wrong() {
+    insta::assert_snapshot!(told(
+        "auth.yml",
+        "http:
+  middlewares:
+    plain: {basicAuth: {users: ['test:test', 'test'], realm: \"a\\nb\", headerField: 'a b', realms: x}}
+    nobody: {basicAuth: {users: []}}
+    damaged: {basicAuth: {users: ['a:$2y$31$.8sTYfcxbSplCtoxt5TdJOgpBYkarKtZYsYfYxQ1edbYRuO1DNi0e', 'b:$apr1$x']}}
+    noFile: {basicAuth: {usersFile: ''}}
+    digest: {digestAuth: {users: ['a:b', 'a:b:secret'], usersFile: [a]}}
+    forward:
+      forwardAuth:
+        address: ftp://a
+        tls: {cert: a.pem, caOption: true}
+        authResponseHeaders: ['a b']
+        authResponseHeadersRegex: '('
+        maxResponseBodySize: 100000000
+        maxBodySize: all
+        addAuthCookiesToResponse: ['a=b']
+        authSigninURL: login.html
+    secret: {forwardAuth: {address: 'http://u:p@a', tls: {key: a.key}}}
+    nowhere: {forwardAuth: {address: 'http://', maxBodySize: 1}}
+    missing: {forwardAuth: {forwardBody: true}}
+"
+    ));
+}

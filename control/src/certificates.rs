@@ -1,8 +1,10 @@
-//! The files with certificates, keys and authorities that a configuration names, as text: read at the edge, so that what is
+//! The files with certificates, keys, authorities and users that a configuration names, as text: read at the edge, so that what is
 //! compiled is one consistent set, and so that a pair that is half replaced never costs the one that was good.
 //!
-//! What is judged is a unit: a certificate with its key, or one file of authorities. A unit that is not good now counts as
+//! What is judged is a unit: a certificate with its key, one file of authorities, or one of users. A unit that is not good now counts as
 //! it last was, and is told of; one that never was good is a problem of the configuration that names it.
+
+mod of_middlewares;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +22,7 @@ use rollgate_config::{
 };
 use rollgate_gateway::{PairFault, Part, check_authorities, check_pair};
 
+pub use self::of_middlewares::Filled;
 use crate::file::reader::Content;
 
 /// The texts of units that are good, by their files.
@@ -38,14 +41,16 @@ pub struct Resolved {
     pub seen: BTreeMap<PathBuf, Content>,
 }
 
-/// Puts the text of each file in place of its name, in the default transport and in the configuration.
+/// Puts the text of each file in place of its name, in the default transport and in the configuration. `filled` is what
+/// is remembered from one time to the next.
 pub fn resolve(
     transport: &mut ServersTransport,
     configuration: &mut Configuration,
     read: impl FnMut(&Path) -> Content,
     last_good: &Good,
+    filled: &mut Filled,
 ) -> Resolved {
-    let mut resolver = Resolver { read, last_good, resolved: Resolved::default() };
+    let mut resolver = Resolver { read, last_good, resolved: Resolved::default(), taken: Vec::new() };
     resolver.transport(transport, "serversTransport");
     for (name, transport) in &mut configuration.servers_transports {
         resolver.transport(transport, &format!("http.serversTransports.{}", plain(name)));
@@ -58,6 +63,7 @@ pub fn resolve(
     for (name, options) in &mut tls.options {
         resolver.authorities(&mut options.client_ca, &format!("tls.options.{}.clientAuth.caFiles", plain(name)));
     }
+    resolver.middlewares(&mut configuration.middlewares, filled);
     resolver.resolved
 }
 
@@ -65,6 +71,8 @@ struct Resolver<'a, R> {
     read: R,
     last_good: &'a Good,
     resolved: Resolved,
+    /// The texts of the units since this was cleared.
+    taken: Vec<Arc<str>>,
 }
 
 /// What is wrong with a unit: the key that it is about, and how.
@@ -83,6 +91,11 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
     }
 
     fn pair(&mut self, certificate: &mut Certificate, path: &str) {
+        self.pair_of(certificate, [Some("certFile"), Some("keyFile")], path);
+    }
+
+    /// `keys`: what the certificate and the key are called here.
+    fn pair_of(&mut self, certificate: &mut Certificate, keys: [Option<&'static str>; 2], path: &str) {
         let Certificate { at, cert, key } = certificate;
         let named = [file(cert), file(key)];
         let check = |texts: &[Arc<str>]| {
@@ -93,19 +106,27 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
                     Part::Both => vec![&named[0], &named[1]],
                 };
                 let files: Vec<String> = files.into_iter().flatten().map(|file| file.display().to_string()).collect();
-                (part.key(), format!("{}: {what}", files.join(" and ")))
+                let key = match part {
+                    Part::Certificate => keys[0],
+                    Part::Key => keys[1],
+                    Part::Both => None,
+                };
+                (key, format!("{}: {what}", files.join(" and ")))
             })
         };
-        self.unit(&mut [cert, key], [Some("certFile"), Some("keyFile")], check, at, path, "pair");
+        self.unit(&mut [cert, key], keys, check, at, path, "pair");
     }
 
     fn authorities(&mut self, authorities: &mut [Located<PemSource>], path: &str) {
         for Located { value, at } in authorities {
-            let name = file(value).unwrap_or_default().display().to_string();
-            let check =
-                |texts: &[Arc<str>]| check_authorities(&texts[0]).map_err(|what| (None, format!("{name}: {what}")));
-            self.unit(&mut [value], [None], check, at, path, "file");
+            self.authority(value, at, path, None);
         }
+    }
+
+    fn authority(&mut self, source: &mut PemSource, at: &Place, path: &str, key: Option<&'static str>) {
+        let name = file(source).unwrap_or_default().display().to_string();
+        let check = |texts: &[Arc<str>]| check_authorities(&texts[0]).map_err(|what| (key, format!("{name}: {what}")));
+        self.unit(&mut [source], [key], check, at, path, "file");
     }
 
     fn unit<const PARTS: usize>(
@@ -146,6 +167,7 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
             .filter(|(source, _)| file(source).is_some())
             .map(|(_, text)| text.clone())
             .collect();
+        self.taken.extend(of_files.iter().cloned());
         self.resolved.good.insert(files, of_files);
         for (source, text) in sources.iter_mut().zip(texts) {
             **source = PemSource::Text(text.to_string());

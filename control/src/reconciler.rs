@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 pub use self::prepare::{Prepared, read};
 use self::settle::Settled;
 use crate::{
-    certificates::Good,
+    certificates::{Filled, Good},
     file::{
         Seen, Sources, Texts,
         last_good::Name,
@@ -49,6 +49,8 @@ pub struct Reconciler {
     folders: Vec<PathBuf>,
     /// And the files with certificates that were read for it.
     certificates: BTreeMap<PathBuf, Content>,
+    /// Middlewares with the text of their files.
+    filled: Filled,
     /// What is wrong with the files, without what is wrong with the folder for copies.
     found: Report,
     reported: Report,
@@ -87,6 +89,7 @@ impl Reconciler {
             seen: Texts::new(),
             folders: Vec::new(),
             certificates: BTreeMap::new(),
+            filled: Filled::default(),
             found: Report::default(),
             reported: Report::default(),
             keeper,

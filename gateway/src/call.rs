@@ -140,6 +140,7 @@ impl<'s> Call<'s> {
             client: connection.client.ip(),
             tls: connection.tls.is_some(),
             body: &mut self.body,
+            record: self.exchange.record.as_deref_mut(),
             worker: connection.worker.index,
             now: None,
             verdicts: std::mem::take(&mut self.exchange.verdicts),

@@ -127,6 +127,7 @@ impl Compiler {
             name,
             states: &self.states,
             metrics: &self.metrics,
+            targets: &self.targets,
             helper: &self.helper,
             troubles: &self.troubles,
             workers: self.workers,

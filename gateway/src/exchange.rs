@@ -21,6 +21,7 @@ use crate::{
     metrics::{Assignment, Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
     pool::{Http1, Shared, Target},
+    worker::Worker,
 };
 
 /// Everything that is known of a request while it is under way.
@@ -77,6 +78,13 @@ struct Seldom {
 pub(crate) struct Lease {
     pub(crate) connection: Http1,
     pub(crate) target: Arc<Target>,
+}
+
+impl Lease {
+    /// The answer has been read to its end; the connection can serve another.
+    pub(crate) fn give_back(self, worker: &Worker) {
+        worker.pools.checkin(&self.target, self.connection);
+    }
 }
 
 impl Exchange {
@@ -207,7 +215,7 @@ impl Exchange {
     /// The server's answer has been read to its end.
     pub(crate) fn server_done(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.connection.worker.pools.checkin(&lease.target, lease.connection);
+            lease.give_back(&self.connection.worker);
         }
     }
 

@@ -152,6 +152,18 @@ pub fn prepare_response(headers: &mut HeaderMap, switching: bool) {
     remove_hop_by_hop(headers, &seen, switching);
 }
 
+/// Whether a field says where a request came from; only a trusted peer's is believed.
+pub(crate) fn is_forwarded(name: &HeaderName) -> bool {
+    FORWARDED.contains(name)
+}
+
+/// Takes away whatever says where a request came from, whoever said it.
+pub(crate) fn remove_all(headers: &mut HeaderMap) {
+    for name in &FORWARDED {
+        headers.remove(name);
+    }
+}
+
 /// Sets what says where the request came from, where it is not said yet.
 fn describe(
     headers: &mut HeaderMap,
@@ -219,7 +231,7 @@ fn port(host: Option<&HeaderValue>, proto: &HeaderValue, peer: &Peer, policy: &F
 }
 
 /// The digits after the colon of `host:port` or `[v6]:port`.
-fn port_of(host: &[u8]) -> Option<&[u8]> {
+pub(crate) fn port_of(host: &[u8]) -> Option<&[u8]> {
     let colon = host.iter().rposition(|byte| *byte == b':')?;
     let (name, port) = (&host[..colon], &host[colon + 1..]);
     let is_address = name.first() == Some(&b'[');
@@ -228,7 +240,7 @@ fn port_of(host: &[u8]) -> Option<&[u8]> {
 }
 
 /// Makes one line of all lines of X-Forwarded-For and of the client's address.
-fn join_forwarded_for(headers: &mut HeaderMap, client: Option<&HeaderValue>) {
+pub(crate) fn join_forwarded_for(headers: &mut HeaderMap, client: Option<&HeaderValue>) {
     let name = &FORWARDED[FORWARDED_FOR];
     let mut lines = headers.get_all(name).iter();
     if client.is_none() && lines.nth(1).is_none() {

@@ -38,6 +38,10 @@ fn start() -> std::io::Result<Running> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("helper-blocking")
+        // Its own thread is not one of these. What computes for long lets a worker on the same processor go first.
+        .on_thread_start(|| {
+            let _ = rustix::process::nice(NICENESS);
+        })
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
     let handle = runtime.handle().clone();
@@ -51,6 +55,8 @@ fn start() -> std::io::Result<Running> {
     Ok(Running { runtime: handle, _stop: stop, _thread: thread })
 }
 
+/// As for what nobody sits before; where that may not be set, it stays as it is.
+const NICENESS: i32 = 10;
 /// At once; what more there is waits.
 const BLOCKING_THREADS: usize = 4;
 

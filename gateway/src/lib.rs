@@ -63,6 +63,7 @@ mod internal;
 mod pressure;
 
 mod access_log;
+mod auth;
 mod exchange;
 pub mod metrics;
 

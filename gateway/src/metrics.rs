@@ -227,6 +227,11 @@ impl Metrics {
         *lookups.entry(outcome).or_default() += 1;
     }
 
+    /// A password was compared with a slow hash: `right` or `wrong`; or it was not, as too many were: `busy`.
+    pub fn count_password_check(&self, outcome: &'static str) {
+        *self.shared.rows.password_checks.lock().entry(outcome).or_default() += 1;
+    }
+
     /// Whether a name's lookups fail now.
     pub fn set_lookup_failing(&self, host: &str, failing: bool) {
         let values = vec![host.to_owned()];

@@ -17,10 +17,14 @@
 //! `X-Forwarded-For` only after the middlewares.
 
 mod add_prefix;
+mod admission;
 mod answer;
 pub(crate) mod around;
+mod basic_auth;
 mod circuit_breaker;
 mod client;
+mod digest_auth;
+mod forward_auth;
 mod headers;
 mod in_flight;
 mod ip_allow_list;
@@ -41,14 +45,17 @@ mod wait;
 use std::{net::IpAddr, ops::ControlFlow, sync::Arc, time::Instant};
 
 use http::{request, response};
-use rollgate_config::dynamic::middleware::MiddlewareKind;
+use rollgate_config::dynamic::middleware::{BadLine, MiddlewareKind};
 use thiserror::Error;
 
 pub(crate) use self::{
     add_prefix::AddPrefix,
     answer::Answer,
+    basic_auth::{BasicAuth, Checking},
     circuit_breaker::CircuitBreaker,
     client::ClientAddress,
+    digest_auth::DigestAuth,
+    forward_auth::ForwardAuth,
     headers::{Headers, WithoutForwardedFor},
     in_flight::InFlightReq,
     ip_allow_list::IpAllowList,
@@ -63,6 +70,7 @@ pub(crate) use self::{
     wait::Wait,
 };
 use crate::{
+    access_log::Record,
     body::{AnswerBody, RequestBody},
     breaker::{Breaker, Verdict},
 };
@@ -83,6 +91,9 @@ pub(crate) enum Middleware {
     InFlightReq(InFlightReq),
     Retry(Box<Retry>),
     CircuitBreaker(Box<CircuitBreaker>),
+    BasicAuth(Arc<BasicAuth>),
+    DigestAuth(Arc<DigestAuth>),
+    ForwardAuth(Arc<ForwardAuth>),
 }
 
 /// The head of a request on its way through the chain.
@@ -96,6 +107,8 @@ pub(crate) struct Head<'a> {
     pub(crate) tls: bool,
     /// What is forwarded, before anything of it has been read.
     pub(crate) body: &'a mut RequestBody,
+    /// What is logged of the request, if it is.
+    pub(crate) record: Option<&'a mut Record>,
     /// The place of the worker whose request it is, from 0.
     pub(crate) worker: usize,
     /// Once somebody has asked; see [`Head::now`].
@@ -144,6 +157,21 @@ pub(crate) enum CompileError {
     /// A bucket that never fills.
     #[error("an empty bucket would take years to fill")]
     Rate,
+    /// Not a hash that its library takes.
+    #[error("a stored bcrypt hash is damaged")]
+    PasswordHash,
+    /// Lines of a file with users.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Users(Vec<BadLine>),
+    /// Nobody could pass.
+    #[error("there is no user, so nobody could pass")]
+    NoUser,
+    /// Certificates that cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// The machine has none.
+    #[error("there is no randomness for a key")]
+    Randomness,
 }
 
 impl Middleware {
@@ -178,6 +206,9 @@ impl Middleware {
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
             }
+            MiddlewareKind::BasicAuth(auth) => Self::BasicAuth(Arc::new(BasicAuth::compile(auth, making)?)),
+            MiddlewareKind::DigestAuth(auth) => Self::DigestAuth(Arc::new(DigestAuth::compile(auth, making)?)),
+            MiddlewareKind::ForwardAuth(auth) => Self::ForwardAuth(Arc::new(ForwardAuth::compile(auth, making)?)),
         })
     }
 
@@ -239,6 +270,9 @@ impl Middleware {
             // It wraps the call.
             Self::Retry(_) => ControlFlow::Continue(()),
             Self::CircuitBreaker(breaker) => return breaker.request(head),
+            Self::BasicAuth(auth) => return auth.request(head),
+            Self::DigestAuth(auth) => return auth.request(head),
+            Self::ForwardAuth(auth) => return Err(Halt::Wait(Box::new(Wait::Question(auth.clone())))),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),
@@ -254,6 +288,7 @@ impl Middleware {
             // What it notes is to be held.
             Self::InFlightReq(_) => true,
             Self::CircuitBreaker(_) => true,
+            Self::ForwardAuth(auth) => auth.has_response_half(),
             _ => false,
         }
     }
@@ -265,6 +300,7 @@ impl Middleware {
             (Self::Headers(headers), _) => headers.response(&Asked::default(), &mut parts.headers),
             (Self::RateLimit(limit), Note::Quota(quota)) => limit.response(quota, parts),
             (Self::CircuitBreaker(_), note) => CircuitBreaker::response(note, parts),
+            (Self::ForwardAuth(auth), Note::Cookies(cookies)) => auth.response(cookies, &mut parts.headers),
             _ => {}
         }
     }

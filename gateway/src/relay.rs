@@ -1,6 +1,7 @@
 //! To a server and back.
 
 pub(crate) mod answer;
+pub(crate) mod ask;
 pub(crate) mod discard;
 mod http2;
 
@@ -106,8 +107,8 @@ async fn connected(
     attempt: Attempt,
 ) -> Result<(Checked, bool), Error> {
     match attempt {
-        Attempt::First | Attempt::Second => dials::next(worker, &server.target, balancer.id).await,
-        Attempt::Fresh => Ok((dials::connect_counted(worker, &server.target, balancer.id).await?, true)),
+        Attempt::First | Attempt::Second => dials::next(worker, &server.target, Some(balancer.id)).await,
+        Attempt::Fresh => Ok((dials::connect_counted(worker, &server.target, Some(balancer.id)).await?, true)),
     }
 }
 
@@ -160,7 +161,7 @@ pub(crate) fn prepare(
         parts.headers.remove("x-forwarded-for");
     }
     if connection.http2 {
-        join_cookies(parts);
+        join_cookies(&mut parts.headers);
     }
     // The client's side has answered `100-continue` itself, as soon as the body is asked for.
     parts.headers.remove(header::EXPECT);
@@ -190,24 +191,30 @@ pub(crate) fn announce_body(request: &mut Request<RequestBody>) {
 async fn over_http1(
     exchange: &mut Exchange,
     target: &Arc<Target>,
+    connection: Http1,
+    request: Request<RequestBody>,
+    fresh: bool,
+) -> Result<Response<Incoming>, Failed> {
+    exchange.sent = true;
+    let sent = exchange_http1(target, connection, request, fresh).await;
+    let (response, connection) = sent.inspect_err(|failed| exchange.sent = !matches!(failed, Failed::Unsent(..)))?;
+    exchange.lease = Some(Lease { connection, target: target.clone() });
+    Ok(response)
+}
+
+/// Sends a request on a connection and waits for the head of the answer, which is read from that connection.
+async fn exchange_http1(
+    target: &Target,
     mut connection: Http1,
     mut request: Request<RequestBody>,
     fresh: bool,
-) -> Result<Response<Incoming>, Failed> {
+) -> Result<(Response<Incoming>, Http1), Failed> {
     announce_body(&mut request);
     connection.watch.begin(!fresh && may_repeat(request.method(), request.body()));
-    exchange.sent = true;
     let sending = connection.sender.try_send_request(request);
     match within(target, sending).await? {
-        Ok(response) => {
-            exchange.lease = Some(Lease { connection, target: target.clone() });
-            Ok(response)
-        }
-        Err(error) => {
-            let failed = unanswered(error, &connection.watch);
-            exchange.sent = !matches!(failed, Failed::Unsent(..));
-            Err(failed)
-        }
+        Ok(response) => Ok((response, connection)),
+        Err(error) => Err(unanswered(error, &connection.watch)),
     }
 }
 
@@ -242,14 +249,7 @@ pub(crate) fn blame(error: hyper::Error) -> Error {
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<BodyError>() {
-            return match cause {
-                BodyError::ReadTimeout | BodyError::Idle => Error::SlowBody,
-                malformed if malformed.is_malformed() => {
-                    Error::bad_request("body", "the body is not framed as it says\n")
-                }
-                BodyError::TooLong => Error::LongBody,
-                BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Superseded => Error::ClientGone,
-            };
+            return blame_body(cause);
         }
         if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
             return Error::Vanished(error);
@@ -259,15 +259,25 @@ pub(crate) fn blame(error: hyper::Error) -> Error {
     Error::Upstream(error)
 }
 
+/// What is wrong with a client's body.
+pub(crate) fn blame_body(error: &BodyError) -> Error {
+    match error {
+        BodyError::ReadTimeout | BodyError::Idle => Error::SlowBody,
+        malformed if malformed.is_malformed() => Error::bad_request("body", "the body is not framed as it says\n"),
+        BodyError::TooLong => Error::LongBody,
+        BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Superseded => Error::ClientGone,
+    }
+}
+
 /// HTTP/2 clients may split their cookies over several lines; towards HTTP/1.1 they are one again (RFC 9113 section
 /// 8.2.3).
-fn join_cookies(parts: &mut request::Parts) {
-    let lines = parts.headers.get_all(header::COOKIE);
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let lines = headers.get_all(header::COOKIE);
     if lines.iter().nth(1).is_none() {
         return;
     }
     let crumbs: Vec<&[u8]> = lines.iter().map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        parts.headers.insert(header::COOKIE, joined);
+        headers.insert(header::COOKIE, joined);
     }
 }

@@ -4,10 +4,12 @@ mod buffering;
 mod circuit_breaker;
 mod compress;
 mod error_pages;
+mod forward_auth;
 mod rate_limit;
 mod retry;
 pub mod retry_expression;
 mod source;
+mod users;
 
 pub use self::{
     buffering::Buffering,
@@ -22,8 +24,10 @@ use ipnet::IpNet;
 use regex::Regex;
 
 pub use self::{
+    forward_auth::{ClientTls, ForwardAuth},
     rate_limit::{InFlightReq, RateLimit},
     source::{Scope, SourceCriterion},
+    users::{BadLine, BasicUser, DigestUser, PasswordHash, User, UserAuth, UsersFile, users},
 };
 use crate::{
     problem::{Located, Place},
@@ -79,6 +83,12 @@ pub enum MiddlewareKind {
     },
     /// `chain.middlewares`, qualified names.
     Chain(Vec<Located<String>>),
+    /// `basicAuth`.
+    BasicAuth(Box<UserAuth<BasicUser>>),
+    /// `digestAuth`.
+    DigestAuth(Box<UserAuth<DigestUser>>),
+    /// `forwardAuth`.
+    ForwardAuth(Box<ForwardAuth>),
     /// `ipAllowList`.
     IpAllowList {
         /// `sourceRange`.

@@ -5,12 +5,14 @@ mod buffering;
 mod circuit_breaker;
 mod compress;
 mod error_pages;
+mod forward_auth;
 mod headers;
 mod paths;
 mod rate_limit;
 mod redirects;
 mod retry;
 mod source;
+mod users;
 
 pub(super) use self::addresses::ip_strategy;
 use super::{router::reference, service::only_kind};
@@ -40,18 +42,12 @@ const KINDS: &[(&str, Reader)] = &[
     ("errors", error_pages::error_pages),
     ("compress", compress::compress),
     ("grpcWeb", grpc_web),
+    ("basicAuth", users::basic_auth),
+    ("digestAuth", users::digest_auth),
+    ("forwardAuth", forward_auth::read),
 ];
 
-const OTHER_KINDS: [&str; 8] = [
-    "ipWhiteList",
-    "encodedCharacters",
-    "basicAuth",
-    "digestAuth",
-    "forwardAuth",
-    "passTLSClientCert",
-    "contentType",
-    "plugin",
-];
+const OTHER_KINDS: [&str; 5] = ["ipWhiteList", "encodedCharacters", "passTLSClientCert", "contentType", "plugin"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
     let read = value.section(out, |fields| {

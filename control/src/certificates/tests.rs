@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use rollgate_config::{Allow, Document, Format, read_dynamic};
+use rollgate_config::{Allow, Document, Format, dynamic::middleware::MiddlewareKind, read_dynamic};
 
 use super::*;
 
@@ -15,6 +15,7 @@ fn pair() -> (String, String) {
 struct Files {
     texts: BTreeMap<PathBuf, String>,
     good: Good,
+    filled: Filled,
 }
 
 impl Files {
@@ -30,7 +31,7 @@ impl Files {
         let read = |path: &Path| {
             self.texts.get(path).map(|text| text.as_str().into()).ok_or_else(|| "is not there".to_owned())
         };
-        let resolved = resolve(&mut transport, &mut configuration, read, &self.good);
+        let resolved = resolve(&mut transport, &mut configuration, read, &self.good, &mut self.filled);
         self.good.clone_from(&resolved.good);
         (configuration, resolved)
     }
@@ -135,6 +136,108 @@ fn a_file_that_is_named_twice_is_read_once() {
     let document = Document::parse("a.yml", yaml, Format::Yaml).unwrap();
     let mut configuration = read_dynamic(&[document], "file", None, &Allow::default()).value.unwrap();
     let mut transport = ServersTransport::new(Place::default());
-    resolve(&mut transport, &mut configuration, read, &Good::new());
+    resolve(&mut transport, &mut configuration, read, &Good::new(), &mut Filled::default());
     assert_eq!(reads.into_inner(), ["a.crt", "a.key"]);
+}
+
+const USERS: &str = "http: {middlewares: {m: {basicAuth: {usersFile: users}}}}";
+
+const USER: &str = "test:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n";
+
+fn users_of(configuration: &Configuration) -> Vec<String> {
+    let MiddlewareKind::BasicAuth(auth) = &configuration.middlewares["m@file"].kind else { panic!("it is one") };
+    auth.all().unwrap().into_iter().map(|user| user.name).collect()
+}
+
+#[test]
+fn a_broken_file_with_users_is_told_by_its_lines_and_the_good_one_stays() {
+    let mut files = Files::default();
+    files.write("users", USER);
+    assert_eq!(users_of(&files.resolve(USERS).0), ["test"]);
+    for (text, told) in [
+        ("", "there is no user in it"),
+        ("# nobody\n", "there is no user in it"),
+        ("test:secret\n", "line 1 has its password in plain text, or a hash of no known kind"),
+        ("test:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n\na:b:c\n", "line 3 is no user (name:hash)"),
+        ("t\u{fffd}st:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n", "is not UTF-8"),
+    ] {
+        files.write("users", text);
+        let (configuration, resolved) = files.resolve(USERS);
+        assert_eq!(users_of(&configuration), ["test"]);
+        let outdated = lines(&resolved.outdated);
+        let begin = format!("a.yml:1:49: http.middlewares.m.basicAuth.usersFile: users: {told}");
+        assert!(outdated[0].starts_with(&begin), "{outdated:?}");
+        assert!(outdated[0].ends_with("; the file that was good last serves on"), "{outdated:?}");
+    }
+    files.write("users", format!("{USER}other:{}", &USER[5..]));
+    let (configuration, resolved) = files.resolve(USERS);
+    assert_eq!(users_of(&configuration), ["test", "other"]);
+    assert_eq!(resolved.outdated, []);
+    let many = "a\n".repeat(9);
+    files.write("users", many);
+    let outdated = lines(&files.resolve(USERS).1.outdated);
+    assert!(outdated[0].contains("line 5 is no user (name:hash); and 4 more; the file"), "{outdated:?}");
+}
+
+#[test]
+fn a_file_with_users_that_never_was_good_is_a_problem() {
+    let mut files = Files::default();
+    let (_, resolved) = files.resolve(USERS);
+    let told = "a.yml:1:49: http.middlewares.m.basicAuth.usersFile: users: is not there";
+    assert_eq!(lines(&resolved.problems), [told]);
+    assert!(resolved.seen.contains_key(Path::new("users")), "it is watched");
+}
+
+#[test]
+fn a_file_for_digests_has_a_user_of_the_realm() {
+    let text = "http: {middlewares: {m: {digestAuth: {usersFile: users, realm: shop}}}}";
+    let mut files = Files::default();
+    files.write("users", "test:office:a2688e031edb4be6a3797f3882655c05\n");
+    let told = "a.yml:1:50: http.middlewares.m.digestAuth.usersFile: users: there is no user of this realm in it";
+    assert_eq!(lines(&files.resolve(text).1.problems), [told]);
+    files.write("users", "test:shop:a2688e031edb4be6a3797f3882655c05\ntest:office:a2688e031edb4be6a3797f3882655c05\n");
+    assert_eq!(lines(&files.resolve(text).1.problems), [""; 0]);
+}
+
+#[test]
+fn a_middleware_is_the_same_one_as_long_as_its_file_is() {
+    let mut files = Files::default();
+    files.write("users", USER);
+    let document = Document::parse("a.yml", USERS, Format::Yaml).unwrap();
+    let resolve_again = |files: &mut Files| {
+        let mut configuration =
+            read_dynamic(std::slice::from_ref(&document), "file", None, &Allow::default()).value.unwrap();
+        let read = |path: &Path| Ok(files.texts[path].as_str().into());
+        let mut transport = ServersTransport::new(Place::default());
+        let resolved = resolve(&mut transport, &mut configuration, read, &files.good, &mut files.filled);
+        assert_eq!(resolved.problems, []);
+        configuration.middlewares["m@file"].clone()
+    };
+    let first = resolve_again(&mut files);
+    assert!(resolve_again(&mut files).is(&first));
+    files.write("users", format!("# more\n{USER}"));
+    let other = resolve_again(&mut files);
+    assert!(!other.is(&first));
+    assert!(resolve_again(&mut files).is(&other));
+}
+
+#[test]
+fn a_forward_auths_certificates_are_replaced_as_all_others_are() {
+    let text = "http: {middlewares: {m: {forwardAuth: {address: 'https://a', tls: {ca: ca, cert: crt, key: key}}}}}";
+    let good = pair();
+    let mut files = Files::default();
+    files.write("ca", &good.0);
+    files.write("crt", &good.0);
+    files.write("key", &good.1);
+    let (configuration, resolved) = files.resolve(text);
+    assert_eq!(lines(&resolved.problems), [""; 0]);
+    let MiddlewareKind::ForwardAuth(auth) = &configuration.middlewares["m@file"].kind else { panic!("it is one") };
+    let certificate = auth.tls.certificate.as_ref().unwrap();
+    assert_eq!(certificate.cert, PemSource::Text(good.0.clone()));
+    assert_eq!(certificate.key, PemSource::Text(good.1.clone()));
+    files.write("ca", "");
+    files.write("key", "");
+    let outdated = lines(&files.resolve(text).1.outdated);
+    assert!(outdated[0].starts_with("a.yml:1:72: http.middlewares.m.forwardAuth.tls.ca: ca: "), "{outdated:?}");
+    assert!(outdated[1].starts_with("a.yml:1:82: http.middlewares.m.forwardAuth.tls.key: key: "), "{outdated:?}");
 }

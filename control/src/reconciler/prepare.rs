@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rollgate_config::{Allow, Read, dynamic::Configuration, problem::Problem, static_config::Static};
 
 use crate::{
-    certificates::{self, Good, Resolved},
+    certificates::{self, Filled, Good, Resolved},
     file::{
         self, Texts,
         reader::{Content, Kind, Reader},
@@ -49,6 +49,7 @@ pub(super) fn prepare(
     started: &Started,
     reader: &mut Reader,
     last_good: &Good,
+    filled: &mut Filled,
     seen: &mut BTreeMap<PathBuf, Content>,
 ) -> Result<Prepared, Vec<Problem>> {
     let main = texts.values().find(|text| text.is_main);
@@ -70,6 +71,7 @@ pub(super) fn prepare(
         &mut configuration,
         |path| reader.read(path, Kind::Pem),
         last_good,
+        filled,
     );
     seen.extend(files);
     if !problems.is_empty() {

@@ -64,7 +64,8 @@ impl Reconciler {
     /// Makes texts live, or tells what is wrong with them.
     async fn attempt(&mut self, texts: &Texts) -> Result<Result<(), Vec<Problem>>, StartFailure> {
         let Live { certificates, .. } = &self.live;
-        let prepared = prepare(texts, &self.started, &mut self.reader, certificates, &mut self.certificates);
+        let prepared =
+            prepare(texts, &self.started, &mut self.reader, certificates, &mut self.filled, &mut self.certificates);
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(problems) => return Ok(Err(problems)),

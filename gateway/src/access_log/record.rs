@@ -37,7 +37,7 @@ pub struct Record {
     pub client: SocketAddr,
     /// X-Forwarded-For, as the peer may say it.
     pub forwarded_for: Option<HeaderValue>,
-    /// Who the client has proved to be.
+    /// Who the client says it is; proved, unless the request was refused for want of a proof.
     pub username: Option<Arc<str>>,
     /// `Host` or `:authority`.
     pub host: Option<HeaderValue>,

@@ -9,17 +9,14 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use http::HeaderValue;
 use rollgate_config::dynamic::{
     Configuration, Item,
     service::{self as written, ServiceKind as Written, Strategy},
 };
-use url::Url;
 
 use super::{Chains, Changes, Compiler};
 use crate::{
     middleware::{Place, retry::Account},
-    pool::{Target, target::Scheme},
     rendezvous::{Candidates, Salt},
     snapshot::{Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services},
     sticky::{Member, Sticky},
@@ -208,7 +205,7 @@ fn load_balancer(
     for server in &written.servers {
         let url = &server.url.value;
         servers.push(Server {
-            target: target(&compiler.targets, transport, url, compiler.workers),
+            target: compiler.targets.of_url(transport, url, compiler.workers),
             url: url.as_str().trim_end_matches('/').into(),
             weight: server.weight.0,
             path_prefix: (server.preserve_path && url.path() != "/").then(|| url.path().into()),
@@ -236,20 +233,6 @@ fn load_balancer(
 }
 
 /// Validation has made sure of the scheme and the host.
-fn target(targets: &crate::pool::Targets, transport: &Arc<Transport>, url: &Url, workers: usize) -> Arc<Target> {
-    let scheme = match url.scheme() {
-        "https" => Scheme::Https,
-        "h2c" => Scheme::H2c,
-        _ => Scheme::Http,
-    };
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().unwrap_or(if scheme == Scheme::Https { 443 } else { 80 });
-    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let authority = HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    targets.target(transport, scheme, bare, port, authority, workers)
-}
-
 /// Whether a service can take a request, each looked at once.
 struct Availability<'c> {
     services: &'c BTreeMap<Arc<str>, Item<written::Service>>,

@@ -15,9 +15,9 @@ use super::{
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS,
         DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
-        OPEN_CONNECTIONS, PANICS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, RETRIES_ENDED, RETRIES_SKIPPED,
-        SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS,
-        VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
+        OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, RETRIES_ENDED,
+        RETRIES_SKIPPED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED,
+        VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -283,4 +283,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
         rows.lookups.lock().iter().map(|(outcome, count)| counter(vec![pair("outcome", outcome)], *count)).collect();
     all.push(LOOKUPS.family(lookups));
     all.push(LOOKUPS_FAILING.rows(&rows.lookups_failing));
+    let checks = rows.password_checks.lock();
+    let checks = checks.iter().map(|(outcome, count)| counter(vec![pair("outcome", outcome)], *count)).collect();
+    all.push(PASSWORD_CHECKS.family(checks));
 }

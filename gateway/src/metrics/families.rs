@@ -108,6 +108,8 @@ pub(super) const LOOKUPS: Single =
     Single::counter("rollgate_dns_lookups_total", "Lookups of servers' names.", &["outcome"]);
 pub(super) const LOOKUPS_FAILING: Single =
     Single::gauge("rollgate_dns_failing", "1 for each name of a server whose lookups fail now.", &["host"]);
+pub(super) const PASSWORD_CHECKS: Single =
+    Single::counter("rollgate_password_checks_total", "Passwords that were compared with a slow hash.", &["outcome"]);
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
@@ -174,6 +176,7 @@ pub(super) const SINGLES: &[&Single] = &[
     &BREAKER_STATE,
     &BREAKER_TRANSITIONS,
     &BREAKER_REJECTED,
+    &PASSWORD_CHECKS,
 ];
 
 /// A kind of owner with Traefik's five request families.

@@ -56,6 +56,7 @@ pub(super) struct ProcessRows {
     pub(super) unsupported: Rows,
     pub(super) lookups: Mutex<BTreeMap<&'static str, u64>>,
     pub(super) lookups_failing: Rows,
+    pub(super) password_checks: Mutex<BTreeMap<&'static str, u64>>,
     pub(super) memory: Rows,
     pub(super) memory_refusing: Rows,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{compile::States, helper::Helper, metrics::Metrics, troubles::Troubles};
+use crate::{compile::States, helper::Helper, metrics::Metrics, pool::Targets, troubles::Troubles};
 
 /// For one middleware of one snapshot.
 pub(crate) struct Making<'c> {
@@ -10,6 +10,7 @@ pub(crate) struct Making<'c> {
     pub(crate) name: &'c str,
     pub(crate) states: &'c States,
     pub(crate) metrics: &'c Arc<Metrics>,
+    pub(crate) targets: &'c Targets,
     pub(crate) helper: &'c Helper,
     pub(crate) troubles: &'c Troubles,
     pub(crate) workers: usize,

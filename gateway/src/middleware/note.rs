@@ -20,6 +20,8 @@ pub(crate) enum Note {
     Permit(Permit),
     /// `circuitBreaker`: what records the answer.
     Ticket(Ticket),
+    /// `forwardAuth`: cookies of the server that was asked, for the answer.
+    Cookies(Box<[HeaderValue]>),
 }
 
 /// What the response half of `headers` must know of the request as the client sent it.
@@ -35,7 +37,7 @@ impl Note {
     /// Whether it is held until the last frame of the answer is out, or the client has gone away.
     pub(crate) fn lasts(&self) -> bool {
         match self {
-            Self::Nothing | Self::Asked(_) | Self::Quota(_) => false,
+            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Cookies(_) => false,
             Self::Permit(_) | Self::Ticket(_) => true,
         }
     }
@@ -43,7 +45,7 @@ impl Note {
     /// The status of an answer that no response half sees: it is thrown away, or it is what became of a body that broke off.
     pub(crate) fn learns(&mut self, status: StatusCode) {
         match self {
-            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Permit(_) => {}
+            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Cookies(_) | Self::Permit(_) => {}
             Self::Ticket(ticket) => ticket.learns(status.as_u16()),
         }
     }
@@ -51,7 +53,7 @@ impl Note {
     /// The answer is out, or nobody waits for it any longer.
     pub(crate) fn finish(self, now: Instant) {
         match self {
-            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Permit(_) => {}
+            Self::Nothing | Self::Asked(_) | Self::Quota(_) | Self::Cookies(_) | Self::Permit(_) => {}
             Self::Ticket(ticket) => ticket.finish(now),
         }
     }
@@ -62,6 +64,7 @@ impl Note {
             // Only those of `headers` are taken ahead.
             Self::Nothing | Self::Quota(_) | Self::Permit(_) | Self::Ticket(_) => Self::Nothing,
             Self::Asked(asked) => Self::Asked(asked.clone()),
+            Self::Cookies(cookies) => Self::Cookies(cookies.clone()),
         }
     }
 }

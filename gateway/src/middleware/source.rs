@@ -66,8 +66,16 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let (client, mut body) = (client.parse().unwrap(), RequestBody::Empty);
-        let head =
-            Head { parts: &mut parts, body: &mut body, client, tls: false, worker: 0, now: None, verdicts: Vec::new() };
+        let head = Head {
+            parts: &mut parts,
+            body: &mut body,
+            client,
+            tls: false,
+            record: None,
+            worker: 0,
+            now: None,
+            verdicts: Vec::new(),
+        };
         Source::compile(criterion).unwrap().of(&head, <[u8]>::to_vec)
     }
 

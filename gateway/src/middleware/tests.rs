@@ -5,15 +5,22 @@ use regex::Regex;
 use rollgate_config::{dynamic::middleware as config, scalar::IpStrategy};
 
 use super::*;
-use crate::{body::RequestBody, compile::States, helper::Helper, metrics::Metrics, troubles::Troubles};
+use crate::{body::RequestBody, compile::States, helper::Helper, metrics::Metrics, pool::Targets, troubles::Troubles};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-fn compile(kind: &MiddlewareKind) -> Result<Middleware, CompileError> {
+pub(super) fn compile(kind: &MiddlewareKind) -> Result<Middleware, CompileError> {
     let (states, metrics) = (States::default(), Arc::new(Metrics::new(None).unwrap()));
-    let (helper, troubles) = (Helper::default(), Troubles::default());
-    let making =
-        Making { name: "m@file", states: &states, metrics: &metrics, helper: &helper, troubles: &troubles, workers: 1 };
+    let (helper, troubles, targets) = (Helper::default(), Troubles::default(), Targets::default());
+    let making = Making {
+        name: "m@file",
+        states: &states,
+        metrics: &metrics,
+        targets: &targets,
+        helper: &helper,
+        troubles: &troubles,
+        workers: 1,
+    };
     Middleware::compile(kind, &making)
 }
 
@@ -36,7 +43,8 @@ fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Ans
 
 fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool) -> Option<Answer> {
     let mut body = RequestBody::Empty;
-    let mut head = Head { parts, body: &mut body, client, tls, worker: 0, now: None, verdicts: Vec::new() };
+    let mut head =
+        Head { parts, body: &mut body, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() };
     match middleware.request(&mut head) {
         Ok(_) => None,
         Err(Halt::Answer(answer)) => Some(*answer),

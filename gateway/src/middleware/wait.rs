@@ -1,8 +1,8 @@
 //! Decisions that take time: the request stands still, its worker goes on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Answer, Note};
+use super::{Answer, Checking, ForwardAuth, Note};
 use crate::call::Call;
 
 /// What is waited for.
@@ -10,16 +10,22 @@ use crate::call::Call;
 pub(crate) enum Wait {
     /// A moment; then it is noted.
     Delay(Duration, Note),
+    /// A password is checked.
+    Password(Box<Checking>),
+    /// Another server is asked.
+    Question(Arc<ForwardAuth>),
 }
 
 impl Wait {
     /// Waits; what the middleware notes, or its answer.
-    pub(crate) async fn settle(self: Box<Self>, _call: &mut Call<'_>) -> Result<Note, Box<Answer>> {
+    pub(crate) async fn settle(self: Box<Self>, call: &mut Call<'_>) -> Result<Note, Box<Answer>> {
         match *self {
             Self::Delay(delay, note) => {
                 tokio::time::sleep(delay).await;
                 Ok(note)
             }
+            Self::Password(checking) => checking.settle(call).await,
+            Self::Question(auth) => auth.settle(call).await,
         }
     }
 }

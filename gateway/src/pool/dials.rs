@@ -31,11 +31,11 @@ struct Arrival {
     fresh: bool,
 }
 
-/// A connection for a request that has found none at rest, and whether it is new.
+/// A connection for a request that has found none at rest, and whether it is new. `service`: for whom dials are counted.
 pub(crate) async fn next(
     worker: &Rc<Worker>,
     target: &Arc<Target>,
-    service: ServiceId,
+    service: Option<ServiceId>,
 ) -> Result<(Checked, bool), Error> {
     let (arrival, dials) = worker.pools.queue(target);
     let dial = dials.then(|| {
@@ -58,15 +58,17 @@ pub(crate) async fn next(
 pub(crate) async fn connect_counted(
     worker: &Rc<Worker>,
     target: &Target,
-    service: ServiceId,
+    service: Option<ServiceId>,
 ) -> Result<Checked, Error> {
     let connected = connect::connect(worker, target).await;
-    worker.metrics.upstream_connect(service, connected.is_ok());
+    if let Some(service) = service {
+        worker.metrics.upstream_connect(service, connected.is_ok());
+    }
     connected
 }
 
 /// Dials until nobody is left who waits for this dial.
-async fn dial(under_way: UnderWay, service: ServiceId) {
+async fn dial(under_way: UnderWay, service: Option<ServiceId>) {
     let UnderWay { worker, target } = &under_way;
     loop {
         let connection = connect_counted(worker, target, service).await;

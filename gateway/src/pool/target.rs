@@ -9,6 +9,7 @@ use std::{
 
 use http::HeaderValue;
 use parking_lot::Mutex;
+use url::Url;
 
 use crate::{
     resolver::{Host, Names},
@@ -137,6 +138,21 @@ impl Targets {
         });
         state.known.insert(key, Arc::downgrade(&target));
         target
+    }
+
+    /// The target that a URL names: `http`, `https` or `h2c`, with a host.
+    pub(crate) fn of_url(&self, transport: &Arc<Transport>, url: &Url, workers: usize) -> Arc<Target> {
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "h2c" => Scheme::H2c,
+            _ => Scheme::Http,
+        };
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port().unwrap_or(if scheme == Scheme::Https { 443 } else { 80 });
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let authority = HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        self.target(transport, scheme, bare, port, authority, workers)
     }
 
     /// What connections of the target that has this slot must be to stay; `None` if it is gone.

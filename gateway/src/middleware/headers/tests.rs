@@ -32,7 +32,7 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
 
 fn head<'a>(parts: &'a mut Parts, body: &'a mut RequestBody, tls: bool) -> Head<'a> {
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    Head { parts, body, client, tls, worker: 0, now: None, verdicts: Vec::new() }
+    Head { parts, body, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() }
 }
 
 fn sorted(headers: &HeaderMap) -> String {

@@ -9,13 +9,15 @@ use rollgate_config::dynamic::middleware::{RateLimit as Config, SourceCriterion}
 
 use super::*;
 use crate::{
-    body::RequestBody, compile::States, helper::Helper, metrics::Metrics, middleware::Answer, troubles::Troubles,
+    body::RequestBody, compile::States, helper::Helper, metrics::Metrics, middleware::Answer, pool::Targets,
+    troubles::Troubles,
 };
 
 /// What a process keeps for its middlewares.
 struct Process {
     states: States,
     metrics: Arc<Metrics>,
+    targets: Targets,
     helper: Helper,
     troubles: Troubles,
     began: Instant,
@@ -34,6 +36,7 @@ impl Process {
         Self {
             states: States::default(),
             metrics: Arc::new(Metrics::new(None).unwrap()),
+            targets: Targets::default(),
             helper: Helper::default(),
             troubles: Troubles::default(),
             began: Instant::now(),
@@ -45,6 +48,7 @@ impl Process {
             name,
             states: &self.states,
             metrics: &self.metrics,
+            targets: &self.targets,
             helper: &self.helper,
             troubles: &self.troubles,
             workers: 2,
@@ -63,6 +67,7 @@ impl Process {
             body: &mut RequestBody::Empty,
             client: IpAddr::V4(Ipv4Addr::from(client)),
             tls: false,
+            record: None,
             worker: 0,
             now: Some(self.began + Duration::from_millis(milliseconds) + LATER),
             verdicts: Vec::new(),
@@ -72,6 +77,7 @@ impl Process {
             Err(Halt::Answer(answer)) => Met::Refused(answer),
             Err(Halt::Wait(wait)) => match *wait {
                 Wait::Delay(delay, note) => Met::Held(delay, note),
+                other => panic!("{other:?}"),
             },
         }
     }
