@@ -4,6 +4,7 @@
 mod lines;
 mod numbers;
 mod stage;
+mod story;
 mod traffic;
 mod view;
 
@@ -19,6 +20,7 @@ use rollgate_control::{Instance, Options, StartFailure};
 use self::{
     numbers::{Numbers, Window},
     stage::Stage,
+    story::Story,
 };
 use crate::{
     run::Signals,
@@ -46,7 +48,8 @@ pub(crate) fn run(arguments: &DemoArgs) -> ExitCode {
 }
 
 fn play(arguments: &DemoArgs) -> Result<(), String> {
-    let stage = Stage::build().map_err(|error| format!("the demo cannot be set up: {error}"))?;
+    let story = Story::begin();
+    let stage = Stage::build(story).map_err(|error| format!("the demo cannot be set up: {error}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the control plane cannot start: {error}"))?;
     runtime.block_on(async {
@@ -63,8 +66,8 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
             }
         };
         let shown = match in_terminal {
-            true => view::show(&instance, &tries, told).await.map_err(|error| format!("the terminal: {error}")),
-            false => Ok(lines::show(&instance, &tries, told).await),
+            true => view::show(&instance, &tries, story, told).await.map_err(|error| format!("the terminal: {error}")),
+            false => Ok(lines::show(&instance, &tries, story, told).await),
         };
         if let Ok(last) = &shown {
             drop(writeln!(io::stdout(), "{}", summary(last)));
@@ -127,7 +130,7 @@ impl Tries {
             ),
             format!("curl -H 'Host: pro.coding' -H 'X-Version: canary' http://{web}/   # always k8s-flask-canary"),
         ];
-        lines.extend(of("traefik").map(|internal| format!("curl http://{internal}/metrics")));
+        lines.extend(of("traefik").map(|internal| format!("curl http://{internal}/metrics | grep circuit_breaker")));
         Ok(Self { web, lines })
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &SampleArgs) -> ExitCode {
         runtime.block_on(async {
             let mut signals = Signals::new()?;
             tokio::select! {
-                served = serve(arguments.name.clone(), arguments.version.clone(), listener) => served,
+                served = serve(arguments.name.clone(), arguments.version.clone(), listener, || false) => served,
                 () = signals.end() => Ok(()),
             }
         })
@@ -55,8 +55,14 @@ pub(crate) fn run(arguments: &SampleArgs) -> ExitCode {
     }
 }
 
-/// Serves HTTP/1.1 and HTTP/2 in clear text until dropped. Fails only before it begins.
-pub(crate) async fn serve(name: String, version: String, listener: StdListener) -> std::io::Result<()> {
+/// Serves HTTP/1.1 and HTTP/2 in clear text until dropped. Fails only before it begins. While `is_broken`, it answers with
+/// 500 what has no wish of its own.
+pub(crate) async fn serve(
+    name: String,
+    version: String,
+    listener: StdListener,
+    is_broken: impl Fn() -> bool + Clone + Send + 'static,
+) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     loop {
@@ -65,10 +71,11 @@ pub(crate) async fn serve(name: String, version: String, listener: StdListener) 
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let (name, version) = (name.clone(), version.clone());
+        let (name, version, is_broken) = (name.clone(), version.clone(), is_broken.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(&name, &version, request.method(), request.uri());
+                let usual = if is_broken() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+                let answer = answer((&name, &version), usual, request.method(), request.uri());
                 async move { Ok::<_, Infallible>(answer.delayed().await) }
             });
             // How a client ends its connection is its own business.
@@ -86,10 +93,10 @@ struct Answer {
 }
 
 /// `?status=503` and `?delay=100ms` are obeyed, so that people can see what a bad version does.
-fn answer(name: &str, version: &str, method: &Method, uri: &Uri) -> Answer {
+fn answer((name, version): (&str, &str), usual: StatusCode, method: &Method, uri: &Uri) -> Answer {
     let query = uri.query().unwrap_or_default();
     let wish = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
-    let status = wish("status").and_then(|status| status.parse().ok()).unwrap_or(StatusCode::OK);
+    let status = wish("status").and_then(|status| status.parse().ok()).unwrap_or(usual);
     let delay = wish("delay")
         .and_then(|delay| delay.strip_suffix("ms")?.parse().ok())
         .map_or(Duration::ZERO, Duration::from_millis);
@@ -122,7 +129,16 @@ mod tests {
     use super::*;
 
     fn asked(uri: &str) -> Answer {
-        answer("blue", "v2", &Method::PUT, &uri.parse().unwrap())
+        answer(("blue", "v2"), StatusCode::OK, &Method::PUT, &uri.parse().unwrap())
+    }
+
+    #[test]
+    fn a_broken_one_answers_with_500_unless_it_is_told_what_with() {
+        for (query, status) in [("", 500), ("status=201", 201), ("delay=1ms", 500)] {
+            let uri = format!("/?{query}").parse().unwrap();
+            let answer = answer(("blue", "v2"), StatusCode::INTERNAL_SERVER_ERROR, &Method::GET, &uri);
+            assert_eq!(answer.status.as_u16(), status, "{query}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The whole path of a request in memory, for benches and for counting instructions and allocations: a worker without
 //! listeners, a client and a server at the ends of pipes. Not part of the binary (feature `in-memory`).
 
+mod breaker;
 mod limiter;
 mod pipes;
 
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub use self::{
+    breaker::LoneBreaker,
     limiter::{Bare, Limiter},
     pipes::{Pipes, Server, compile},
 };

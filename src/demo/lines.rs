@@ -7,10 +7,10 @@ use std::{
 
 use rollgate_control::Instance;
 
-use super::{Looks, Tries, numbers::Numbers};
+use super::{Looks, Tries, numbers::Numbers, story::Story};
 
 /// Prints until told to end, or until nobody reads any more; returns the last look.
-pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<Output = ()>) -> Numbers {
+pub(super) async fn show(instance: &Instance, tries: &Tries, story: Story, told: impl Future<Output = ()>) -> Numbers {
     let mut out = io::stdout();
     let head: String = tries.lines.iter().map(|line| format!("  {line}\n")).collect();
     let mut read = write!(out, "Rollgate demo. Try:\n{head}").is_ok();
@@ -27,7 +27,7 @@ pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<O
         if ends || !read {
             return looks.window.last;
         }
-        read = writeln!(out, "{}", line(&looks)).is_ok();
+        read = writeln!(out, "{}; {}", line(&looks), story.caption()).is_ok();
     }
 }
 
@@ -36,8 +36,11 @@ fn line(looks: &Looks) -> String {
     for (name, service) in &looks.window.last.services {
         let rate = looks.window.rates.get(name).copied().unwrap_or_default();
         text.push_str(&format!("  {name} {rate:.0}/s"));
-        if let (Some(target), Some(actual)) = (service.target, service.actual) {
-            text.push_str(&format!(" ({:.1}% of {:.0}%)", actual * 100.0, target * 100.0));
+        if let (Some(target), Some(share)) = (service.target, looks.window.shares.get(name)) {
+            text.push_str(&format!(" ({:.1}% of {:.0}%)", share * 100.0, target * 100.0));
+        }
+        if let Some(breaker) = service.breaker.as_ref().filter(|breaker| *breaker != "standby") {
+            text.push_str(&format!(" {breaker}"));
         }
         if service.errors > 0 {
             text.push_str(&format!(" {} errors", service.errors));

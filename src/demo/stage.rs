@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::story::Story;
 use crate::sample;
 
 /// The configuration as it stands in the examples.
@@ -15,9 +16,12 @@ const CONFIGURATION: &str = include_str!("../../examples/flask/rollgate.yml");
 /// The sample services, where the configuration looks for them.
 const SERVICES: [(&str, &str, &str); 3] = [
     ("k8s-flask", "v1", "127.0.0.1:5001"),
-    ("k8s-flask-canary", "v2", "127.0.0.1:5002"),
+    (CANARY, "v2", "127.0.0.1:5002"),
     ("k8s-flask-nodeport", "dev", "127.0.0.1:5003"),
 ];
+
+/// The one that the story is about.
+const CANARY: &str = "k8s-flask-canary";
 
 /// Where the configuration lets the gateway listen.
 const ENTRY_POINTS: [&str; 2] = ["127.0.0.1:8000", "127.0.0.1:8080"];
@@ -30,7 +34,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts the services on a thread of their own and writes the configuration.
-    pub(super) fn build() -> io::Result<Self> {
+    pub(super) fn build(story: Story) -> io::Result<Self> {
         let mut moved: Vec<(&str, String)> = Vec::new();
         let mut listeners = Vec::new();
         for (name, version, address) in SERVICES {
@@ -43,7 +47,7 @@ impl Stage {
                 moved.push((address, "127.0.0.1:0".to_owned()));
             }
         }
-        serve(listeners)?;
+        serve(listeners, story)?;
         let folder = own_folder(&std::env::temp_dir())?;
         let file = folder.join("rollgate.yml");
         let stage = Self { folder, file };
@@ -96,13 +100,15 @@ fn replaced(text: &str, moved: &[(&str, String)]) -> String {
 /// How many folders may have been left behind.
 const TRIES: u32 = 1000;
 
-fn serve(listeners: Vec<(String, String, TcpListener)>) -> io::Result<()> {
+fn serve(listeners: Vec<(String, String, TcpListener)>, story: Story) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("samples".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let served = listeners
-                .into_iter()
-                .map(|(name, version, listener)| tokio::spawn(sample::serve(name, version, listener)));
+            let served = listeners.into_iter().map(|(name, version, listener)| {
+                let is_canary = name == CANARY;
+                let is_broken = move || is_canary && story.canary_fails();
+                tokio::spawn(sample::serve(name, version, listener, is_broken))
+            });
             for service in served.collect::<Vec<_>>() {
                 if let Ok(Err(error)) = service.await {
                     tracing::error!(%error, "a sample service ended");

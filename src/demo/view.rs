@@ -16,11 +16,16 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Looks, Tries, numbers::Numbers};
+use super::{Looks, Tries, numbers::Numbers, story::Story};
 
 /// Draws until told to end, by a signal, the time, `q`, Ctrl-C or the terminal's end; returns the last look. The terminal
 /// is as it was afterwards, also after a panic.
-pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<Output = ()>) -> io::Result<Numbers> {
+pub(super) async fn show(
+    instance: &Instance,
+    tries: &Tries,
+    story: Story,
+    told: impl Future<Output = ()>,
+) -> io::Result<Numbers> {
     // A terminal that is closed tells so once; drawing and reading may not notice.
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminal = match ratatui::try_init() {
@@ -30,7 +35,7 @@ pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<O
             return Err(error);
         }
     };
-    let shown = draw_until(&mut terminal, instance, tries, async {
+    let shown = draw_until(&mut terminal, instance, (tries, story), async {
         tokio::select! {
             () = told => {}
             _ = hangup.recv() => {}
@@ -49,7 +54,7 @@ pub(super) async fn show(instance: &Instance, tries: &Tries, told: impl Future<O
 async fn draw_until(
     terminal: &mut DefaultTerminal,
     instance: &Instance,
-    tries: &Tries,
+    (tries, story): (&Tries, Story),
     told: impl Future<Output = ()>,
 ) -> io::Result<Numbers> {
     let mut told = std::pin::pin!(told);
@@ -69,7 +74,7 @@ async fn draw_until(
             looks.look(instance);
             return Ok(looks.window.last);
         }
-        terminal.draw(|frame| draw(frame, &looks, tries))?;
+        terminal.draw(|frame| draw(frame, &looks, tries, story.caption()))?;
     }
 }
 
@@ -94,7 +99,7 @@ fn asks_to_end(event: &Event) -> bool {
     interrupts || key.code == KeyCode::Char('q')
 }
 
-fn draw(frame: &mut Frame<'_>, looks: &Looks, tries: &Tries) {
+fn draw(frame: &mut Frame<'_>, looks: &Looks, tries: &Tries, caption: &str) {
     let services = looks.window.last.services.len() as u16;
     let [head, rates, table, split, lines, foot] = Layout::vertical([
         Constraint::Length(1),
@@ -105,7 +110,7 @@ fn draw(frame: &mut Frame<'_>, looks: &Looks, tries: &Tries) {
         Constraint::Min(1),
     ])
     .areas(frame.area());
-    frame.render_widget(Line::from(" Rollgate: who gets which version").bold(), head);
+    frame.render_widget(Line::from(format!(" Rollgate: who gets which version; {caption}")).bold(), head);
     let total = format!(" {:.0} requests per second ", looks.window.total_rate());
     let spark = Sparkline::default().data(&looks.window.history).style(Style::new().fg(Color::Cyan));
     frame.render_widget(spark.block(Block::bordered().title(total)), rates);
@@ -129,21 +134,31 @@ fn services_table(looks: &Looks) -> Table<'_> {
             Cell::from(percent(service.actual)),
             Cell::from(service.requests.to_string()),
             errors,
+            breaker(service.breaker.as_deref().unwrap_or_default()),
         ];
         Row::new(cells)
     });
-    let widths = [22, 8, 8, 8, 10, 8].map(Constraint::Length);
+    let widths = [20, 6, 7, 7, 9, 7, 11].map(Constraint::Length);
     Table::new(rows, widths)
-        .header(Row::new(["service", "req/s", "target", "actual", "requests", "errors"]).bold())
+        .header(Row::new(["service", "req/s", "target", "minute", "requests", "errors", "breaker"]).bold())
         .block(Block::bordered().title(" services "))
 }
 
-/// The canary's share of the split, as it was drawn in the last minute.
+fn breaker(state: &str) -> Cell<'_> {
+    let colour = match state {
+        "tripped" => Color::Red,
+        "recovering" => Color::Yellow,
+        _ => Color::Green,
+    };
+    Cell::from(state).style(Style::new().fg(colour))
+}
+
+/// The canary's share of the split, of the requests since the last look.
 fn canary(looks: &Looks) -> Gauge<'_> {
-    let canary = looks.window.last.services.iter().find(|(name, _)| name.ends_with("canary"));
-    let share = canary.and_then(|(_, service)| service.actual).filter(|share| share.is_finite()).unwrap_or_default();
+    let canary = looks.window.shares.iter().find(|(name, _)| name.ends_with("canary"));
+    let share = canary.map(|(_, share)| *share).unwrap_or_default();
     Gauge::default()
-        .block(Block::bordered().title(" canary's share of pro.coding, last minute "))
+        .block(Block::bordered().title(" canary's share of pro.coding, last second "))
         .gauge_style(Style::new().fg(Color::Yellow))
         .ratio(share.clamp(0.0, 1.0))
 }
@@ -166,6 +181,11 @@ traefik_service_requests_total{code=\"200\",service=\"k8s-flask-canary@file\"} 9
 traefik_service_requests_total{code=\"503\",service=\"k8s-flask-canary@file\"} 3
 rollgate_version_share{kind=\"target\",service=\"pro@file\",version=\"k8s-flask-canary@file\"} 0.1
 rollgate_version_share{kind=\"actual\",service=\"pro@file\",version=\"k8s-flask-canary@file\"} 0.125
+rollgate_version_share{kind=\"target\",service=\"pro@file\",version=\"k8s-flask@file\"} 0.9
+rollgate_version_requests_total{outcome=\"ok\",service=\"pro@file\",version=\"k8s-flask@file\"} 95
+rollgate_version_requests_total{outcome=\"error\",service=\"pro@file\",version=\"k8s-flask-canary@file\"} 5
+rollgate_circuit_breaker_state{middleware=\"breaker@file\",service=\"k8s-flask-canary@file\",state=\"tripped\"} 1
+rollgate_circuit_breaker_state{middleware=\"breaker@file\",service=\"k8s-flask@file\",state=\"standby\"} 1
 ";
 
     fn drawn(width: u16, height: u16, text: &str) -> Terminal<TestBackend> {
@@ -173,7 +193,7 @@ rollgate_version_share{kind=\"actual\",service=\"pro@file\",version=\"k8s-flask-
         looks.window.push(Numbers::read(text), Duration::from_secs(1));
         let tries = Tries { web: ([127, 0, 0, 1], 8000).into(), lines: vec!["curl http://127.0.0.1:8000/".to_owned()] };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, &looks, &tries)).unwrap();
+        terminal.draw(|frame| draw(frame, &looks, &tries, "the canary fails")).unwrap();
         terminal
     }
 

@@ -79,12 +79,14 @@ impl Reports {
         known.breakers.push(Arc::downgrade(&breaker.shared));
     }
 
-    /// Each as it is at `now`, in the order of names.
+    /// Each as it is at `now`, in the order of names. One that took another's place is told of in its stead, though requests of
+    /// before may hold that one for long.
     pub(crate) fn all(&self, now: Instant) -> Vec<BreakerStatus> {
-        let known: Vec<Arc<Shared>> = self.0.lock().breakers.iter().filter_map(Weak::upgrade).collect();
-        let mut all: Vec<BreakerStatus> = known.iter().map(|breaker| breaker.status(now)).collect();
-        all.sort_by(|a, b| (&a.middleware, &a.place).cmp(&(&b.middleware, &b.place)));
-        all
+        let mut known: Vec<Arc<Shared>> = self.0.lock().breakers.iter().rev().filter_map(Weak::upgrade).collect();
+        // It is stable: the newest of a name stays first.
+        known.sort_by(|a, b| a.name.cmp(&b.name));
+        known.dedup_by(|older, newer| older.name == newer.name);
+        known.iter().map(|breaker| breaker.status(now)).collect()
     }
 }
 

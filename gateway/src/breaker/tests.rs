@@ -298,6 +298,20 @@ fn it_tells_its_state_by_time_and_what_tripped_it() {
 }
 
 #[test]
+fn of_two_of_one_name_the_newer_is_told_of() {
+    let reports = Reports::default();
+    let (older, newer) =
+        (Lab::new("NetworkErrorRatio() > 0.5", TRAEFIK), Lab::new("NetworkErrorRatio() > 0.6", TRAEFIK));
+    reports.add(&older.breaker);
+    reports.add(&newer.breaker);
+    assert!(older.answer(502));
+    let told = reports.all(older.now());
+    assert_eq!((told.len(), told[0].phase), (1, Phase::Standby));
+    drop(newer);
+    assert_eq!(reports.all(older.now())[0].phase, Phase::Tripped);
+}
+
+#[test]
 fn who_was_let_through_before_a_trip_has_to_ask_again() {
     let lab = Lab::new("NetworkErrorRatio() > 0.5", TRAEFIK);
     let said = || vec![Verdict::new(&lab.breaker, lab.breaker.ask(lab.now()))];
