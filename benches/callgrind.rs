@@ -1,8 +1,12 @@
-//! Plain requests in memory, as many as the argument says, for instruction counts; see README.md beside this file.
+//! Plain requests in memory, as many as the argument says, for instruction counts; see README.md beside this file. A second
+//! argument asks for something else: `servers` (two behind each version), `cookie`, `cohort`, `sticky` (with a cookie, and what
+//! it may be good for), `draw` (only draws).
 
 mod support;
 
-use rollgate_gateway::memory::InMemory;
+use std::hint::black_box;
+
+use rollgate_gateway::memory::{InMemory, Versions};
 
 const CONFIGURATION: &str = "
 entryPoints: {web: {address: ':80'}}
@@ -10,22 +14,51 @@ http:
   routers:
     pro: {rule: 'Host(`pro.coding`)', service: split}
   services:
-    split: {weighted: {services: [{name: stable, weight: 90}, {name: canary, weight: 10}]}}
-    stable: {loadBalancer: {servers: [{url: 'http://in-memory.invalid:1'}]}}
-    canary: {loadBalancer: {servers: [{url: 'http://in-memory.invalid:2'}]}}
+    split: {weighted: {services: [{name: stable, weight: 90}, {name: canary, weight: 10}]AFFINITY}}
+    stable: {loadBalancer: {servers: [{url: 'http://in-memory.invalid:1'}MORE]}}
+    canary: {loadBalancer: {servers: [{url: 'http://in-memory.invalid:2'}MORE]}}
 ";
 
-const REQUEST: &[u8] = b"GET /ok HTTP/1.1\r\nHost: pro.coding\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\nX-Request-Source: bench\r\n\r\n";
+const HEAD: &str = "GET /ok HTTP/1.1\r\nHost: pro.coding\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\nX-Request-Source: bench\r\n";
 
 fn main() {
-    // Under `cargo bench` the argument is cargo's own.
-    let count: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1000);
-    let (statics, configuration) = support::read(CONFIGURATION);
-    let mut gateway = InMemory::new(&statics, &configuration, "web").expect("it compiles");
-    let length = gateway.first(REQUEST);
-    assert!(gateway.last_head().starts_with("HTTP/1.1 200 OK\r\n"), "{}", gateway.last_head());
+    // Under `cargo bench` the arguments are cargo's own.
+    let arguments: Vec<String> = std::env::args().collect();
+    let count: usize = arguments.get(1).and_then(|count| count.parse().ok()).unwrap_or(1000);
+    match arguments.get(2).map(String::as_str) {
+        Some("draw") => draws(count),
+        Some("servers") => requests(count, "", ", {url: 'http://in-memory.invalid:3'}", ""),
+        // Both requests have the same bytes, so that only what is done with them differs.
+        Some("cohort") => requests(count, ", cohort: {cookie: {name: at}}", "", "Cookie: at=0123456789abcdef\r\n"),
+        // printf stable | sha256sum
+        Some("sticky") => requests(count, ", sticky: {cookie: {name: at}}", "", "Cookie: at=f379ccb92b911644\r\n"),
+        Some("cookie") => requests(count, "", "", "Cookie: at=0123456789abcdef\r\n"),
+        _ => requests(count, "", "", ""),
+    }
+}
+
+fn draws(count: usize) {
+    let versions = Versions::new(&[90_000_000, 10_000_000]);
+    let mut random = 0u64;
+    let mut canaries = 0;
     for _ in 0..count {
-        gateway.exchange(REQUEST, length);
+        // Any spread will do; the generator is not what is measured.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        canaries += usize::from(black_box(&versions).draw(black_box(random)) == Some(1));
+    }
+    println!("{canaries} of {count} draws");
+}
+
+fn requests(count: usize, affinity: &str, servers: &str, header: &str) {
+    let text = CONFIGURATION.replace("AFFINITY", affinity).replace("MORE", servers);
+    let (statics, configuration) = support::read(&text);
+    let request = format!("{HEAD}{header}\r\n").into_bytes();
+    let mut gateway = InMemory::new(&statics, &configuration, "web").expect("it compiles");
+    let length = gateway.first(&request);
+    assert!(gateway.last_head().starts_with("HTTP/1.1 200 OK\r\n"), "{}", gateway.last_head());
+    assert!(!gateway.last_head().contains("set-cookie"), "{}", gateway.last_head());
+    for _ in 0..count {
+        gateway.exchange(&request, length);
     }
     println!("{count} requests, {length} bytes each answered");
 }

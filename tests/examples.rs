@@ -177,6 +177,31 @@ async fn canary() {
 }
 
 #[tokio::test]
+async fn cohorts() {
+    let example = example("cohorts");
+    let ask = async |url: &str, header: &str, value: &str| {
+        let reply = example.gateway.ask(Ask::get(url).header(header, value)).await;
+        (reply.header("x-backend").expect("a server answers").to_owned(), reply)
+    };
+    let mut reached = BTreeSet::new();
+    // All 40 visitors are of one version once in a million times.
+    for user in 0..40 {
+        let first = example.get("http://shop.example.test/").await;
+        let pairs =
+            first.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().split(';').next().unwrap());
+        let cookies = pairs.collect::<Vec<_>>().join("; ");
+        let (server, again) = ask("http://shop.example.test/", "Cookie", &cookies).await;
+        assert_eq!((Some(&*server), again.header("set-cookie")), (first.header("x-backend"), None));
+        reached.insert(server);
+        let (server, _) = ask("http://app.example.test/", "X-User-Id", &user.to_string()).await;
+        let (again, _) = ask("http://app.example.test/", "X-User-Id", &user.to_string()).await;
+        // Without a session another of the stable version's servers may answer.
+        assert_eq!(server == "3", again == "3");
+    }
+    assert_eq!(reached, set(&["1", "2", "3"]));
+}
+
+#[tokio::test]
 async fn directory() {
     let reply = example("directory").get("http://shop.example.test/").await;
     assert_eq!((reply.status, reply.header("x-served-by")), (200, Some("edge")));

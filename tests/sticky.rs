@@ -177,3 +177,31 @@ async fn a_switch_of_protocols_has_the_cookie_and_a_failure_has_not() {
     let failed = ask(&gateway, "").await;
     assert_eq!((failed.status, cookies(&failed)), (502, vec![]));
 }
+
+#[tokio::test]
+async fn a_client_whose_server_fails_is_given_another_one_and_its_cookie() {
+    let (here, gone) = (Backend::echo("here"), Backend::echo("gone"));
+    let pro = format!(
+        "{{loadBalancer: {{servers: [{{url: '{}'}}, {{url: '{}'}}], sticky: {{cookie: {{name: at}}}}}}, middlewares: [again]}}",
+        here.url(),
+        gone.url()
+    );
+    let again = "  middlewares: {again: {retry: {attempts: 2}}}\n";
+    let gateway = start(&leading_to(&pro, again));
+    let cookie = eventually("somebody is given the other server", async || {
+        let reply = ask(&gateway, "").await;
+        (server_of(&reply) == "gone").then(|| pairs(&reply).remove(0))
+    })
+    .await;
+    drop(gone);
+    let moved = eventually("its server is gone", async || {
+        let reply = ask(&gateway, &cookie).await;
+        (server_of(&reply) == "here").then_some(reply)
+    })
+    .await;
+    let [new] = &pairs(&moved)[..] else { panic!("{:?}", cookies(&moved)) };
+    assert!(new.starts_with("at=") && *new != cookie, "{new}");
+    let stays = ask(&gateway, new).await;
+    assert_eq!((server_of(&stays), cookies(&stays)), ("here", vec![]));
+    assert_eq!(assigned(&gateway, "pro@file", "lost").await, 1.0);
+}

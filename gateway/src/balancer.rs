@@ -12,7 +12,7 @@ mod load;
 mod p2c;
 mod wrr;
 
-use std::{cell::RefCell, net::IpAddr};
+use std::{cell::RefCell, net::SocketAddr};
 
 use http::{HeaderMap, HeaderValue};
 use rollgate_config::dynamic::service::Strategy;
@@ -21,7 +21,7 @@ pub(crate) use self::load::{InFlight, Load};
 use crate::{
     metrics::Assignment,
     snapshot::{LoadBalancer, Server},
-    sticky::Sent,
+    sticky::{Sent, Sticky},
 };
 
 /// A worker's round robins, by the load balancer's slot.
@@ -39,8 +39,7 @@ struct Round {
 
 /// A request that wants a server.
 pub(crate) struct Asking<'r> {
-    pub(crate) headers: &'r HeaderMap,
-    pub(crate) client: IpAddr,
+    pub(crate) client: &'r SocketAddr,
     /// Some server of the process may be down.
     pub(crate) troubles: bool,
     /// Where the request has been in vain, by [`crate::pool::Target::unique`].
@@ -55,51 +54,54 @@ impl Asking<'_> {
     }
 }
 
-/// What comes of it.
+/// What comes of it where clients keep their servers.
 pub(crate) struct Picked {
     /// The server's index.
     pub(crate) server: usize,
     /// The line of the answer that makes the client come back to it.
     pub(crate) cookie: Option<HeaderValue>,
-    /// How the client came to it, where its load balancer is sticky.
-    pub(crate) assignment: Option<Assignment>,
+    /// How the client came to it.
+    pub(crate) assignment: Assignment,
 }
 
-/// The server for a request; `None` if none that is up has weight. `random` is called only where chance decides.
-pub(crate) fn pick(
+/// The server for a client that keeps its own; `None` if none that is up has weight. `random` is called only where chance
+/// decides.
+pub(crate) fn pick_sticky(
+    sticky: &Sticky,
+    headers: &HeaderMap,
     rounds: &Rounds,
     balancer: &LoadBalancer,
     asking: &Asking<'_>,
     random: &mut impl FnMut() -> u64,
 ) -> Option<Picked> {
-    let Some(sticky) = &balancer.sticky else {
-        let server = by_strategy(rounds, balancer, asking, random)?;
-        return Some(Picked { server, cookie: None, assignment: None });
-    };
     let takes = |server: usize| {
         let server = &balancer.servers[server];
         (!asking.troubles || server.is_up()) && !asking.has_tried(server)
     };
-    let assignment = match sticky.sent_in(asking.headers) {
+    let assignment = match sticky.sent_in(headers) {
         Sent::Known(held) if takes(held.member) => {
             let cookie = held.outdated.then(|| sticky.line(held.member));
-            return Some(Picked { server: held.member, cookie, assignment: Some(Assignment::Kept) });
+            return Some(Picked { server: held.member, cookie, assignment: Assignment::Kept });
         }
         Sent::Known(_) | Sent::Unknown => Assignment::Lost,
         Sent::Nothing => Assignment::Issued,
     };
-    let server = by_strategy(rounds, balancer, asking, random)?;
-    Some(Picked { server, cookie: Some(sticky.line(server)), assignment: Some(assignment) })
+    let server = pick(rounds, balancer, asking, random)?;
+    Some(Picked { server, cookie: Some(sticky.line(server)), assignment })
 }
 
-/// Among those that are up, and not tried if there are others.
-fn by_strategy(
+/// The server for a request as the strategy says, among those that are up, and not tried if there are others; `None` if none
+/// that is up has weight.
+pub(crate) fn pick(
     rounds: &Rounds,
     balancer: &LoadBalancer,
     asking: &Asking<'_>,
     random: &mut impl FnMut() -> u64,
 ) -> Option<usize> {
     let servers = &balancer.servers;
+    if !asking.troubles && asking.tried.is_empty() {
+        return among(rounds, balancer, asking, random, |index| servers[index].weight);
+    }
     let is_up = |server: &Server| !asking.troubles || server.is_up();
     let untried = |index: usize| {
         let server = &servers[index];
@@ -134,7 +136,7 @@ fn among(
         }
         Strategy::Hrw => {
             let names = balancer.by_address.as_ref()?;
-            names.nearest(names.hash_address(asking.client), weight)
+            names.nearest(names.hash_address(asking.client.ip()), weight)
         }
         Strategy::LeastTime => {
             let now = (asking.now)();

@@ -19,6 +19,10 @@ impl Template {
         Self { name: name.into(), attributes: attributes(cookie).into() }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The header line that gives it out. `value` is made of letters and digits.
     pub(crate) fn with(&self, value: &str) -> HeaderValue {
         let line = format!("{}={value}{}", self.name, self.attributes);

@@ -73,6 +73,15 @@ struct Seldom {
     cookies: Vec<(ServiceId, HeaderValue)>,
 }
 
+impl Seldom {
+    #[cold]
+    fn give_cookies(&mut self, headers: &mut HeaderMap) {
+        for (_, line) in self.cookies.drain(..) {
+            headers.append(header::SET_COOKIE, line);
+        }
+    }
+}
+
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -153,11 +162,10 @@ impl Exchange {
     }
 
     /// Puts the cookies into the answer.
+    #[inline]
     pub(crate) fn give_cookies(&mut self, headers: &mut HeaderMap) {
         if let Some(seldom) = &mut self.seldom {
-            for (_, line) in seldom.cookies.drain(..) {
-                headers.append(header::SET_COOKIE, line);
-            }
+            seldom.give_cookies(headers);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Where a request would go, and why: the same tables and the same decisions as for a real one, without a socket.
 
+mod keeping;
+
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::Static};
 
+pub use self::keeping::{Found, Keeping};
 use crate::{
     authority,
     compile::Compiler,
@@ -103,6 +106,8 @@ pub struct Branch {
     pub unavailable: bool,
     /// Its own middlewares.
     pub middlewares: Vec<String>,
+    /// How it keeps clients with their versions or servers, if it does.
+    pub keeping: Option<Keeping>,
     /// A load balancer's servers.
     pub servers: Vec<String>,
     /// A weighted service's versions.
@@ -209,17 +214,26 @@ fn follow(
             reason: verdict.outcome.to_string(),
         });
         if wins {
-            explanation.winner = Some(winner(snapshot, &routing.routes[verdict.route]));
+            let asking = Asking { snapshot, headers, client: question.client };
+            explanation.winner = Some(winner(&asking, &routing.routes[verdict.route]));
         }
     }
 }
 
-fn winner(snapshot: &Snapshot, route: &Route) -> Winner {
+/// What decides behind a router.
+struct Asking<'a> {
+    snapshot: &'a Snapshot,
+    headers: &'a HeaderMap,
+    client: IpAddr,
+}
+
+fn winner(asking: &Asking<'_>, route: &Route) -> Winner {
     Winner {
         name: route.name.to_string(),
         middlewares: names(&route.middlewares),
-        service: branch(snapshot, route.service, 1.0, None),
-        passes_by: snapshot
+        service: branch(asking, route.service, 1.0, None),
+        passes_by: asking
+            .snapshot
             .services
             .iter()
             .filter(|service| match &service.kind {
@@ -231,7 +245,8 @@ fn winner(snapshot: &Snapshot, route: &Route) -> Winner {
     }
 }
 
-fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, weight: Option<f64>) -> Branch {
+fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f64>) -> Branch {
+    let Asking { snapshot, headers, client } = *asking;
     let service = snapshot.services.at(index);
     let mut branch = Branch {
         name: service.name.to_string(),
@@ -239,15 +254,18 @@ fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, weight: Option<f
         weight,
         unavailable: false,
         middlewares: names(&service.middlewares),
+        keeping: None,
         servers: Vec::new(),
         children: Vec::new(),
     };
     match &service.kind {
         ServiceKind::LoadBalancer(balancer) => {
+            branch.keeping = Keeping::of_servers(balancer, headers, client);
             branch.unavailable = !balancer.servers.iter().any(|server| server.weight > 0);
             branch.servers = balancer.servers.iter().map(|server| server.url.to_string()).collect();
         }
         ServiceKind::Weighted(weighted) => {
+            branch.keeping = Keeping::of_versions(snapshot, weighted, headers, client);
             let available = weighted.children.iter().filter(|child| child.available);
             let total: u64 = available.map(|child| child.weight).sum();
             branch.unavailable = total == 0;
@@ -255,7 +273,7 @@ fn branch(snapshot: &Snapshot, index: ServiceIndex, share: f64, weight: Option<f
                 let drawn = if child.available { child.weight } else { 0 };
                 let part = if total == 0 { 0.0 } else { drawn as f64 / total as f64 };
                 let weight = Some(child.weight as f64 / MILLION);
-                branch.children.push(self::branch(snapshot, child.service, share * part, weight));
+                branch.children.push(self::branch(asking, child.service, share * part, weight));
             }
         }
         ServiceKind::Internal(_) => {}

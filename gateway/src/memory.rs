@@ -28,6 +28,7 @@ use crate::{
     snapshot::{Child, ServiceIndex, retired::Retired},
     split::Draw,
     stream::socket::Socket,
+    troubles::Troubles,
     worker::Worker,
 };
 
@@ -134,7 +135,10 @@ impl Publications {
 }
 
 /// Versions to draw from.
-pub struct Versions(Draw);
+pub struct Versions {
+    draw: Draw,
+    troubles: Troubles,
+}
 
 impl Versions {
     /// With these weights, in millionths.
@@ -148,12 +152,13 @@ impl Versions {
             version: version(place),
         };
         let children: Vec<Child> = weights.iter().enumerate().map(child).collect();
-        Self(Draw::new(&children))
+        Self { draw: Draw::new(&children), troubles: Troubles::default() }
     }
 
-    /// Draws one.
+    /// Draws one, as for a request while all is well; `None` otherwise.
+    #[inline]
     pub fn draw(&self, random: u64) -> Option<usize> {
-        self.0.at(random)
+        if self.troubles.any() { None } else { self.draw.at(random) }
     }
 }
 

@@ -126,26 +126,31 @@ pub(crate) fn choose<'b>(
     balancer: &'b LoadBalancer,
     headers: &HeaderMap,
 ) -> Result<&'b Server, Error> {
-    let worker = &exchange.connection.worker;
-    let asking = balancer::Asking {
-        headers,
-        client: exchange.connection.client.ip(),
-        troubles: worker.shared.troubles.any(),
-        tried: exchange.tried(),
-        now: clock::seconds,
-    };
-    let picked = balancer::pick(&worker.rounds, balancer, &asking, &mut || worker.random()).ok_or(Error::NoServer)?;
-    let server = &balancer.servers[picked.server];
+    let picked = pick(exchange, balancer, headers).ok_or(Error::NoServer)?;
+    let server = &balancer.servers[picked];
     exchange.service = Some(balancer.id);
     exchange.server = Some(server.target.unique);
     exchange.in_flight = InFlight::enter(balancer, server);
-    exchange.assigned(balancer.id, picked.assignment, picked.cookie);
     if let Some(record) = &mut exchange.record {
         record.service = Some(balancer.name.clone());
         record.server_url = Some(server.url.clone());
         record.server_address = Some(server.target.address.clone());
     }
     Ok(server)
+}
+
+fn pick(exchange: &mut Exchange, balancer: &LoadBalancer, headers: &HeaderMap) -> Option<usize> {
+    let worker = &exchange.connection.worker;
+    let troubles = worker.shared.troubles.any();
+    let (tried, client) = (exchange.tried(), &exchange.connection.client);
+    let asking = balancer::Asking { client, troubles, tried, now: clock::seconds };
+    let random = &mut || worker.random();
+    let Some(sticky) = &balancer.sticky else {
+        return balancer::pick(&worker.rounds, balancer, &asking, random);
+    };
+    let picked = balancer::pick_sticky(sticky, headers, &worker.rounds, balancer, &asking, random)?;
+    exchange.assigned(balancer.id, Some(picked.assignment), picked.cookie);
+    Some(picked.server)
 }
 
 /// Turns the client's head into the server's.

@@ -25,30 +25,45 @@ pub(crate) fn version(call: &mut Call<'_>, weighted: &Weighted) -> Result<Servic
     }
     let worker = &exchange.connection.worker;
     let troubles = worker.shared.troubles.any();
+    let chosen = match &weighted.affinity {
+        // While all is well, a draw is a comparison with each border.
+        None if !troubles => weighted.draw.at(worker.random()),
+        _ => choose(call, weighted, troubles),
+    };
+    let exchange = &mut call.exchange;
+    let child = &weighted.children[chosen.ok_or(Error::NoServer)?];
+    exchange.connection.worker.metrics.drawn(child.version, clock::seconds());
+    exchange.versions.push(child.version);
+    Ok(child.service)
+}
+
+/// By what the client has, among those that are available.
+#[inline(never)]
+fn choose(call: &mut Call<'_>, weighted: &Weighted, troubles: bool) -> Option<usize> {
+    let exchange = &mut call.exchange;
+    let worker = &exchange.connection.worker;
     let asking = Asking { headers: &call.parts.headers, client: exchange.connection.client.ip(), troubles };
     let services = &call.snapshot.services;
     let now = if troubles { Instant::now() } else { exchange.started };
     exchange.verdicts.clear();
     let mut denied: SmallVec<[ServiceIndex; 4]> = SmallVec::new();
-    let (chosen, child) = loop {
+    let chosen = loop {
         let available = |child: &Child| {
             !denied.contains(&child.service) && leads_on(services, child.service, now, &mut { MAX_LOOKS })
         };
-        let chosen = split::choose(weighted, &asking, &mut || worker.random(), available).ok_or(Error::NoServer)?;
-        let child = &weighted.children[chosen.version];
+        let chosen = split::choose(weighted, &asking, &mut || worker.random(), available)?;
+        let version = weighted.children[chosen.version].service;
         // One that was denied is chosen again only where no other can take it; then its breaker answers.
         if !troubles
-            || denied.contains(&child.service)
-            || lets_through(services.at(child.service), &mut exchange.verdicts, (worker.index, now))
+            || denied.contains(&version)
+            || lets_through(services.at(version), &mut exchange.verdicts, (worker.index, now))
         {
-            break (chosen, child);
+            break chosen;
         }
-        denied.push(child.service);
+        denied.push(version);
     };
-    worker.metrics.drawn(child.version, clock::seconds());
-    exchange.versions.push(child.version);
     exchange.assigned(weighted.id, chosen.assignment, chosen.cookie);
-    Ok(child.service)
+    Some(chosen.version)
 }
 
 /// Asks the breakers that the requests of a version come to, and keeps what they say for when this one does.

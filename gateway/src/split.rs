@@ -16,8 +16,11 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 
-pub(crate) use self::{cohort::Cohort, draw::Draw};
-use self::{cohort::Key, draw::among};
+use self::draw::among;
+pub(crate) use self::{
+    cohort::{Cohort, Key},
+    draw::Draw,
+};
 use crate::{
     metrics::Assignment,
     snapshot::{Child, Weighted},

@@ -69,6 +69,11 @@ impl Sticky {
         Self { cookie, values, lines }
     }
 
+    /// The cookie's name.
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.name()
+    }
+
     /// What a request's cookie says.
     pub(crate) fn sent_in(&self, headers: &HeaderMap) -> Sent {
         match self.cookie.sent_in(headers) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rollgate_gateway::{Branch, Explanation, Winner};
+use rollgate_gateway::{Branch, Explanation, Found, Keeping, Winner};
 use serde_json::{Value, json};
 
 use super::ask::Asked;
@@ -71,11 +71,23 @@ fn branch(out: &mut String, branch: &Branch, depth: usize) {
     if !branch.middlewares.is_empty() {
         let _ = writeln!(out, "{indent}  middlewares {}", branch.middlewares.join(", "));
     }
+    if let Some(keeping) = &branch.keeping {
+        let _ = writeln!(out, "{indent}  {}: {}", keeping.by, found(keeping));
+    }
     for server in &branch.servers {
         let _ = writeln!(out, "{indent}  {server}");
     }
     for child in &branch.children {
         self::branch(out, child, depth + 1);
+    }
+}
+
+fn found(keeping: &Keeping) -> String {
+    match &keeping.found {
+        Found::LeadsTo(name) => format!("this request goes to {name}"),
+        Found::Unknown => "what this request has leads nowhere, so it is balanced anew".to_owned(),
+        Found::Issued => "this request has none and is given one".to_owned(),
+        Found::Missing => "this request has none and is drawn".to_owned(),
     }
 }
 
@@ -123,7 +135,18 @@ fn tree(branch: &Branch) -> Value {
         "weight": branch.weight,
         "unavailable": branch.unavailable,
         "middlewares": branch.middlewares,
+        "keeping": branch.keeping.as_ref().map(kept),
         "servers": branch.servers,
         "children": branch.children.iter().map(tree).collect::<Vec<_>>(),
     })
+}
+
+fn kept(keeping: &Keeping) -> Value {
+    let (found, leads_to) = match &keeping.found {
+        Found::LeadsTo(name) => ("known", Some(name)),
+        Found::Unknown => ("unknown", None),
+        Found::Issued => ("issued", None),
+        Found::Missing => ("missing", None),
+    };
+    json!({ "by": keeping.by, "found": found, "leadsTo": leads_to })
 }

@@ -45,6 +45,15 @@ fn the_header_that_passes_the_split_by() {
 }
 
 #[test]
+fn where_a_clients_key_leads() {
+    let app = ["-H", "X-User-Id: alice", "http://app.example.test:8000/"];
+    insta::assert_snapshot!(text("cohorts", &app));
+    insta::assert_snapshot!(text("cohorts", &[&["--json"], &app[..]].concat()));
+    let shop = ["-H", "Cookie: session=09d233189244bf9e", "http://shop.example.test:8000/"];
+    insta::assert_snapshot!(text("cohorts", &shop));
+}
+
+#[test]
 fn a_host_that_nobody_knows() {
     let told = |words: &[&str]| {
         let told = told("flask", words).unwrap();

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::header::COOKIE;
 use rollgate_config::{Allow, Document, Format};
@@ -44,14 +44,20 @@ impl Client {
         Self { rounds: Rounds::default(), headers: HeaderMap::new(), address, tried: Vec::new(), random }
     }
 
-    fn pick(&mut self, balancer: &LoadBalancer) -> Option<Picked> {
-        let asking =
-            Asking { headers: &self.headers, client: self.address, troubles: false, tried: &self.tried, now: || 0 };
+    fn pick(&mut self, balancer: &LoadBalancer) -> Option<usize> {
+        let client = &(self.address, 4000).into();
+        let asking = Asking { client, troubles: false, tried: &self.tried, now: || 0 };
         pick(&self.rounds, balancer, &asking, &mut || self.random.u64(..))
     }
 
+    fn pick_sticky(&mut self, balancer: &LoadBalancer) -> Option<Picked> {
+        let (sticky, client) = (balancer.sticky.as_ref().unwrap(), &(self.address, 4000).into());
+        let asking = Asking { client, troubles: false, tried: &self.tried, now: || 0 };
+        pick_sticky(sticky, &self.headers, &self.rounds, balancer, &asking, &mut || self.random.u64(..))
+    }
+
     fn servers(&mut self, balancer: &LoadBalancer, count: usize) -> Vec<usize> {
-        (0..count).map(|_| self.pick(balancer).unwrap().server).collect()
+        (0..count).map(|_| self.pick(balancer).unwrap()).collect()
     }
 
     fn counts(&mut self, balancer: &LoadBalancer, count: usize) -> [usize; 3] {
@@ -106,20 +112,20 @@ fn a_server_that_was_tried_is_avoided_where_there_is_another_one() {
 fn a_sticky_client_comes_back_unless_its_server_was_tried() {
     let balancer = balancer(&format!("{{sticky: {{cookie: {{name: at}}}}, {THREE}}}"));
     let mut client = Client::new();
-    let first = client.pick(&balancer).unwrap();
-    assert_eq!(first.assignment, Some(Assignment::Issued));
+    let first = client.pick_sticky(&balancer).unwrap();
+    assert_eq!(first.assignment, Assignment::Issued);
     let line = first.cookie.unwrap();
     // printf http://10.0.0.1:80 | sha256sum, and so on.
     let expected = ["at=df5bd2f9c0180410; Path=/", "at=e0c6f0ca44f87f06; Path=/"];
     assert_eq!(line, expected[first.server]);
     client.headers.insert(COOKIE, line.to_str().unwrap().split(';').next().unwrap().parse().unwrap());
     for _ in 0..10 {
-        let back = client.pick(&balancer).unwrap();
-        assert_eq!((back.server, back.assignment, back.cookie), (first.server, Some(Assignment::Kept), None));
+        let back = client.pick_sticky(&balancer).unwrap();
+        assert_eq!((back.server, back.assignment, back.cookie), (first.server, Assignment::Kept, None));
     }
     client.tried = vec![balancer.servers[first.server].target.unique];
-    let moved = client.pick(&balancer).unwrap();
-    assert_eq!((moved.server, moved.assignment), (1 - first.server, Some(Assignment::Lost)));
+    let moved = client.pick_sticky(&balancer).unwrap();
+    assert_eq!((moved.server, moved.assignment), (1 - first.server, Assignment::Lost));
     assert_eq!(moved.cookie.unwrap(), expected[moved.server]);
 }
 
@@ -129,8 +135,8 @@ fn a_draining_server_keeps_its_clients() {
     let balancer = balancer(&text);
     let mut client = Client::new();
     client.headers.insert(COOKIE, "at=http://10.0.0.3:80".parse().unwrap());
-    let back = client.pick(&balancer).unwrap();
-    assert_eq!((back.server, back.assignment), (2, Some(Assignment::Kept)));
+    let back = client.pick_sticky(&balancer).unwrap();
+    assert_eq!((back.server, back.assignment), (2, Assignment::Kept));
     assert!(back.cookie.is_some_and(|line| line != "at=http://10.0.0.3:80; Path=/"), "an old value is rewritten");
 }
 

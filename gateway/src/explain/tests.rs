@@ -20,6 +20,7 @@ http:
     one: {rule: 'Host(`split.test`) && Header(`X-Version`, `b`)', service: b}
     secure: {rule: 'Host(`split.test`) && Header(`X-Forwarded-Proto`, `https`)', service: b, priority: 500}
     empty: {rule: Host(`empty.test`), service: none}
+    kept: {rule: Host(`kept.test`), service: users}
   middlewares:
     edge: {headers: {customRequestHeaders: {X-Edge: '1'}}}
     own: {chain: {middlewares: [first, second]}}
@@ -32,6 +33,9 @@ http:
     nested:
       weighted:
         services: [{name: b, weight: 0.5}, {name: a, weight: 1.5}]
+    users: {weighted: {services: [{name: sessions, weight: 90}, {name: near, weight: 10}], cohort: {header: X-User}}}
+    sessions: {weighted: {services: [{name: a}, {name: none}], sticky: {cookie: {name: at}}}}
+    near: {loadBalancer: {strategy: hrw, servers: [{url: 'http://10.0.0.6'}, {url: 'http://10.0.0.7'}]}}
     a: {loadBalancer: {servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2'}]}}
     b: {loadBalancer: {servers: [{url: 'http://10.0.0.3'}]}}
     idle: {loadBalancer: {servers: [{url: 'http://10.0.0.4'}]}}
@@ -157,6 +161,32 @@ fn what_an_entry_point_answers_itself_is_told() {
 #[test]
 fn a_host_that_no_router_wants_leaves_no_candidate_but_the_number_of_routers() {
     let explanation = ask("web", "/", &[("host", "nobody.test")]);
-    assert_eq!((explanation.routers, explanation.candidates.len()), (4, 0));
+    assert_eq!((explanation.routers, explanation.candidates.len()), (5, 0));
     assert_eq!(explanation.target.unwrap().host, "nobody.test");
+}
+
+#[test]
+fn what_keeps_a_client_says_where_the_request_goes() {
+    let keeping = |lines: &[(&'static str, &'static str)]| {
+        let mut lines = lines.to_vec();
+        lines.push(("host", "kept.test"));
+        let users = ask("web", "/", &lines).winner.unwrap().service;
+        let all = [&users, &users.children[0], &users.children[1]].map(|branch| branch.keeping.clone().unwrap());
+        let [by_user, by_cookie, by_address] = all;
+        assert_eq!(by_user.by, "cohort by header x-user");
+        assert_eq!(by_cookie.by, "sticky by cookie at");
+        assert_eq!(by_address.by, "hrw by the client's address");
+        (by_user.found, by_cookie.found, by_address.found)
+    };
+    let (by_user, by_cookie, by_address) = keeping(&[]);
+    assert_eq!((by_user, by_cookie), (Found::Missing, Found::Issued));
+    assert!(matches!(by_address, Found::LeadsTo(url) if url.starts_with("http://10.0.0.")));
+    let (by_user, by_cookie, _) = keeping(&[("x-user", "eve"), ("cookie", "at=a")]);
+    assert!(matches!(by_user, Found::LeadsTo(name) if name == "sessions@file" || name == "near@file"));
+    assert_eq!(by_cookie, Found::LeadsTo("a@file".to_owned()));
+    // A version without servers, and one that nobody knows.
+    for cookie in ["at=none", "at=nobody"] {
+        assert_eq!(keeping(&[("cookie", cookie)]).1, Found::Unknown, "{cookie}");
+    }
+    assert!(ask("web", "/", &[("host", "split.test")]).winner.unwrap().service.keeping.is_none());
 }

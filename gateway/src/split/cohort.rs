@@ -55,6 +55,15 @@ impl Cohort {
         Self { source, versions: Candidates::new(salt, versions) }
     }
 
+    /// Where the key stands, in words.
+    pub(crate) fn place(&self) -> String {
+        match &self.source {
+            Source::Cookie(cookie) => format!("cookie {}", cookie.name()),
+            Source::Header(name) => format!("header {name}"),
+            Source::Client(_) => "the client's address".to_owned(),
+        }
+    }
+
     /// A request's key. `random` is asked for a new one.
     pub(crate) fn key(&self, headers: &HeaderMap, client: IpAddr, random: impl FnOnce() -> u64) -> Key {
         let sent = match &self.source {
