@@ -9,6 +9,7 @@ use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
 };
 
 /// A certificate authority of the test's own.
@@ -93,8 +94,26 @@ impl Authority {
 impl Identity {
     /// A server that shows this certificate and speaks these protocols.
     pub fn server(&self, alpn: &[&str]) -> ServerConfig {
+        self.server_of(alpn, None)
+    }
+
+    /// The same, for clients with certificates of an authority only.
+    pub fn server_for(&self, alpn: &[&str], clients: &Authority) -> ServerConfig {
+        self.server_of(alpn, Some(clients))
+    }
+
+    fn server_of(&self, alpn: &[&str], clients: Option<&Authority>) -> ServerConfig {
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-        let builder = builder.expect("the default versions are supported").with_no_client_auth();
+        let builder = builder.expect("the default versions are supported");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.certificate.clone()).expect("the authority's certificate is valid");
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+                builder.with_client_cert_verifier(verifier.expect("there is an authority"))
+            }
+        };
         let chain = vec![self.certificate.clone()];
         let mut config = builder.with_single_cert(chain, self.private_key()).expect("the key fits");
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
