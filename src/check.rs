@@ -5,6 +5,7 @@
 
 mod certificates;
 mod files;
+mod users;
 
 use std::{
     io::{self, Write},

@@ -190,7 +190,7 @@ async fn who_guesses_passwords_holds_up_nobody_else() {
     times.sort();
     let (p50, p99) = (times[250], times[495]);
     println!("a check takes {check:?}; meanwhile another route takes {p50:?} (p50), {p99:?} (p99)");
-    assert!(p99 < check, "a check of {check:?} holds up others: {p50:?} (p50), {p99:?} (p99)");
+    assert!(p50 < check / 8 && p99 < check, "a check of {check:?} holds up others: {p50:?} (p50), {p99:?} (p99)");
     let mut statuses = Vec::new();
     for client in flood {
         statuses.extend(client.await.unwrap());

@@ -1,4 +1,5 @@
-//! Whether the certificate files that a configuration names are there. What is in them is the gateway's to judge.
+//! Whether the certificate files that a configuration names are there, the gateway judges what is in them; and what is wrong
+//! with files that hold users.
 
 use rollgate_config::{
     dynamic::{
@@ -10,7 +11,7 @@ use rollgate_config::{
     static_config::Static,
 };
 
-/// A problem for each file that is named and not there.
+/// A problem for each file that is named and not there, and for each line that should be a user and is none.
 pub(super) fn missing(statics: Option<&Static>, configuration: Option<&Configuration>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut look = |path: &str, source: &PemSource, at: &Place| {
@@ -39,6 +40,8 @@ pub(super) fn missing(statics: Option<&Static>, configuration: Option<&Configura
             look(&format!("tls.options.{name}.clientAuth.caFiles"), &authority.value, &authority.at);
         }
     }
+    let of_users = super::users::wrong(configuration, &mut look);
+    problems.extend(of_users);
     problems
 }
 

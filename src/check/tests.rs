@@ -105,6 +105,33 @@ serversTransport:
 }
 
 #[test]
+fn files_with_users_are_read_line_by_line() {
+    let text = "http:
+  middlewares:
+    good: {basicAuth: {usersFile: '{folder}/good'}}
+    bad: {basicAuth: {usersFile: '{folder}/bad'}}
+    none: {basicAuth: {usersFile: '{folder}/none'}}
+    empty: {basicAuth: {usersFile: '{folder}/empty'}}
+    digest: {digestAuth: {usersFile: '{folder}/digest'}}
+    other: {digestAuth: {usersFile: '{folder}/digest', realm: other}}
+    ask:
+      forwardAuth:
+        address: 'https://a'
+        tls:
+          ca: '{folder}/ca.pem'
+          cert: '{folder}/good'
+          key: '{folder}/a.key'
+";
+    let user = "test:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n";
+    let bad = format!("{user}\nsecret\nuser:secret\n");
+    let digest = "test:traefik:a2688e031edb4be6a3797f3882655c05\n";
+    let files = [("a.yml", text), ("good", user), ("bad", &bad), ("empty", "# nobody\n"), ("digest", digest)];
+    let told = Folder::new("users", &files).told(&["a.yml"], &Options::default());
+    assert!(!told.contains("secret"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn one_file_is_read_as_run_reads_it() {
     let main = "providers: {file: {directory: '{folder}/conf'}}\n";
     let folder = Folder::new(

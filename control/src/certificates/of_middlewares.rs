@@ -55,8 +55,8 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
                 self.users(item, auth, &format!("{path}.basicAuth"), |_: &BasicUser| true)
             }
             MiddlewareKind::DigestAuth(auth) => {
-                let realm = format!(":{}", auth.realm);
-                let counts = |user: &DigestUser| user.name_and_realm.ends_with(&realm);
+                let realm = auth.realm.clone();
+                let counts = |user: &DigestUser| user.is_of(&realm);
                 self.users(item, auth, &format!("{path}.digestAuth"), counts);
             }
             MiddlewareKind::ForwardAuth(auth) => {

@@ -34,14 +34,12 @@ struct User {
 impl DigestAuth {
     pub(crate) fn compile(auth: &UserAuth<DigestUser>, making: &Making<'_>) -> Result<Self, CompileError> {
         let mut users = HashMap::new();
-        for DigestUser { name_and_realm, ha1 } in auth.all().map_err(CompileError::Users)? {
+        for user in auth.all().map_err(CompileError::Users)? {
             // Those of other realms may stand in the same file.
-            let Some(name) = name_and_realm.strip_suffix(&auth.realm).and_then(|name| name.strip_suffix(':')) else {
-                continue;
-            };
+            let Some(name) = user.name_of(&auth.realm) else { continue };
             let value = HeaderValue::from_bytes(name.as_bytes());
             let value = value.map_err(|_| CompileError::HeaderValue(name.to_owned()))?;
-            users.insert(name.as_bytes().into(), User { name: name.into(), value, ha1: ha1.into() });
+            users.insert(name.as_bytes().into(), User { name: name.into(), value, ha1: user.ha1.as_str().into() });
         }
         if users.is_empty() {
             return Err(CompileError::NoUser);

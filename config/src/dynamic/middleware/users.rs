@@ -139,6 +139,18 @@ impl User for BasicUser {
     }
 }
 
+impl DigestUser {
+    /// Whether it is one of this realm.
+    pub fn is_of(&self, realm: &str) -> bool {
+        self.name_of(realm).is_some()
+    }
+
+    /// Its name, if it is one of this realm.
+    pub fn name_of(&self, realm: &str) -> Option<&str> {
+        self.name_and_realm.strip_suffix(realm)?.strip_suffix(':')
+    }
+}
+
 impl User for DigestUser {
     fn parse(line: &str) -> Result<Self, (&'static str, &'static str)> {
         const SHAPE: &str = "name:realm:hash, as htdigest writes it";

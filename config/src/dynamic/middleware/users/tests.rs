@@ -56,6 +56,8 @@ fn what_is_no_hash_is_refused_without_being_quoted() {
 fn what_htdigest_writes_is_a_user_of_its_realm() {
     let parse = |line: &str| DigestUser::parse(line).map(|user| user.name_and_realm).map_err(|(what, _)| what);
     assert_eq!(parse("test:traefik:a2688e031edb4be6a3797f3882655c05").as_deref(), Ok("test:traefik"));
+    let user = DigestUser::parse("a:the shop:a2688e031edb4be6a3797f3882655c05").unwrap();
+    assert_eq!((user.name_of("the shop"), user.name_of("shop"), user.name_of("")), (Some("a"), None, None));
     assert_eq!(parse("test::a2688e031edb4be6a3797f3882655c05").as_deref(), Ok("test:"));
     for (line, what) in [
         ("test", "is no user"),
