@@ -191,6 +191,13 @@ impl<'s> Call<'s> {
         }
     }
 
+    /// An answer that is kept, with the response halves of what was passed since the mark.
+    pub(crate) fn settle(&mut self, response: Response<AnswerBody>, mark: Mark) -> Response<AnswerBody> {
+        let (mut parts, mut body) = response.into_parts();
+        self.passage.leave_to(mark, &mut parts, &mut body, &mut self.exchange);
+        Response::from_parts(parts, body)
+    }
+
     /// Forgets an attempt, and what it has passed since the mark: its answer goes to nobody.
     pub(crate) fn throw_away(
         &mut self,

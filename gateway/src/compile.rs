@@ -10,10 +10,14 @@ mod services;
 mod state;
 mod states;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rollgate_config::{
-    dynamic::{Configuration, tls::TlsOptions},
+    dynamic::{
+        Configuration, Item,
+        middleware::{Middleware, MiddlewareKind},
+        tls::TlsOptions,
+    },
     problem::Problem,
     static_config::Static,
 };
@@ -109,7 +113,8 @@ impl Compiler {
         self.chains = chains;
         self.generation += 1;
         let services = self.services.services.clone();
-        let snapshot = Snapshot { generation: self.generation, entry_points, services, tls };
+        let pages = self.pages(configuration);
+        let snapshot = Snapshot { generation: self.generation, entry_points, services, pages, tls };
         Ok(Compiled { certificates, live: self.live(&snapshot), changes, snapshot })
     }
 
@@ -119,6 +124,16 @@ impl Compiler {
         let mut placed: Vec<Arc<Routes>> = (0..self.places).map(|_| routes::none()).collect();
         self.entry_points.iter().zip(routes).for_each(|(entry, routes)| placed[entry.index] = routes);
         placed
+    }
+
+    /// Where the services stand that middlewares ask for pages.
+    fn pages(&self, configuration: &Configuration) -> HashMap<String, ServiceIndex> {
+        let service = |middleware: &Item<Middleware>| match &middleware.kind {
+            MiddlewareKind::Errors(pages) => Some(pages.service.value.clone()),
+            _ => None,
+        };
+        let services = configuration.middlewares.values().filter_map(service);
+        services.map(|name| (name.clone(), self.services.index(&name))).collect()
     }
 
     /// What the middleware of this name is made with.

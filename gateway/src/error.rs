@@ -188,6 +188,9 @@ pub(crate) enum BodyError {
     /// The response did not go out within `writeTimeout`.
     #[error("the response took too long")]
     WriteTimeout,
+    /// Compressing failed.
+    #[error("the answer could not be compressed")]
+    Encoder(#[source] io::Error),
     /// The request is sent once more, and its body with it: this sending has it no longer.
     #[error("the request is sent again")]
     Superseded,

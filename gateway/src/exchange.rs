@@ -53,8 +53,12 @@ pub(crate) struct Exchange {
     pub(crate) sent: bool,
     /// The gateway has sent it once more by its own decision, which it does once.
     pub(crate) repeated: bool,
+    /// A server has failed, whatever the status that the client gets.
+    failed: bool,
     /// When its answer must have gone out.
     pub(crate) answer_by: Option<Instant>,
+    /// Bytes of the server's answer, where they are not those that the client gets.
+    pub(crate) origin_bytes: Option<Rc<Cell<u64>>>,
     seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
@@ -96,6 +100,17 @@ impl Lease {
     }
 }
 
+/// A server that has answered, while another one is asked.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    pub(crate) lease: Option<Lease>,
+    shared: Option<Shared>,
+    in_flight: Option<InFlight>,
+    server: Option<u64>,
+    service: Option<ServiceId>,
+    versions: SmallVec<[VersionId; 2]>,
+}
+
 impl Exchange {
     pub(crate) fn begin(connection: &Rc<Connection>, method: Method, started: Instant) -> Box<Self> {
         connection.request_began();
@@ -120,7 +135,9 @@ impl Exchange {
             server: None,
             sent: false,
             repeated: false,
+            failed: false,
             answer_by: None,
+            origin_bytes: None,
             seldom: None,
             notes: SmallVec::new(),
             verdicts: Vec::new(),
@@ -199,8 +216,13 @@ impl Exchange {
     /// An attempt is over whose answer goes to nobody. The service has answered all the same, so its own families count
     /// it, as in Traefik.
     pub(crate) fn attempt_ended(&mut self, status: StatusCode, took: Duration) {
+        self.count_attempt(status, took);
         self.give_up_server();
-        self.grpc_status = None;
+        (self.grpc_status, self.failed) = (None, false);
+    }
+
+    /// Counts an attempt whose answer does not go to the client, for the service alone.
+    pub(crate) fn count_attempt(&self, status: StatusCode, took: Duration) {
         if self.count && self.service.is_some() {
             self.connection.worker.metrics.finish(&Finished {
                 entry_point: None,
@@ -220,6 +242,36 @@ impl Exchange {
         }
     }
 
+    /// Puts the server that has answered aside: another one is asked, for something else.
+    pub(crate) fn set_aside(&mut self) -> Aside {
+        Aside {
+            lease: self.lease.take(),
+            shared: self.shared.take(),
+            in_flight: self.in_flight.take(),
+            server: self.server.take(),
+            service: self.service,
+            versions: std::mem::take(&mut self.versions),
+        }
+    }
+
+    /// That server's answer goes to the client after all.
+    pub(crate) fn take_back(&mut self, aside: Aside) {
+        (self.lease, self.shared, self.in_flight) = (aside.lease, aside.shared, aside.in_flight);
+        (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
+    }
+
+    /// What the other server has answered stands for that server's answer, and the request counts for where it went first.
+    /// That server's connection, if it is this request's alone.
+    pub(crate) fn stand_for(&mut self, aside: Aside) -> Option<Lease> {
+        (self.service, self.versions) = (aside.service, aside.versions);
+        aside.lease
+    }
+
+    /// An answer of this status counts, though the client may get another one.
+    pub(crate) fn was_answered(&mut self, status: StatusCode) {
+        self.failed |= status.is_server_error();
+    }
+
     /// The server's answer has been read to its end.
     pub(crate) fn server_done(&mut self) {
         if let Some(lease) = self.lease.take() {
@@ -230,7 +282,8 @@ impl Exchange {
     /// The answer has gone out whole; the connection to the server can serve another.
     pub(crate) fn complete(mut self: Box<Self>) {
         self.server_done();
-        self.outcome.get_or_insert(if self.status >= 500 { Outcome::Error } else { Outcome::Ok });
+        let failed = self.failed || self.status >= 500;
+        self.outcome.get_or_insert(if failed { Outcome::Error } else { Outcome::Ok });
     }
 
     /// The server broke off in the middle of its answer.
@@ -273,7 +326,7 @@ impl Exchange {
             record.request_bytes = self.request_bytes.get();
             if let Some(Origin { duration: took, bytes, .. }) = &mut record.origin {
                 *took = duration;
-                *bytes = self.response_bytes;
+                *bytes = self.origin_bytes.as_ref().map_or(self.response_bytes, |bytes| bytes.get());
             }
             self.connection.worker.log_access(record);
         }

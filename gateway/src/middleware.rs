@@ -23,7 +23,9 @@ pub(crate) mod around;
 mod basic_auth;
 mod circuit_breaker;
 mod client;
+mod compress;
 mod digest_auth;
+mod error_pages;
 mod forward_auth;
 mod headers;
 mod in_flight;
@@ -54,7 +56,9 @@ pub(crate) use self::{
     basic_auth::{BasicAuth, Checking},
     circuit_breaker::CircuitBreaker,
     client::ClientAddress,
+    compress::Compress,
     digest_auth::DigestAuth,
+    error_pages::ErrorPages,
     forward_auth::ForwardAuth,
     headers::{Headers, WithoutForwardedFor},
     in_flight::InFlightReq,
@@ -94,6 +98,8 @@ pub(crate) enum Middleware {
     BasicAuth(Arc<BasicAuth>),
     DigestAuth(Arc<DigestAuth>),
     ForwardAuth(Arc<ForwardAuth>),
+    Errors(Box<ErrorPages>),
+    Compress(Box<Compress>),
 }
 
 /// The head of a request on its way through the chain.
@@ -200,8 +206,8 @@ impl Middleware {
             MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
             MiddlewareKind::Retry(retry) => Self::Retry(Box::new(Retry::new(retry))),
             MiddlewareKind::Buffering(_) => return Err(CompileError::Unfinished("buffering")),
-            MiddlewareKind::Errors(_) => return Err(CompileError::Unfinished("errors")),
-            MiddlewareKind::Compress(_) => return Err(CompileError::Unfinished("compress")),
+            MiddlewareKind::Errors(pages) => Self::Errors(Box::new(ErrorPages::compile(pages)?)),
+            MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
             MiddlewareKind::GrpcWeb(_) => return Err(CompileError::Unfinished("grpcWeb")),
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
@@ -237,7 +243,7 @@ impl Middleware {
 
     /// Whether it wraps the call: [`around::run`] is its only half.
     pub(crate) fn wraps(&self) -> bool {
-        matches!(self, Self::Retry(_))
+        matches!(self, Self::Retry(_) | Self::Errors(_) | Self::Compress(_))
     }
 
     /// Whether it must see the request before any middleware of its chain changes it.
@@ -267,12 +273,12 @@ impl Middleware {
             Self::IpAllowList(list) => list.request(head),
             Self::RateLimit(limit) => return limit.request(head),
             Self::InFlightReq(limit) => return limit.request(head),
-            // It wraps the call.
-            Self::Retry(_) => ControlFlow::Continue(()),
             Self::CircuitBreaker(breaker) => return breaker.request(head),
             Self::BasicAuth(auth) => return auth.request(head),
             Self::DigestAuth(auth) => return auth.request(head),
             Self::ForwardAuth(auth) => return Err(Halt::Wait(Box::new(Wait::Question(auth.clone())))),
+            // They wrap the call.
+            Self::Retry(_) | Self::Errors(_) | Self::Compress(_) => ControlFlow::Continue(()),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),

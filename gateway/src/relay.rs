@@ -270,7 +270,9 @@ pub(crate) fn blame_body(error: &BodyError) -> Error {
         BodyError::ReadTimeout | BodyError::Idle => Error::SlowBody,
         malformed if malformed.is_malformed() => Error::bad_request("body", "the body is not framed as it says\n"),
         BodyError::TooLong => Error::LongBody,
-        BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Superseded => Error::ClientGone,
+        BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Encoder(_) | BodyError::Superseded => {
+            Error::ClientGone
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod retired;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rollgate_config::dynamic::{router::RouterTimeouts, service::Strategy};
 
@@ -26,6 +26,8 @@ pub struct Snapshot {
     /// By entry point; shared with the generation before where nothing has changed.
     pub(crate) entry_points: Vec<Arc<Routes>>,
     pub(crate) services: Services,
+    /// The services that middlewares ask for pages, by name.
+    pub(crate) pages: HashMap<String, ServiceIndex>,
     pub(crate) tls: Tls,
 }
 

@@ -11,6 +11,8 @@ use crate::{
 pub(crate) async fn run<'s>(call: &mut Call<'s>, step: &'s Step, way: Way<'s>) -> Result<Answered, Error> {
     match &*step.middleware {
         Middleware::Retry(retry) => retry.run(call, way).await,
+        Middleware::Errors(pages) => pages.run(call, way).await,
+        Middleware::Compress(compress) => compress.run(call, way).await,
         _ => call.run(way).await,
     }
 }

@@ -74,7 +74,13 @@ mod tests {
 
     fn snapshot() -> Arc<Snapshot> {
         let tls = Tls::default();
-        Arc::new(Snapshot { generation: 1, entry_points: Vec::new(), services: Services::default(), tls })
+        Arc::new(Snapshot {
+            generation: 1,
+            entry_points: Vec::new(),
+            services: Services::default(),
+            pages: Default::default(),
+            tls,
+        })
     }
 
     #[test]
