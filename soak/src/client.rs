@@ -99,21 +99,51 @@ fn whole(buffer: &[u8]) -> Result<Option<(Answer, usize)>, Failure> {
     let head = std::str::from_utf8(&buffer[..end]).map_err(|_| Failure::Garbled)?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
-    let (mut length, mut closes) = (None, false);
+    let (mut length, mut chunked, mut closes) = (None, false, false);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse::<usize>().ok();
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            chunked = value.trim().eq_ignore_ascii_case("chunked");
         } else if name.eq_ignore_ascii_case("connection") {
             closes = value.trim().eq_ignore_ascii_case("close");
         }
     }
-    let (Some(status), Some(length)) = (status, length) else {
-        return Err(Failure::Garbled);
+    let body = &buffer[end + 4..];
+    let (first, length) = match (length, chunked) {
+        (Some(length), false) if body.len() < length => return Ok(None),
+        (Some(length), false) => (body.first().copied().filter(|_| length > 0), length),
+        (None, true) => match chunks(body)? {
+            Some(chunks) => chunks,
+            None => return Ok(None),
+        },
+        _ => return Err(Failure::Garbled),
     };
-    let body = end + 4;
-    let first = buffer.get(body).copied().filter(|_| length > 0).unwrap_or_default();
-    let answer = Answer { status, first, closes };
-    Ok((buffer.len() >= body + length).then_some((answer, body + length)))
+    let answer = Answer { status: status.ok_or(Failure::Garbled)?, first: first.unwrap_or_default(), closes };
+    Ok(Some((answer, end + 4 + length)))
+}
+
+/// The first byte of a body in chunks (RFC 9112 section 7.1) and what it takes with its chunks' sizes, once it is all there.
+fn chunks(body: &[u8]) -> Result<Option<(Option<u8>, usize)>, Failure> {
+    let (mut first, mut at) = (None, 0);
+    loop {
+        let Some(line) = body[at..].windows(2).position(|window| window == b"\r\n") else { return Ok(None) };
+        let size = std::str::from_utf8(&body[at..at + line]).map_err(|_| Failure::Garbled)?;
+        let size = usize::from_str_radix(size.trim(), 16).map_err(|_| Failure::Garbled)?;
+        let data = at + line + 2;
+        let Some(end) = data.checked_add(size).and_then(|end| end.checked_add(2)) else { return Err(Failure::Garbled) };
+        if body.len() < end {
+            return Ok(None);
+        }
+        if body[end - 2..end] != *b"\r\n" {
+            return Err(Failure::Garbled);
+        }
+        if size == 0 {
+            return Ok(Some((first, end)));
+        }
+        first = first.or_else(|| body.get(data).copied());
+        at = end;
+    }
 }
 
 #[cfg(test)]
@@ -131,10 +161,27 @@ mod tests {
     }
 
     #[test]
+    fn a_body_in_chunks_is_read_too() {
+        let bytes =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\na\r\n0123456789\r\n0\r\n\r\nHTTP/1.1";
+        let answer = Answer { status: 200, first: b'o', closes: false };
+        assert_eq!(whole(bytes), Ok(Some((answer, bytes.len() - 8))));
+        for length in 0..bytes.len() - 8 {
+            assert_eq!(whole(&bytes[..length]), Ok(None), "{length}");
+        }
+    }
+
+    #[test]
     fn what_is_no_answer_is_told() {
-        for bytes in
-            ["PRI * HTTP/2.0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
-        {
+        for bytes in [
+            "PRI * HTTP/2.0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        ] {
             assert_eq!(whole(bytes.as_bytes()), Err(Failure::Garbled), "{bytes}");
         }
     }

@@ -34,10 +34,15 @@ pub struct Shot {
 impl Shot {
     /// GET of a path from a host.
     pub fn get(host: &str, path: &str, status: u16) -> Self {
-        Self { bytes: format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes(), status }
+        Self::get_with(host, path, "", status)
     }
 
-    /// The same, and the connection ends with the answer.
+    /// The same with some more header fields, each a line with its `\r\n`.
+    pub fn get_with(host: &str, path: &str, fields: &str, status: u16) -> Self {
+        Self { bytes: format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes(), status }
+    }
+
+    /// GET of a path from a host, and the connection ends with the answer.
     pub fn last(host: &str, path: &str, status: u16) -> Self {
         let bytes = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").into_bytes();
         Self { bytes, status }

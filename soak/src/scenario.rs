@@ -1,6 +1,7 @@
 //! What can be run.
 
 mod attacks;
+mod chain;
 mod leak;
 mod live;
 mod reload;
@@ -27,7 +28,7 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which they run.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "reload",
         what: "changes of every kind under load, valid and invalid mixed",
@@ -39,6 +40,12 @@ pub const SCENARIOS: [Scenario; 9] = [
         what: "99:1 while an unrelated router is rewritten all the time",
         in_short: true,
         run: |options| Box::pin(split::run(options)),
+    },
+    Scenario {
+        name: "chain",
+        what: "ten middlewares before a split with cohorts, all of them rewritten every second",
+        in_short: true,
+        run: |options| Box::pin(chain::run(options)),
     },
     Scenario {
         name: "live",
