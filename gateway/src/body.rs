@@ -1,9 +1,12 @@
-//! Bodies on their way: counted while they pass, never buffered.
+//! Bodies on their way: counted while they pass, and not buffered unless the configuration says so.
 
+pub(crate) mod base64;
 pub(crate) mod replay;
+pub(crate) mod spool;
 
 use std::{
     cell::Cell,
+    fmt,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -25,7 +28,12 @@ pub(crate) enum RequestBody {
     Streaming(Box<Streaming>),
     /// One that can be sent again.
     Replayed(Box<Replayed<Self>>),
+    /// Made of another one's frames, or of what was kept of one.
+    Made(Made),
 }
+
+/// A body that is neither the client's nor as it came.
+pub(crate) struct Made(Filtered);
 
 /// A client's body as it arrives.
 #[derive(Debug)]
@@ -99,6 +107,19 @@ impl RequestBody {
     }
 }
 
+impl RequestBody {
+    /// One that is made of something else.
+    pub(crate) fn made(body: impl HttpBody<Data = Bytes, Error = BodyError> + 'static) -> Self {
+        Self::Made(Made(Box::pin(body)))
+    }
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Made")
+    }
+}
+
 impl Streaming {
     /// Counts what has passed; an error where it is more than a body may be.
     fn passed(&self, bytes: u64) -> Result<(), BodyError> {
@@ -127,6 +148,7 @@ impl HttpBody for RequestBody {
             Self::Empty => return Poll::Ready(None),
             Self::Streaming(body) => body,
             Self::Replayed(body) => return Pin::new(&mut **body).poll_frame(cx),
+            Self::Made(Made(body)) => return body.as_mut().poll_frame(cx),
         };
         let Poll::Ready(frame) = Pin::new(&mut body.incoming).poll_frame(cx) else {
             let late = ready!(body.arrival.poll_late(cx));
@@ -148,6 +170,7 @@ impl HttpBody for RequestBody {
             Self::Empty => true,
             Self::Streaming(body) => body.incoming.is_end_stream(),
             Self::Replayed(body) => body.is_end_stream(),
+            Self::Made(Made(body)) => body.is_end_stream(),
         }
     }
 
@@ -156,6 +179,7 @@ impl HttpBody for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming(body) => body.incoming.size_hint(),
             Self::Replayed(body) => body.size_hint(),
+            Self::Made(Made(body)) => body.size_hint(),
         }
     }
 }

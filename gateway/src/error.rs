@@ -56,6 +56,12 @@ pub(crate) enum Error {
     /// The client went away before its request was whole.
     #[error("the client went away")]
     ClientGone,
+    /// An answer that is collected is longer than it may be.
+    #[error("the server's answer is too long")]
+    LongAnswer,
+    /// A body that is collected could not be kept.
+    #[error("keeping a body")]
+    Disk(#[source] io::Error),
     /// The gateway could not build a request from what it was given.
     #[error("the request could not be forwarded: {0}")]
     Unforwardable(&'static str),
@@ -113,7 +119,9 @@ impl Error {
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => client_closed_request(),
-            Self::UpstreamTls(_) | Self::Unforwardable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::UpstreamTls(_) | Self::LongAnswer | Self::Disk(_) | Self::Unforwardable(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -132,7 +140,9 @@ impl Error {
                 Self::LongBody => "the request's body is too long\n",
                 Self::Overloaded => "overloaded\n",
                 Self::ClientGone => "Client Closed Request",
-                Self::UpstreamTls(_) | Self::Unforwardable(_) => "Internal Server Error",
+                Self::UpstreamTls(_) | Self::LongAnswer | Self::Disk(_) | Self::Unforwardable(_) => {
+                    "Internal Server Error"
+                }
             }
             .as_bytes(),
         )
@@ -142,7 +152,8 @@ impl Error {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.status != StatusCode::MISDIRECTED_REQUEST,
-            Self::SlowBody | Self::LongBody | Self::Overloaded => true,
+            // A body that could not be kept may be the request's, of which more is to come.
+            Self::SlowBody | Self::LongBody | Self::Disk(_) | Self::Overloaded => true,
             Self::NoRouter
             | Self::NoServer
             | Self::Connect(_)
@@ -155,6 +166,7 @@ impl Error {
             | Self::BadAnswer(_)
             | Self::Vanished(_)
             | Self::ClientGone
+            | Self::LongAnswer
             | Self::Unforwardable(_) => false,
         }
     }
@@ -191,6 +203,12 @@ pub(crate) enum BodyError {
     /// Compressing failed.
     #[error("the answer could not be compressed")]
     Encoder(#[source] io::Error),
+    /// What was kept of it in a file cannot be read.
+    #[error("the body that was kept in a file")]
+    Disk(#[source] io::Error),
+    /// It is not in the coding that it says.
+    #[error("the body is no {0}")]
+    Coding(&'static str),
     /// The request is sent once more, and its body with it: this sending has it no longer.
     #[error("the request is sent again")]
     Superseded,
@@ -199,7 +217,11 @@ pub(crate) enum BodyError {
 impl BodyError {
     /// Chunks or trailers that cannot be read, or that are over a bound; not a peer that went away.
     pub(crate) fn is_malformed(&self) -> bool {
-        let Self::Http(error) = self else { return false };
+        let error = match self {
+            Self::Http(error) => error,
+            Self::Coding(_) => return true,
+            _ => return false,
+        };
         let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
     }

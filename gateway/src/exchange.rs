@@ -58,7 +58,7 @@ pub(crate) struct Exchange {
     /// When its answer must have gone out.
     pub(crate) answer_by: Option<Instant>,
     /// Bytes of the server's answer, where they are not those that the client gets.
-    pub(crate) origin_bytes: Option<Rc<Cell<u64>>>,
+    origin_bytes: Option<Rc<Cell<u64>>>,
     seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
@@ -75,6 +75,8 @@ struct Seldom {
     tried: Vec<u64>,
     /// Lines of the answer that make the client come back, each with the service that wants it.
     cookies: Vec<(ServiceId, HeaderValue)>,
+    /// gRPC's status where it stands in the answer's body.
+    grpc_status: Rc<Cell<Option<u16>>>,
 }
 
 impl Seldom {
@@ -203,6 +205,19 @@ impl Exchange {
         }
     }
 
+    /// Where gRPC's status goes that is written into the answer's body.
+    pub(crate) fn grpc_status_in_body(&mut self) -> Rc<Cell<Option<u16>>> {
+        let status = &mut self.seldom.get_or_insert_default().grpc_status;
+        // What an attempt before has left behind goes nowhere.
+        *status = Rc::default();
+        status.clone()
+    }
+
+    /// Where the bytes of the server's answer are counted, which are not those that the client gets.
+    pub(crate) fn count_origin_bytes(&mut self) -> Rc<Cell<u64>> {
+        self.origin_bytes.insert(Rc::default()).clone()
+    }
+
     /// It is sent to a server once more.
     pub(crate) fn retried(&mut self) {
         if let Some(service) = self.service {
@@ -302,6 +317,7 @@ impl Exchange {
         self.notes.drain(..).for_each(|note| note.finish(now));
         // Without an answer, the client went away first; Traefik's code for it is 499.
         let status = if self.status == 0 { 499 } else { self.status };
+        let in_body = self.seldom.as_ref().and_then(|seldom| seldom.grpc_status.get());
         if self.count {
             self.connection.worker.metrics.finish(&Finished {
                 entry_point: Some(entry.id),
@@ -310,7 +326,7 @@ impl Exchange {
                 versions: &self.versions,
                 method: &self.method,
                 protocol: self.protocol,
-                code: self.grpc_status.unwrap_or(status),
+                code: self.grpc_status.or(in_body).unwrap_or(status),
                 tls: self.connection.tls_labels(),
                 duration,
                 request_bytes: self.request_bytes.get(),

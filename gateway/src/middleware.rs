@@ -21,12 +21,14 @@ mod admission;
 mod answer;
 pub(crate) mod around;
 mod basic_auth;
+mod buffering;
 mod circuit_breaker;
 mod client;
 mod compress;
 mod digest_auth;
 mod error_pages;
 mod forward_auth;
+mod grpc_web;
 mod headers;
 mod in_flight;
 mod ip_allow_list;
@@ -54,12 +56,14 @@ pub(crate) use self::{
     add_prefix::AddPrefix,
     answer::Answer,
     basic_auth::{BasicAuth, Checking},
+    buffering::Buffering,
     circuit_breaker::CircuitBreaker,
     client::ClientAddress,
     compress::Compress,
     digest_auth::DigestAuth,
     error_pages::ErrorPages,
     forward_auth::ForwardAuth,
+    grpc_web::GrpcWeb,
     headers::{Headers, WithoutForwardedFor},
     in_flight::InFlightReq,
     ip_allow_list::IpAllowList,
@@ -100,6 +104,8 @@ pub(crate) enum Middleware {
     ForwardAuth(Arc<ForwardAuth>),
     Errors(Box<ErrorPages>),
     Compress(Box<Compress>),
+    Buffering(Box<Buffering>),
+    GrpcWeb(GrpcWeb),
 }
 
 /// The head of a request on its way through the chain.
@@ -155,9 +161,6 @@ pub(crate) enum CompileError {
     #[error("{0:?} has a bad percent-encoding")]
     Path(String),
     /// Not a status that ends a request.
-    #[error("{0} is not supported yet")]
-    Unfinished(&'static str),
-    /// Not a status that ends a request.
     #[error("{0} is not a status from 200 to 599")]
     Status(u16),
     /// A bucket that never fills.
@@ -205,10 +208,10 @@ impl Middleware {
             MiddlewareKind::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit, making)?)),
             MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
             MiddlewareKind::Retry(retry) => Self::Retry(Box::new(Retry::new(retry))),
-            MiddlewareKind::Buffering(_) => return Err(CompileError::Unfinished("buffering")),
+            MiddlewareKind::Buffering(buffering) => Self::Buffering(Box::new(Buffering::new(buffering, making))),
             MiddlewareKind::Errors(pages) => Self::Errors(Box::new(ErrorPages::compile(pages)?)),
             MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
-            MiddlewareKind::GrpcWeb(_) => return Err(CompileError::Unfinished("grpcWeb")),
+            MiddlewareKind::GrpcWeb(origins) => Self::GrpcWeb(GrpcWeb::new(origins)),
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
             }
@@ -243,7 +246,7 @@ impl Middleware {
 
     /// Whether it wraps the call: [`around::run`] is its only half.
     pub(crate) fn wraps(&self) -> bool {
-        matches!(self, Self::Retry(_) | Self::Errors(_) | Self::Compress(_))
+        matches!(self, Self::Retry(_) | Self::Errors(_) | Self::Compress(_) | Self::Buffering(_) | Self::GrpcWeb(_))
     }
 
     /// Whether it must see the request before any middleware of its chain changes it.
@@ -278,7 +281,9 @@ impl Middleware {
             Self::DigestAuth(auth) => return auth.request(head),
             Self::ForwardAuth(auth) => return Err(Halt::Wait(Box::new(Wait::Question(auth.clone())))),
             // They wrap the call.
-            Self::Retry(_) | Self::Errors(_) | Self::Compress(_) => ControlFlow::Continue(()),
+            Self::Retry(_) | Self::Errors(_) | Self::Compress(_) | Self::Buffering(_) | Self::GrpcWeb(_) => {
+                ControlFlow::Continue(())
+            }
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),
@@ -295,6 +300,7 @@ impl Middleware {
             Self::InFlightReq(_) => true,
             Self::CircuitBreaker(_) => true,
             Self::ForwardAuth(auth) => auth.has_response_half(),
+            Self::GrpcWeb(_) => true,
             _ => false,
         }
     }
@@ -307,6 +313,7 @@ impl Middleware {
             (Self::RateLimit(limit), Note::Quota(quota)) => limit.response(quota, parts),
             (Self::CircuitBreaker(_), note) => CircuitBreaker::response(note, parts),
             (Self::ForwardAuth(auth), Note::Cookies(cookies)) => auth.response(cookies, &mut parts.headers),
+            (Self::GrpcWeb(web), Note::Asked(asked)) => web.response(asked, &mut parts.headers),
             _ => {}
         }
     }

@@ -270,9 +270,13 @@ pub(crate) fn blame_body(error: &BodyError) -> Error {
         BodyError::ReadTimeout | BodyError::Idle => Error::SlowBody,
         malformed if malformed.is_malformed() => Error::bad_request("body", "the body is not framed as it says\n"),
         BodyError::TooLong => Error::LongBody,
-        BodyError::Http(_) | BodyError::WriteTimeout | BodyError::Encoder(_) | BodyError::Superseded => {
-            Error::ClientGone
-        }
+        // Not the client's: it was whole here.
+        BodyError::Disk(_) => Error::Unforwardable("its body, which was kept in a file"),
+        BodyError::Http(_)
+        | BodyError::WriteTimeout
+        | BodyError::Encoder(_)
+        | BodyError::Coding(_)
+        | BodyError::Superseded => Error::ClientGone,
     }
 }
 

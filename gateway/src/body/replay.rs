@@ -290,7 +290,8 @@ impl Room {
         Self { used: Cell::new(0), limit }
     }
 
-    fn take(&self, bytes: u64) -> bool {
+    /// Takes so many; none if there are not so many.
+    pub(crate) fn take(&self, bytes: u64) -> bool {
         let used = self.used.get() + bytes;
         let fits = used <= self.limit;
         if fits {
@@ -299,7 +300,8 @@ impl Room {
         fits
     }
 
-    fn give(&self, bytes: u64) {
+    /// Gives back what was taken.
+    pub(crate) fn give(&self, bytes: u64) {
         self.used.set(self.used.get() - bytes);
     }
 }

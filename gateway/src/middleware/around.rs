@@ -12,6 +12,8 @@ pub(crate) async fn run<'s>(call: &mut Call<'s>, step: &'s Step, way: Way<'s>) -
     match &*step.middleware {
         Middleware::Retry(retry) => retry.run(call, way).await,
         Middleware::Errors(pages) => pages.run(call, way).await,
+        Middleware::Buffering(buffering) => buffering.run(call, way).await,
+        Middleware::GrpcWeb(web) => web.run(call, step, way).await,
         Middleware::Compress(compress) => compress.run(call, way).await,
         _ => call.run(way).await,
     }

@@ -78,8 +78,7 @@ impl Compress {
             }
         };
         describe(&mut parts, encoding);
-        let origin_bytes = call.exchange.origin_bytes.get_or_insert_default().clone();
-        let body = Compressed::new(body, encoder, origin_bytes);
+        let body = Compressed::new(body, encoder, call.exchange.count_origin_bytes());
         Response::from_parts(parts, AnswerBody::Filtered(Box::pin(body)))
     }
 

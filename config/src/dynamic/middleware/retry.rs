@@ -36,6 +36,11 @@ pub struct RetryBudget {
     pub min_per_second: u32,
 }
 
+impl RetryBudget {
+    /// Where nothing else is said.
+    pub const DEFAULT: Self = Self { percent: 20, min_per_second: 3 };
+}
+
 impl Retry {
     /// With everything but the number of attempts as it is by default.
     pub fn new(attempts: u32) -> Self {
@@ -48,7 +53,7 @@ impl Retry {
             disable_retry_on_network_error: false,
             retry_non_idempotent_method: false,
             per_try_timeout: Duration::ZERO,
-            budget: RetryBudget { percent: 20, min_per_second: 3 },
+            budget: RetryBudget::DEFAULT,
         }
     }
 }

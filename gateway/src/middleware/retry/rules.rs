@@ -30,15 +30,18 @@ impl Failure {
             | Error::Vanished(_)
             | Error::ResponseTimeout => Some(Self::Network { sent, status }),
             // Something of an answer has come, or nobody was asked.
-            Error::BadAnswer(_) | Error::UnaskedUpgrade | Error::NoServer | Error::Unforwardable(_) => {
-                Some(Self::Answer(status))
-            }
+            Error::BadAnswer(_)
+            | Error::UnaskedUpgrade
+            | Error::NoServer
+            | Error::LongAnswer
+            | Error::Unforwardable(_) => Some(Self::Answer(status)),
             Error::Refused(_)
             | Error::NoRouter
             | Error::SlowBody
             | Error::LongBody
             | Error::Overloaded
             | Error::ClientGone
+            | Error::Disk(_)
             | Error::RequestTimeout => None,
         }
     }
