@@ -352,6 +352,7 @@ async fn a_service_that_fails_everything_is_asked_a_fifth_more_and_three_times_a
     let seconds = began.elapsed().as_secs_f64();
     let asked = backend.requests() as f64;
     let bound = 1.2 * REQUESTS as f64 + 3.0 * (seconds + 1.0);
+    println!("{asked} attempts for {REQUESTS} requests in {seconds:.2} s, at most {bound:.0}");
     assert!(asked <= bound, "{asked} of at most {bound}");
     assert!(asked >= 1.15 * REQUESTS as f64, "{asked}: and the budget is used");
     let metrics = gateway.metrics().await;
