@@ -1,6 +1,6 @@
 //! Plain requests in memory, as many as the argument says, for instruction counts; see README.md beside this file. A second
 //! argument asks for something else: `servers` (two behind each version), `cookie`, `cohort`, `sticky` (with a cookie, and what
-//! it may be good for), `draw` (only draws).
+//! it may be good for), `draw` (only draws), `none` (the loop around these, to be taken off).
 
 mod support;
 
@@ -26,7 +26,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let count: usize = arguments.get(1).and_then(|count| count.parse().ok()).unwrap_or(1000);
     match arguments.get(2).map(String::as_str) {
-        Some("draw") => draws(count),
+        Some("draw") => {
+            let versions = Versions::new(&[90_000_000, 10_000_000]);
+            draws(count, |random| black_box(&versions).draw(random) == Some(1));
+        }
+        Some("none") => draws(count, |random| black_box(random) == 1),
         Some("servers") => requests(count, "", ", {url: 'http://in-memory.invalid:3'}", ""),
         // Both requests have the same bytes, so that only what is done with them differs.
         Some("cohort") => requests(count, ", cohort: {cookie: {name: at}}", "", "Cookie: at=0123456789abcdef\r\n"),
@@ -37,14 +41,14 @@ fn main() {
     }
 }
 
-fn draws(count: usize) {
-    let versions = Versions::new(&[90_000_000, 10_000_000]);
+#[inline(always)]
+fn draws(count: usize, is_canary: impl Fn(u64) -> bool) {
     let mut random = 0u64;
     let mut canaries = 0;
     for _ in 0..count {
         // Any spread will do; the generator is not what is measured.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        canaries += usize::from(black_box(&versions).draw(black_box(random)) == Some(1));
+        canaries += usize::from(is_canary(black_box(random)));
     }
     println!("{canaries} of {count} draws");
 }

@@ -1,19 +1,13 @@
-//! A circuit breaker keeps requests from a backend that fails, says so, and lets them come back; of two versions only the bad
-//! one loses its share.
+//! A circuit breaker keeps requests from a backend that fails, says so, and lets them come back. What becomes of a version's
+//! share is in `tripped_versions.rs`.
 
 #![cfg(test)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::Response;
 use rollgate_testkit::{
-    Ask, Backend, Gateway, RawConnection, Reply, backend::Protocol, client::full, configuration, wait::eventually,
+    Ask, Backend, Gateway, RawConnection, backend::Protocol, client::full, configuration, wait::eventually,
 };
 
 /// Trips at the tenth answer, and stays so for longer than a test lasts.
@@ -262,138 +256,4 @@ async fn its_state_outlives_a_reload() {
     gateway.rewrite("rollgate.yml", &configuration(&behind(&[("cb", &other)], &backend.url())));
     eventually("it begins anew", async || (gateway.ask(echo(200)).await.status == 200).then_some(())).await;
     is(&gateway, "standby").await;
-}
-
-/// Two versions of equal weight, of which `c` has a breaker before it, and fails as long as it is told to.
-struct Versions {
-    gateway: Gateway,
-    stable: Backend,
-    canary: Backend,
-    fails: Arc<AtomicBool>,
-}
-
-impl Versions {
-    fn start(breaker: &str) -> Self {
-        let fails = Arc::new(AtomicBool::new(true));
-        let failing = fails.clone();
-        let stable = Backend::serve("s", Protocol::Http1, |_| async { Response::new(full("s")) });
-        let canary = Backend::serve("c", Protocol::Http1, move |_| {
-            let failing = failing.clone();
-            async move {
-                let mut response = Response::new(full("c"));
-                if failing.load(Ordering::SeqCst) {
-                    *response.status_mut() = http::StatusCode::BAD_GATEWAY;
-                }
-                response
-            }
-        });
-        let gateway = Gateway::with(&format!(
-            "http:
-  routers:
-    r: {{rule: 'Host(`pro.coding`)', service: pro}}
-  middlewares:
-    cb: {breaker}
-  services:
-    pro: {{weighted: {{services: [{{name: s, weight: 1}}, {{name: c, weight: 1}}]}}}}
-    s: {{middlewares: [cb], loadBalancer: {{servers: [{{url: '{}'}}]}}}}
-    c: {{middlewares: [cb], loadBalancer: {{servers: [{{url: '{}'}}]}}}}
-",
-            stable.url(),
-            canary.url()
-        ));
-        Self { gateway, stable, canary, fails }
-    }
-
-    async fn ask(&self) -> Reply {
-        self.gateway.get("http://pro.coding/").await
-    }
-
-    /// Asks until the canary's breaker has tripped.
-    async fn trip(&self) {
-        for _ in 0..1_000 {
-            if self.ask().await.status == 502 && state(&self.gateway, CANARY).await == "tripped" {
-                return;
-            }
-        }
-        panic!("it does not trip");
-    }
-}
-
-const STABLE: (&str, &str) = ("service", "s@file");
-const CANARY: (&str, &str) = ("service", "c@file");
-
-#[tokio::test]
-async fn of_two_versions_only_the_bad_one_trips_and_its_share_goes_to_the_other() {
-    let versions =
-        Versions::start(&LASTING.replace("1h", "3s").replace("checkPeriod", "recoveryDuration: 2s, checkPeriod"));
-    versions.trip().await;
-    assert_eq!(versions.canary.requests(), 10);
-    assert_eq!(state(&versions.gateway, STABLE).await, "standby");
-    let before = versions.stable.requests();
-    for _ in 0..200 {
-        let reply = versions.ask().await;
-        assert_eq!((reply.status, reply.text().as_str()), (200, "s"));
-    }
-    assert_eq!((versions.stable.requests() - before, versions.canary.requests()), (200, 10));
-    let metrics = versions.gateway.metrics().await;
-    let moved = metrics.sum("rollgate_circuit_breaker_rejected_total", &[CANARY, ("outcome", "redistributed")]);
-    // Half of 200 were its own; seven standard deviations.
-    assert!((50.0..=150.0).contains(&moved), "{moved} went elsewhere");
-    assert_eq!(metrics.sum("rollgate_circuit_breaker_rejected_total", &[CANARY, ("outcome", "answered")]), 0.0);
-    // It is mended, and comes back without one request that fails.
-    versions.fails.store(false, Ordering::SeqCst);
-    let mut of_canary = 0;
-    eventually("it is in standby again", async || {
-        let reply = versions.ask().await;
-        assert_eq!(reply.status, 200);
-        of_canary += usize::from(reply.text() == "c");
-        (state(&versions.gateway, CANARY).await == "standby").then_some(())
-    })
-    .await;
-    assert!(of_canary > 0, "some were let through on the way");
-    let mut canaries = 0;
-    for _ in 0..400 {
-        canaries += usize::from(versions.ask().await.text() == "c");
-    }
-    // Half of them again; five standard deviations.
-    assert!((150..=250).contains(&canaries), "{canaries} of 400");
-}
-
-#[tokio::test]
-async fn a_version_that_is_to_fail_answers_for_its_share() {
-    let versions = Versions::start(&LASTING.replace("checkPeriod", "onTrip: fail, checkPeriod"));
-    versions.trip().await;
-    let mut answered = 0;
-    for _ in 0..200 {
-        let reply = versions.ask().await;
-        match reply.status {
-            200 => assert_eq!(reply.text(), "s"),
-            503 => answered += 1,
-            other => panic!("{other}"),
-        }
-    }
-    assert!((50..=150).contains(&answered), "{answered} of 200");
-    let metrics = versions.gateway.metrics().await;
-    let counted = metrics.sum("rollgate_circuit_breaker_rejected_total", &[CANARY, ("outcome", "answered")]);
-    assert_eq!(counted, answered as f64);
-}
-
-#[tokio::test]
-async fn where_no_other_version_is_left_the_breaker_answers() {
-    let versions = Versions::start(LASTING);
-    versions.trip().await;
-    // The other one goes away altogether.
-    let Versions { gateway, stable, canary, .. } = versions;
-    drop(stable);
-    eventually("both are tripped", async || {
-        let reply = gateway.get("http://pro.coding/").await;
-        (reply.status == 503).then_some(())
-    })
-    .await;
-    for _ in 0..20 {
-        let reply = gateway.get("http://pro.coding/").await;
-        assert_eq!((reply.status, reply.text().as_str()), (503, "Service Unavailable"));
-        assert!(reply.header("retry-after").is_some());
-    }
-    assert_eq!(canary.requests(), 10);
 }

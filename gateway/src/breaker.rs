@@ -353,6 +353,8 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
+mod oxy;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Where a request would go, and why: the same tables and the same decisions as for a real one, without a socket.
 
+mod breaking;
 mod keeping;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
@@ -7,7 +8,10 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, header};
 use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::Static};
 
-pub use self::keeping::{Found, Keeping};
+pub use self::{
+    breaking::Breaking,
+    keeping::{Found, Keeping},
+};
 use crate::{
     authority,
     compile::Compiler,
@@ -16,7 +20,7 @@ use crate::{
     metrics::Metrics,
     path,
     router::{Facts, Outcome},
-    snapshot::{Route, Routing, ServiceIndex, ServiceKind, Snapshot, Step},
+    snapshot::{Route, Routing, Server, ServiceIndex, ServiceKind, Snapshot, Step},
 };
 
 /// A request to explain.
@@ -86,6 +90,8 @@ pub struct Winner {
     pub name: String,
     /// Its middlewares in the order they run, chains flattened.
     pub middlewares: Vec<String>,
+    /// The circuit breakers among them.
+    pub breakers: Vec<Breaking>,
     /// The service and what is below it.
     pub service: Branch,
     /// The weighted services that the router passes by, by leading to one of their versions: their weights and brakes
@@ -106,12 +112,25 @@ pub struct Branch {
     pub unavailable: bool,
     /// Its own middlewares.
     pub middlewares: Vec<String>,
+    /// The circuit breakers among them.
+    pub breakers: Vec<Breaking>,
     /// How it keeps clients with their versions or servers, if it does.
     pub keeping: Option<Keeping>,
+    /// A load balancer's strategy, as it is written.
+    pub strategy: Option<&'static str>,
     /// A load balancer's servers.
-    pub servers: Vec<String>,
+    pub servers: Vec<Listed>,
     /// A weighted service's versions.
     pub children: Vec<Self>,
+}
+
+/// A server of a load balancer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its URL.
+    pub url: String,
+    /// Its weight among the others.
+    pub weight: f64,
 }
 
 /// Explains a request. Fails where the configuration does not compile (a certificate that cannot be read).
@@ -231,6 +250,7 @@ fn winner(asking: &Asking<'_>, route: &Route) -> Winner {
     Winner {
         name: route.name.to_string(),
         middlewares: names(&route.middlewares),
+        breakers: Breaking::among(&route.middlewares, false),
         service: branch(asking, route.service, 1.0, None),
         passes_by: asking
             .snapshot
@@ -254,7 +274,9 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
         weight,
         unavailable: false,
         middlewares: names(&service.middlewares),
+        breakers: Breaking::among(&service.middlewares, weight.is_some()),
         keeping: None,
+        strategy: None,
         servers: Vec::new(),
         children: Vec::new(),
     };
@@ -262,7 +284,10 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
         ServiceKind::LoadBalancer(balancer) => {
             branch.keeping = Keeping::of_servers(balancer, headers, client);
             branch.unavailable = !balancer.servers.iter().any(|server| server.weight > 0);
-            branch.servers = balancer.servers.iter().map(|server| server.url.to_string()).collect();
+            branch.strategy = Some(balancer.strategy.name());
+            let listed =
+                |server: &Server| Listed { url: server.url.to_string(), weight: server.weight as f64 / MILLION };
+            branch.servers = balancer.servers.iter().map(listed).collect();
         }
         ServiceKind::Weighted(weighted) => {
             branch.keeping = Keeping::of_versions(snapshot, weighted, headers, client);

@@ -83,7 +83,9 @@ mod shared;
 mod snapshot;
 
 pub use breaker::{BreakerPlace, BreakerStatus, Phase as BreakerPhase};
-pub use explain::{Branch, Candidate, Explanation, Found, Keeping, Question, Target, Winner, explain};
+pub use explain::{
+    Branch, Breaking, Candidate, Explanation, Found, Keeping, Listed, Question, Target, Winner, explain,
+};
 pub use gateway::{Gateway, StartError};
 pub use listener::ListeningSocket;
 pub use tls::{

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rollgate_gateway::{Branch, Explanation, Found, Keeping, Winner};
+use rollgate_gateway::{Branch, Breaking, Explanation, Found, Keeping, Listed, Winner};
 use serde_json::{Value, json};
 
 use super::ask::Asked;
@@ -50,6 +50,9 @@ fn way(out: &mut String, winner: &Winner) {
     }
     let middlewares = if winner.middlewares.is_empty() { "none".to_owned() } else { winner.middlewares.join(", ") };
     let _ = writeln!(out, "middlewares  {middlewares}");
+    for breaker in &winner.breakers {
+        let _ = writeln!(out, "             {}", broken(breaker));
+    }
     out.push_str("service\n");
     branch(out, &winner.service, 1);
 }
@@ -71,11 +74,19 @@ fn branch(out: &mut String, branch: &Branch, depth: usize) {
     if !branch.middlewares.is_empty() {
         let _ = writeln!(out, "{indent}  middlewares {}", branch.middlewares.join(", "));
     }
+    for breaker in &branch.breakers {
+        let _ = writeln!(out, "{indent}  {}", broken(breaker));
+    }
     if let Some(keeping) = &branch.keeping {
         let _ = writeln!(out, "{indent}  {}: {}", keeping.by, found(keeping));
     }
-    for server in &branch.servers {
-        let _ = writeln!(out, "{indent}  {server}");
+    // The others are what everybody expects, or told of already.
+    if let Some(strategy @ ("p2c" | "leasttime")) = branch.strategy {
+        let _ = writeln!(out, "{indent}  by {strategy}");
+    }
+    for Listed { url, weight } in &branch.servers {
+        let weight = if *weight == 1.0 { String::new() } else { format!(", weight {weight}") };
+        let _ = writeln!(out, "{indent}  {url}{weight}");
     }
     for child in &branch.children {
         self::branch(out, child, depth + 1);
@@ -89,6 +100,16 @@ fn found(keeping: &Keeping) -> String {
         Found::Issued => "this request has none and is given one".to_owned(),
         Found::Missing => "this request has none and is drawn".to_owned(),
     }
+}
+
+fn broken(breaker: &Breaking) -> String {
+    let Breaking { middleware, expression, redistributes, response_code } = breaker;
+    let then = if *redistributes {
+        "the other versions have its share".to_owned()
+    } else {
+        format!("it answers with {response_code}")
+    };
+    format!("{middleware} trips at {expression}; then {then}")
 }
 
 /// With as many places as are needed, four at most.
@@ -123,6 +144,7 @@ pub(crate) fn json(explanation: &Explanation, asked: &Asked) -> Value {
         "routers": explanation.routers,
         "router": winner.map(|winner| json!({ "name": winner.name, "passesBy": winner.passes_by })),
         "middlewares": winner.map(|winner| &winner.middlewares),
+        "breakers": winner.map(|winner| breakers(&winner.breakers)),
         "service": winner.map(|winner| tree(&winner.service)),
         "candidates": candidates,
     })
@@ -135,10 +157,28 @@ fn tree(branch: &Branch) -> Value {
         "weight": branch.weight,
         "unavailable": branch.unavailable,
         "middlewares": branch.middlewares,
+        "breakers": breakers(&branch.breakers),
         "keeping": branch.keeping.as_ref().map(kept),
-        "servers": branch.servers,
+        "strategy": branch.strategy,
+        "servers": branch.servers.iter().map(listed).collect::<Vec<_>>(),
         "children": branch.children.iter().map(tree).collect::<Vec<_>>(),
     })
+}
+
+fn listed(server: &Listed) -> Value {
+    json!({ "url": server.url, "weight": server.weight })
+}
+
+fn breakers(breakers: &[Breaking]) -> Vec<Value> {
+    let told = |breaker: &Breaking| {
+        json!({
+            "middleware": breaker.middleware,
+            "expression": breaker.expression,
+            "redistributes": breaker.redistributes,
+            "responseCode": breaker.response_code,
+        })
+    };
+    breakers.iter().map(told).collect()
 }
 
 fn kept(keeping: &Keeping) -> Value {

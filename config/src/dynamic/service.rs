@@ -74,6 +74,18 @@ pub enum Strategy {
     LeastTime,
 }
 
+impl Strategy {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wrr => "wrr",
+            Self::P2c => "p2c",
+            Self::Hrw => "hrw",
+            Self::LeastTime => "leasttime",
+        }
+    }
+}
+
 /// `weighted`: versions, drawn by weight.
 #[derive(Debug, Clone)]
 pub struct Weighted {

@@ -5,7 +5,7 @@ use super::*;
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 /// Traefik's defaults, and no least number of requests, which Traefik has not.
-const TRAEFIK: Settings = Settings {
+pub(super) const TRAEFIK: Settings = Settings {
     check_period: Duration::from_millis(100),
     fallback: TEN_SECONDS,
     recovery: TEN_SECONDS,
@@ -14,14 +14,14 @@ const TRAEFIK: Settings = Settings {
 
 /// A breaker of two workers, in a time of its own: a thousand seconds after the start, so that seconds begin where
 /// milliseconds do.
-struct Lab {
-    breaker: Arc<Breaker>,
+pub(super) struct Lab {
+    pub(super) breaker: Arc<Breaker>,
     troubles: Troubles,
     milliseconds: u64,
 }
 
 impl Lab {
-    fn new(expression: &str, settings: Settings) -> Self {
+    pub(super) fn new(expression: &str, settings: Settings) -> Self {
         let troubles = Troubles::default();
         let around = Around { troubles: troubles.clone(), helper: None };
         let name = Name { middleware: "cb@file".into(), place: BreakerPlace::Router("pro@file".into()) };
@@ -30,34 +30,34 @@ impl Lab {
         Self { breaker: Arc::new(breaker), troubles, milliseconds: 0 }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         clock::at(Duration::from_millis(1_000_000 + self.milliseconds))
     }
 
-    fn advance(&mut self, milliseconds: u64) {
+    pub(super) fn advance(&mut self, milliseconds: u64) {
         self.milliseconds += milliseconds;
     }
 
     /// A request that is let through, on one of the workers.
-    fn begin(&self, worker: usize) -> Result<Ticket, Denied> {
+    pub(super) fn begin(&self, worker: usize) -> Result<Ticket, Denied> {
         let epoch = self.breaker.ask(self.now())?;
         Ok(self.breaker.ticket(worker, epoch, || self.now()))
     }
 
     /// A request with its answer; whether it was let through.
-    fn answer(&self, status: u16) -> bool {
+    pub(super) fn answer(&self, status: u16) -> bool {
         let Ok(ticket) = self.begin(0) else { return false };
         self.end(ticket, status);
         true
     }
 
-    fn end(&self, mut ticket: Ticket, status: u16) {
+    pub(super) fn end(&self, mut ticket: Ticket, status: u16) {
         ticket.learns(status);
         ticket.finish(self.now());
     }
 
     /// So many answers of each status, without a check in between.
-    fn record(&self, answers: &[(u16, usize)]) {
+    pub(super) fn record(&self, answers: &[(u16, usize)]) {
         let due = self.breaker.shared.due.swap(u64::MAX, Relaxed);
         for (status, count) in answers {
             (0..*count).for_each(|_| assert!(self.answer(*status)));
@@ -69,66 +69,14 @@ impl Lab {
         self.breaker.shared.status(self.now())
     }
 
-    fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         self.status().phase
     }
 
     /// Requests let through, of a hundred.
-    fn allowed(&self, status: u16) -> usize {
+    pub(super) fn allowed(&self, status: u16) -> usize {
         (0..100).filter(|_| self.answer(status)).count()
     }
-}
-
-/// oxy's full cycle.
-#[test]
-fn it_goes_from_standby_over_tripped_and_recovering_to_standby() {
-    let mut lab = Lab::new("NetworkErrorRatio() > 0.5", TRAEFIK);
-    assert!(lab.answer(200));
-    lab.record(&[(504, 60), (200, 38)]);
-    lab.advance(101);
-    assert!(lab.answer(200), "the answer after which it is evaluated");
-    assert_eq!(lab.phase(), Phase::Tripped);
-    lab.advance(9_000);
-    assert!(!lab.answer(200));
-    assert_eq!(lab.phase(), Phase::Tripped);
-    lab.advance(1_001);
-    assert!(!lab.answer(200), "the first one is denied");
-    assert_eq!(lab.phase(), Phase::Recovering);
-    lab.advance(5_000);
-    let allowed = lab.allowed(200);
-    assert!(0 < allowed && allowed < 50, "{allowed}");
-    lab.advance(5_001);
-    assert!(lab.answer(200));
-    assert_eq!(lab.phase(), Phase::Standby);
-}
-
-/// oxy's trigger during recovery.
-#[test]
-fn it_trips_again_while_it_recovers() {
-    let mut lab = Lab::new("NetworkErrorRatio() > 0.5", Settings { check_period: Duration::from_micros(1), ..TRAEFIK });
-    assert!(lab.answer(504));
-    assert_eq!(lab.phase(), Phase::Tripped);
-    lab.advance(10_001);
-    assert!(!lab.answer(504));
-    assert_eq!(lab.phase(), Phase::Recovering);
-    lab.advance(5_000);
-    assert_eq!(lab.allowed(504), 1, "the one after which it tripped");
-    assert_eq!(lab.phase(), Phase::Tripped);
-    assert_eq!(lab.status().ends_in, Some(TEN_SECONDS), "a whole fallback again");
-}
-
-/// oxy's request threshold.
-#[test]
-fn a_threshold_in_the_condition_is_the_operators_own() {
-    let mut lab = Lab::new("NetworkErrorRatio() > 0.5 && RequestThreshold() >= 20", TRAEFIK);
-    lab.record(&[(504, 18)]);
-    lab.advance(101);
-    assert!(lab.answer(504));
-    assert_eq!(lab.phase(), Phase::Standby);
-    lab.advance(101);
-    assert!(lab.answer(504));
-    assert_eq!(lab.phase(), Phase::Tripped);
-    assert!(!lab.answer(504));
 }
 
 #[test]

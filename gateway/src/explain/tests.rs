@@ -20,9 +20,12 @@ http:
     one: {rule: 'Host(`split.test`) && Header(`X-Version`, `b`)', service: b}
     secure: {rule: 'Host(`split.test`) && Header(`X-Forwarded-Proto`, `https`)', service: b, priority: 500}
     empty: {rule: Host(`empty.test`), service: none}
-    kept: {rule: Host(`kept.test`), service: users}
+    alone: {rule: Host(`one.test`), service: near}
+    kept: {rule: Host(`kept.test`), service: users, middlewares: [cb]}
   middlewares:
     edge: {headers: {customRequestHeaders: {X-Edge: '1'}}}
+    cb: {circuitBreaker: {expression: 'NetworkErrorRatio()>0.5', responseCode: 429}}
+    strict: {circuitBreaker: {expression: 'NetworkErrorRatio() > 0.9', onTrip: fail}}
     own: {chain: {middlewares: [first, second]}}
     first: {addPrefix: {prefix: /first}}
     second: {addPrefix: {prefix: /second}}
@@ -35,7 +38,7 @@ http:
         services: [{name: b, weight: 0.5}, {name: a, weight: 1.5}]
     users: {weighted: {services: [{name: sessions, weight: 90}, {name: near, weight: 10}], cohort: {header: X-User}}}
     sessions: {weighted: {services: [{name: a}, {name: none}], sticky: {cookie: {name: at}}}}
-    near: {loadBalancer: {strategy: hrw, servers: [{url: 'http://10.0.0.6'}, {url: 'http://10.0.0.7'}]}}
+    near: {middlewares: [cb, strict], loadBalancer: {strategy: hrw, servers: [{url: 'http://10.0.0.6'}, {url: 'http://10.0.0.7', weight: 2.5}]}}
     a: {loadBalancer: {servers: [{url: 'http://10.0.0.1'}, {url: 'http://10.0.0.2'}]}}
     b: {loadBalancer: {servers: [{url: 'http://10.0.0.3'}]}}
     idle: {loadBalancer: {servers: [{url: 'http://10.0.0.4'}]}}
@@ -161,7 +164,7 @@ fn what_an_entry_point_answers_itself_is_told() {
 #[test]
 fn a_host_that_no_router_wants_leaves_no_candidate_but_the_number_of_routers() {
     let explanation = ask("web", "/", &[("host", "nobody.test")]);
-    assert_eq!((explanation.routers, explanation.candidates.len()), (5, 0));
+    assert_eq!((explanation.routers, explanation.candidates.len()), (6, 0));
     assert_eq!(explanation.target.unwrap().host, "nobody.test");
 }
 
@@ -189,4 +192,28 @@ fn what_keeps_a_client_says_where_the_request_goes() {
         assert_eq!(keeping(&[("cookie", cookie)]).1, Found::Unknown, "{cookie}");
     }
     assert!(ask("web", "/", &[("host", "split.test")]).winner.unwrap().service.keeping.is_none());
+}
+
+#[test]
+fn breakers_say_what_they_do_in_their_place_and_servers_what_they_weigh() {
+    let winner = ask("web", "/", &[("host", "kept.test")]).winner.unwrap();
+    let told = |breakers: &[Breaking]| -> Vec<String> {
+        let told = |breaker: &Breaking| {
+            let Breaking { middleware, expression, redistributes, response_code } = breaker;
+            format!("{middleware}: {expression}, {redistributes}, {response_code}")
+        };
+        breakers.iter().map(told).collect()
+    };
+    assert_eq!(told(&winner.breakers), ["cb@file: NetworkErrorRatio() > 0.5, false, 429"]);
+    let near = &winner.service.children[1];
+    let expected =
+        ["cb@file: NetworkErrorRatio() > 0.5, true, 429", "strict@file: NetworkErrorRatio() > 0.9, false, 503"];
+    assert_eq!(told(&near.breakers), expected);
+    assert_eq!(told(&winner.service.children[0].breakers), [""; 0]);
+    let servers: Vec<_> = near.servers.iter().map(|server| (server.url.as_str(), server.weight)).collect();
+    assert_eq!((near.strategy, servers), (Some("hrw"), vec![("http://10.0.0.6", 1.0), ("http://10.0.0.7", 2.5)]));
+    assert_eq!(winner.service.strategy, None);
+    // Who leads to the service alone is no version.
+    let alone = ask("web", "/", &[("host", "one.test")]).winner.unwrap().service;
+    assert_eq!(told(&alone.breakers), expected.map(|told| told.replace("true", "false")));
 }

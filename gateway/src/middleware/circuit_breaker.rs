@@ -70,6 +70,11 @@ impl CircuitBreaker {
         self.placed.as_ref().filter(|placed| placed.redistributes).map(|placed| &placed.breaker)
     }
 
+    /// Its condition, whether other versions have what it turns away, and what it answers otherwise.
+    pub(crate) fn told(&self) -> (&str, bool, u16) {
+        (&self.condition, self.redistributing().is_some(), self.response_code.as_u16())
+    }
+
     pub(super) fn request(&self, head: &mut Head<'_>) -> Result<Note, Halt> {
         let Some(Placed { breaker, .. }) = &self.placed else { return Ok(Note::Nothing) };
         let epoch = match breaker.standby() {
