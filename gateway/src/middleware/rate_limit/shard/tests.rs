@@ -99,31 +99,34 @@ fn a_bound_of_none_is_one_bucket_for_all() {
     assert_eq!(limiter.sources(), 0);
 }
 
-/// Fills a limiter with buckets that need a long time, but for one that is full at once, and then attacks it with sources
-/// that are new; how often all buckets were looked at.
-fn looks_under_attack(held: u64, attacks: u64) -> u64 {
-    let (mut limiter, settings) = (Limiter::default(), settings(1, 1000, 1000, held as usize));
-    let mut looks = 0;
+#[test]
+fn an_attack_with_new_sources_pays_for_the_looks_that_it_causes() {
+    let (held, attacks) = (400, 450);
+    let (mut limiter, settings) = (Limiter::default(), settings(1, 1000, 1000, held as usize + 1));
     for _ in 0..1000 {
         limiter.all(0..held, 0, &settings);
     }
+    let mut looks = 0;
     for attack in 0..attacks {
-        // A millisecond gives a token back, so one that took a single one is full again.
+        // There is one place, and whoever has it is full again after a millisecond.
         let fresh = limiter.shard.fresh;
         limiter.take(held + attack, ms(2 * attack), &settings);
         looks += u64::from(limiter.shard.fresh <= fresh);
     }
-    assert!(limiter.sources() <= held as usize);
-    looks
+    assert_eq!(limiter.sources(), held as usize + 1);
+    let looked_at = looks * (held + 1);
+    let new = held + attacks;
+    assert!((1..=new * LOOKS as u64).contains(&looked_at), "{looked_at} buckets looked at for {new} sources");
 }
 
 #[test]
-fn an_attack_with_new_sources_pays_for_the_looks_that_it_causes() {
-    let (held, attacks) = (400, 450);
-    let looks = looks_under_attack(held, attacks);
-    let looked_at = looks * held;
-    assert!(looked_at <= attacks * LOOKS as u64, "{looked_at} buckets looked at by {attacks} requests");
-    assert!(looks > 0);
+fn a_bucket_that_came_after_a_look_is_not_overlooked() {
+    let (mut limiter, settings) = (Limiter::default(), settings(1, 1, 100, 2));
+    (0..100).for_each(|_| limiter.all(1..2, 0, &settings));
+    limiter.shard.sweep(ms(1000), &limiter.sources);
+    limiter.take(2, ms(1000), &settings);
+    limiter.take(3, ms(2000), &settings);
+    assert!(limiter.shard.holds(spread(3)) && limiter.shard.holds(spread(1)) && !limiter.shard.holds(spread(2)));
 }
 
 #[test]
