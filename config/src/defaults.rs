@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     dynamic::{
         affinity::Cookie,
-        middleware::{ClientTls, ForwardAuth, RateLimit, Scope, SourceCriterion},
+        middleware::{ClientTls, ForwardAuth, OnFailure, RateLimit, Redis, Scope, SourceCriterion},
         service::{LoadBalancer, Strategy},
         tls::{TlsOptions, TlsVersion},
         transport::ServersTransport,
@@ -340,6 +340,27 @@ impl Default for RateLimit {
             scope: Scope::default(),
             max_sources: 1_000_000,
             response_headers: false,
+            redis: None,
+        }
+    }
+}
+
+impl Redis {
+    /// A server of which nothing is written.
+    pub fn new(at: Place) -> Self {
+        Self {
+            at,
+            endpoints: vec![("localhost".to_owned(), 6379)],
+            tls: None,
+            username: None,
+            password: None,
+            db: 0,
+            connections: 2,
+            read_timeout: Duration::from_secs(3),
+            write_timeout: Duration::from_secs(3),
+            dial_timeout: Duration::from_secs(5),
+            on_failure: OnFailure::default(),
+            replicas: 1,
         }
     }
 }

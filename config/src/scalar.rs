@@ -61,3 +61,13 @@ pub struct IpStrategy {
     /// Prefix length by which IPv6 addresses are grouped; `None`: not grouped.
     pub ipv6_subnet: Option<u8>,
 }
+
+/// A text that is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -95,7 +95,7 @@ pub(crate) enum Middleware {
     RedirectScheme(RedirectScheme),
     RedirectRegex(RedirectRegex),
     IpAllowList(IpAllowList),
-    RateLimit(Box<RateLimit>),
+    RateLimit(RateLimit),
     InFlightReq(InFlightReq),
     Retry(Box<Retry>),
     CircuitBreaker(Box<CircuitBreaker>),
@@ -163,6 +163,9 @@ pub(crate) enum CompileError {
     /// Not a status that ends a request.
     #[error("{0} is not a status from 200 to 599")]
     Status(u16),
+    /// The machine has no thread for what has to be asked elsewhere.
+    #[error("there is no thread that could ask servers")]
+    Helper,
     /// A bucket that never fills.
     #[error("an empty bucket would take years to fill")]
     Rate,
@@ -205,7 +208,7 @@ impl Middleware {
             MiddlewareKind::IpAllowList { source_range, strategy, reject_status } => {
                 Self::IpAllowList(IpAllowList::compile(source_range, strategy, *reject_status)?)
             }
-            MiddlewareKind::RateLimit(limit) => Self::RateLimit(Box::new(RateLimit::compile(limit, making)?)),
+            MiddlewareKind::RateLimit(limit) => Self::RateLimit(RateLimit::compile(limit, making)?),
             MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
             MiddlewareKind::Retry(retry) => Self::Retry(Box::new(Retry::new(retry))),
             MiddlewareKind::Buffering(buffering) => Self::Buffering(Box::new(Buffering::new(buffering, making))),
@@ -224,7 +227,7 @@ impl Middleware {
     /// The same middleware in its place, where each place has a state of its own; `None`: it is the same everywhere.
     pub(crate) fn placed(&self, place: &Place<'_>, making: &Making<'_>) -> Option<Self> {
         match self {
-            Self::RateLimit(limit) => limit.placed(place, making).map(|limit| Self::RateLimit(Box::new(limit))),
+            Self::RateLimit(limit) => limit.placed(place, making).map(Self::RateLimit),
             Self::InFlightReq(limit) => limit.placed(place, making).map(Self::InFlightReq),
             Self::CircuitBreaker(breaker) => Some(Self::CircuitBreaker(Box::new(breaker.placed(place, making)))),
             _ => None,

@@ -3,7 +3,7 @@
 //! ```text
 //! client / raw / frames / load  ->  gateway (the real binary)  ->  backend / hostile_backend
 //! hostile_client       ->                             ->  recorder
-//!                name_server: where a name leads
+//!                name_server: where a name leads   redis: where limits are shared
 //!                network: black holes, loss and resets between the two
 //!                tls: certificates for both sides      wait: conditions with a deadline
 //! ```
@@ -24,6 +24,7 @@ pub mod name_server;
 pub mod network;
 pub mod raw;
 pub mod recorder;
+pub mod redis;
 pub mod tls;
 pub mod wait;
 
@@ -38,3 +39,4 @@ pub use name_server::{NameServer, Records};
 pub use network::Network;
 pub use raw::{RawConnection, RawReply};
 pub use recorder::Recorder;
+pub use redis::Redis;

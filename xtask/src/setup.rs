@@ -135,7 +135,7 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// A program and the Debian package that it comes in.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
     ("curl", "curl"),
@@ -144,6 +144,7 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("nft", "nftables"),
     ("nghttp", "nghttp2-client"),
     ("openssl", "openssl"),
+    ("redis-server", "redis-server"),
 ];
 
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";

@@ -25,7 +25,7 @@ use regex::Regex;
 
 pub use self::{
     forward_auth::{ClientTls, ForwardAuth},
-    rate_limit::{InFlightReq, RateLimit},
+    rate_limit::{InFlightReq, OnFailure, RateLimit, Redis},
     source::{Scope, SourceCriterion},
     users::{BadLine, BasicUser, DigestUser, PasswordHash, User, UserAuth, UsersFile, users},
 };

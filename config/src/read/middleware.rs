@@ -10,6 +10,7 @@ mod headers;
 mod paths;
 mod rate_limit;
 mod redirects;
+mod redis;
 mod retry;
 mod source;
 mod users;

@@ -120,6 +120,8 @@ pub(crate) const RATE_LIMIT: Single = Single::counter(
 );
 pub(crate) const RATE_LIMIT_SOURCES: Single =
     Single::gauge("rollgate_ratelimit_sources", "Sources that have a bucket of their own.", &["middleware"]);
+pub(crate) const REDIS_CONNECTIONS: Single =
+    Single::gauge("rollgate_redis_connections", "Connections to Redis that can be asked.", &["endpoint"]);
 pub(crate) const IN_FLIGHT: Single =
     Single::gauge("rollgate_inflight_requests", "Requests that are under way behind inFlightReq.", &["middleware"]);
 pub(crate) const IN_FLIGHT_REFUSED: Single =
@@ -171,6 +173,7 @@ pub(super) const SINGLES: &[&Single] = &[
     &LOOKUPS_FAILING,
     &RATE_LIMIT,
     &RATE_LIMIT_SOURCES,
+    &REDIS_CONNECTIONS,
     &IN_FLIGHT,
     &IN_FLIGHT_REFUSED,
     &BREAKER_STATE,

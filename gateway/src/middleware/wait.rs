@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Answer, Checking, ForwardAuth, Note};
+use super::{Answer, Checking, ForwardAuth, Note, rate_limit::Asking};
 use crate::call::Call;
 
 /// What is waited for.
@@ -14,6 +14,8 @@ pub(crate) enum Wait {
     Password(Box<Checking>),
     /// Another server is asked.
     Question(Arc<ForwardAuth>),
+    /// Redis is asked.
+    Limit(Asking),
 }
 
 impl Wait {
@@ -26,6 +28,7 @@ impl Wait {
             }
             Self::Password(checking) => checking.settle(call).await,
             Self::Question(auth) => auth.settle(call).await,
+            Self::Limit(asking) => asking.settle().await,
         }
     }
 }

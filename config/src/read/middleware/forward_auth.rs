@@ -66,7 +66,7 @@ fn address(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
 }
 
 /// `tls` of a client: `caOptional` is the servers' business, and Traefik does nothing with it either.
-fn client_tls(value: Value<'_>, out: &mut Sink) -> Option<ClientTls> {
+pub(super) fn client_tls(value: Value<'_>, out: &mut Sink) -> Option<ClientTls> {
     let read = value.section(out, |fields| {
         let mut tls = ClientTls { ca: fields.read("ca", located_pem), ..ClientTls::default() };
         fields.set("insecureSkipVerify", &mut tls.insecure_skip_verify, boolean);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::source;
+use super::{redis::redis, source};
 use crate::{
     dynamic::middleware::{InFlightReq, MiddlewareKind, RateLimit, SourceCriterion},
     fields::{Fields, Sink, Value, boolean, duration, integer},
@@ -20,7 +20,7 @@ pub(super) fn rate_limit(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareK
         fields.ours("maxSources");
         fields.set("responseHeaders", &mut limit.response_headers, boolean);
         fields.ours("responseHeaders");
-        fields.unsupported(&["redis"]);
+        fields.set_some("redis", &mut limit.redis, redis);
         fills_in_time(fields, &limit);
         MiddlewareKind::RateLimit(Box::new(limit))
     })

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// In one nanosecond.
 pub(crate) const UNITS: u64 = 64;
 
+/// In one second.
+pub(crate) const SECOND: u64 = 1_000_000_000 * UNITS;
+
 /// How fast a bucket fills and what it holds, in units of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rate {
@@ -73,6 +76,17 @@ impl Rate {
         (next, Decision { verdict, missing: next - now })
     }
 
+    /// The decision of somebody else at this rate, of whom it is known whether there was a token, and what is missing after it.
+    pub(crate) fn judged(&self, taken: bool, missing: u64) -> Decision {
+        let wait = |missing: u64| missing.saturating_sub(self.capacity);
+        let verdict = match (taken, wait(missing)) {
+            (true, 0) => Verdict::Allowed,
+            (true, wait) => Verdict::Delayed(wait),
+            (false, _) => Verdict::Refused(wait(missing.saturating_add(self.interval))),
+        };
+        Decision { verdict, missing }
+    }
+
     /// When a bucket that was filled at the rate `before` is full at this rate: as many tokens are missing, but no more
     /// than it holds.
     pub(crate) fn converted(&self, full_at: u64, now: u64, before: &Self) -> u64 {
@@ -109,15 +123,15 @@ pub(crate) fn duration(units: u64) -> Duration {
 /// The units of a length of time that is shorter than they are counted.
 pub(crate) fn units(duration: Duration) -> u64 {
     // What Duration::as_nanos says takes 128 bits and thrice the time.
-    duration.as_secs() * (1_000_000_000 * UNITS) + u64::from(duration.subsec_nanos()) * UNITS
+    duration.as_secs() * SECOND + u64::from(duration.subsec_nanos()) * UNITS
 }
 
 /// Traefik's: half the time between two requests, where there is more than one in a second; the whole requests per second
 /// count.
 fn longest_delay(average: u128, period: u128) -> u64 {
-    const SECOND: u128 = 1_000_000_000;
-    let per_second = (average * SECOND).checked_div(period).unwrap_or(u128::MAX);
-    let nanoseconds = if per_second == 0 { SECOND / 2 } else { SECOND / per_second.saturating_mul(2) };
+    const NANOSECONDS: u128 = 1_000_000_000;
+    let per_second = (average * NANOSECONDS).checked_div(period).unwrap_or(u128::MAX);
+    let nanoseconds = if per_second == 0 { NANOSECONDS / 2 } else { NANOSECONDS / per_second.saturating_mul(2) };
     nanoseconds as u64 * UNITS
 }
 

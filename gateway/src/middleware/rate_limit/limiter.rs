@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use rollgate_config::dynamic::middleware::SourceCriterion;
 
-use super::{buckets::Buckets, shard::Tally};
+use super::{buckets::Buckets, redis::RemoteTally, shard::Tally};
 use crate::{
     helper::Helper,
     metrics::{Observed, Told, families},
@@ -22,32 +22,55 @@ pub(crate) struct Limiter {
     /// The middleware's qualified name.
     middleware: Arc<str>,
     pub(crate) buckets: Buckets,
+    /// If the limit is all replicas', the buckets are for when it cannot be kept so.
+    is_shared: bool,
+    pub(super) remote: RemoteTally,
     register: Arc<Register>,
 }
 
+/// How many requests met each of [`DECISIONS`].
+type Decided = [u64; 5];
+
 impl Limiter {
     /// The limiter of a middleware and a place. Its numbers may change; another criterion is another limiter.
-    pub(super) fn of(criterion: &SourceCriterion, place: Option<&Place<'_>>, making: &Making<'_>) -> Arc<Self> {
+    pub(super) fn of(
+        criterion: &SourceCriterion,
+        is_shared: bool,
+        place: Option<&Place<'_>>,
+        making: &Making<'_>,
+    ) -> Arc<Self> {
         let register = Register::of(making);
-        let name = format!("{} {place:?} {criterion:?}", making.name);
+        let name = format!("{} {place:?} {criterion:?} {is_shared}", making.name);
         let mut is_new = false;
         let limiter = making.states.of("rateLimit", &name, || {
             is_new = true;
-            let buckets = Buckets::new(making.workers, Instant::now());
-            Self { middleware: making.name.into(), buckets, register: register.clone() }
+            Self {
+                middleware: making.name.into(),
+                buckets: Buckets::new(making.workers, Instant::now()),
+                is_shared,
+                remote: RemoteTally::default(),
+                register: register.clone(),
+            }
         });
         if is_new {
             register.limiters.lock().push(Arc::downgrade(&limiter));
         }
         limiter
     }
+
+    fn decided(&self) -> Decided {
+        if self.is_shared {
+            return self.remote.counts();
+        }
+        let Tally { allowed, delayed, refused } = self.buckets.tally();
+        [allowed, delayed, refused, 0, 0]
+    }
 }
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        let mut gone = self.register.gone.lock();
-        let tally = gone.entry(self.middleware.clone()).or_default();
-        *tally = *tally + self.buckets.tally();
+        let decided = self.decided();
+        add(self.register.gone.lock().entry(self.middleware.clone()).or_default(), decided);
     }
 }
 
@@ -56,7 +79,7 @@ impl Drop for Limiter {
 struct Register {
     limiters: Mutex<Vec<Weak<Limiter>>>,
     /// What was counted by limiters that are gone, by middleware.
-    gone: Mutex<BTreeMap<Arc<str>, Tally>>,
+    gone: Mutex<BTreeMap<Arc<str>, Decided>>,
 }
 
 impl Register {
@@ -86,20 +109,23 @@ impl Observed for Register {
     fn tell(&self, told: &mut Told) {
         let limiters = self.limiters();
         self.gone.lock().retain(|middleware, _| limiters.iter().any(|limiter| limiter.middleware == *middleware));
-        let mut decided: BTreeMap<Arc<str>, Tally> = self.gone.lock().clone();
+        let mut decided: BTreeMap<Arc<str>, Decided> = self.gone.lock().clone();
         for limiter in &limiters {
-            let tally = decided.entry(limiter.middleware.clone()).or_default();
-            *tally = *tally + limiter.buckets.tally();
+            add(decided.entry(limiter.middleware.clone()).or_default(), limiter.decided());
             told.add(&families::RATE_LIMIT_SOURCES, &[&limiter.middleware], limiter.buckets.sources() as u64);
         }
-        for (middleware, tally) in decided {
-            for (decision, count) in
-                [("allowed", tally.allowed), ("delayed", tally.delayed), ("refused", tally.refused)]
-            {
+        for (middleware, decided) in decided {
+            let is_shared = |limiter: &&Arc<Limiter>| limiter.is_shared && limiter.middleware == middleware;
+            let shown = if limiters.iter().any(|limiter| is_shared(&limiter)) { DECISIONS.len() } else { 3 };
+            for (decision, count) in DECISIONS.iter().zip(decided).take(shown) {
                 told.add(&families::RATE_LIMIT, &[&middleware, decision], count);
             }
         }
     }
+}
+
+fn add(sum: &mut Decided, part: Decided) {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
 }
 
 /// Takes out full buckets now and then, a part at a time, so that a limiter without traffic gives its memory back.
@@ -118,6 +144,9 @@ fn sweep_on(helper: &Helper, register: Weak<Register>) {
         }
     });
 }
+
+/// In the order of [`Met`](super::redis::Met).
+const DECISIONS: [&str; 5] = ["allowed", "delayed", "refused", "fallback_allowed", "fallback_refused"];
 
 /// How long memory may stay that nobody needs.
 const SWEEP: Duration = Duration::from_secs(10);
