@@ -134,6 +134,8 @@ fn what_is_ours_is_told_apart() {
             "http.middlewares.rate.rateLimit.scope",
             "http.middlewares.rate.rateLimit.maxSources",
             "http.middlewares.rate.rateLimit.responseHeaders",
+            "http.middlewares.rateOfAll.rateLimit.redis.onFailure",
+            "http.middlewares.rateOfAll.rateLimit.redis.replicas",
             "http.middlewares.few.inFlightReq.scope",
             "http.middlewares.again.retry.perTryTimeout",
             "http.middlewares.again.retry.budget",

@@ -251,6 +251,9 @@ fn limits_that_are_wrong() {
     three: {inFlightReq: {amount: 1, sourceCriterion: {ipStrategy: {}, requestHeaderName: X, requestHost: true}}}
     address: {rateLimit: {sourceCriterion: {ipStrategy: {depth: -1, excludedIPs: [x], ipv6Subnet: 129}}}}
     header: {rateLimit: {sourceCriterion: {requestHeaderName: 'a b'}}}
+    endpoints: {rateLimit: {redis: {endpoints: [redis, 'redis:0', '::1:6379', 'redis://a:6379', 'a@b:1', ':6379'], onFailure: retry, replicas: 0}}}
+    numbers: {rateLimit: {redis: {db: -1, poolSize: 1001, minIdleConns: -1, readTimeout: 10m, dialTimeout: soon, password: [a]}}}
+    both: {rateLimit: {redis: {onFailure: allow, endpoint: a, tls: {cert: a.pem}}}}
     none: {inFlightReq: {}}
     less: {inFlightReq: {amount: -1}}
     right: {rateLimit: {average: 0, period: 0, burst: 0, sourceCriterion: {requestHeaderName: '', requestHost: false}}}

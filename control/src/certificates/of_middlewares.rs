@@ -12,7 +12,9 @@ use std::{
 use rollgate_config::{
     dynamic::{
         Item,
-        middleware::{BadLine, BasicUser, DigestUser, Middleware, MiddlewareKind, User, UserAuth, UsersFile, users},
+        middleware::{
+            BadLine, BasicUser, ClientTls, DigestUser, Middleware, MiddlewareKind, User, UserAuth, UsersFile, users,
+        },
         tls::PemSource,
     },
     problem::Located,
@@ -60,16 +62,23 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
                 self.users(item, auth, &format!("{path}.digestAuth"), counts);
             }
             MiddlewareKind::ForwardAuth(auth) => {
-                let path = format!("{path}.forwardAuth.tls");
-                if let Some(Located { value, at }) = &mut auth.tls.ca {
-                    self.authority(value, &item.place(at), &path, Some("ca"));
-                }
-                if let Some(certificate) = &mut auth.tls.certificate {
-                    certificate.at = item.place(&certificate.at);
-                    self.pair_of(certificate, [Some("cert"), Some("key")], &path);
-                }
+                self.client_tls(item, &mut auth.tls, &format!("{path}.forwardAuth.tls"));
+            }
+            MiddlewareKind::RateLimit(limit) => {
+                let tls = limit.redis.as_mut().and_then(|redis| redis.tls.as_mut());
+                tls.into_iter().for_each(|tls| self.client_tls(item, tls, &format!("{path}.rateLimit.redis.tls")));
             }
             _ => {}
+        }
+    }
+
+    fn client_tls(&mut self, item: &Item<Middleware>, tls: &mut ClientTls, path: &str) {
+        if let Some(Located { value, at }) = &mut tls.ca {
+            self.authority(value, &item.place(at), path, Some("ca"));
+        }
+        if let Some(certificate) = &mut tls.certificate {
+            certificate.at = item.place(&certificate.at);
+            self.pair_of(certificate, [Some("cert"), Some("key")], path);
         }
     }
 
@@ -107,7 +116,10 @@ fn names_files(kind: &MiddlewareKind) -> bool {
     match kind {
         MiddlewareKind::BasicAuth(auth) => auth.users_file.is_some(),
         MiddlewareKind::DigestAuth(auth) => auth.users_file.is_some(),
-        MiddlewareKind::ForwardAuth(auth) => auth.tls.ca.is_some() || auth.tls.certificate.is_some(),
+        MiddlewareKind::ForwardAuth(auth) => auth.tls.names_files(),
+        MiddlewareKind::RateLimit(limit) => {
+            limit.redis.as_ref().and_then(|redis| redis.tls.as_ref()).is_some_and(ClientTls::names_files)
+        }
         _ => false,
     }
 }

@@ -222,6 +222,25 @@ fn a_middleware_is_the_same_one_as_long_as_its_file_is() {
 }
 
 #[test]
+fn the_certificates_of_a_limit_in_redis_are_replaced_likewise() {
+    let text = "http: {middlewares: {m: {rateLimit: {redis: {tls: {ca: ca, cert: crt, key: key}}}}}}";
+    let good = pair();
+    let mut files = Files::default();
+    files.write("ca", &good.0);
+    files.write("crt", &good.0);
+    files.write("key", &good.1);
+    let (configuration, resolved) = files.resolve(text);
+    assert_eq!(lines(&resolved.problems), [""; 0]);
+    let MiddlewareKind::RateLimit(limit) = &configuration.middlewares["m@file"].kind else { panic!("it is one") };
+    let tls = limit.redis.as_ref().unwrap().tls.as_ref().unwrap();
+    assert_eq!(tls.ca.as_ref().unwrap().value, PemSource::Text(good.0.clone()));
+    assert_eq!(tls.certificate.as_ref().unwrap().key, PemSource::Text(good.1.clone()));
+    files.write("ca", "");
+    let outdated = lines(&files.resolve(text).1.outdated);
+    assert!(outdated[0].starts_with("a.yml:1:55: http.middlewares.m.rateLimit.redis.tls.ca: ca: "), "{outdated:?}");
+}
+
+#[test]
 fn a_forward_auths_certificates_are_replaced_as_all_others_are() {
     let text = "http: {middlewares: {m: {forwardAuth: {address: 'https://a', tls: {ca: ca, cert: crt, key: key}}}}}";
     let good = pair();

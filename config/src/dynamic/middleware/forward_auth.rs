@@ -51,3 +51,10 @@ pub struct ClientTls {
     /// `insecureSkipVerify`, false.
     pub insecure_skip_verify: bool,
 }
+
+impl ClientTls {
+    /// Whether there is anything to read.
+    pub fn names_files(&self) -> bool {
+        self.ca.is_some() || self.certificate.is_some()
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::forward_auth::client_tls;
 use crate::{
     dynamic::middleware::{OnFailure, Redis},
-    fields::{Fields, Sink, Value, boolean, choice, duration, integer, quoted, text},
+    fields::{Fields, Sink, Value, choice, duration, integer, quoted, text},
     scalar::Secret,
 };
 
@@ -24,7 +24,8 @@ pub(super) fn redis(value: Value<'_>, out: &mut Sink) -> Option<Box<Redis>> {
         fields.set("readTimeout", &mut redis.read_timeout, timeout);
         fields.set("writeTimeout", &mut redis.write_timeout, timeout);
         fields.set("dialTimeout", &mut redis.dial_timeout, timeout);
-        redis.on_failure = on_failure(fields);
+        fields.set("onFailure", &mut redis.on_failure, choice(ON_FAILURE));
+        fields.ours("onFailure");
         fields.set("replicas", &mut redis.replicas, integer(1..=1_000_000));
         fields.ours("replicas");
         Box::new(redis)
@@ -70,18 +71,7 @@ fn timeout(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
     (!timeout.is_zero()).then_some(timeout)
 }
 
-/// `onFailure` (ours), or Traefik's `denyOnError`.
-fn on_failure(fields: &mut Fields<'_>) -> OnFailure {
-    let choices = [("allow", OnFailure::Allow), ("deny", OnFailure::Deny), ("local", OnFailure::Local)];
-    let ours = fields.read("onFailure", choice(choices));
-    let theirs = fields.read("denyOnError", boolean);
-    fields.ours("onFailure");
-    if fields.has("onFailure") && fields.has("denyOnError") {
-        fields.problem("denyOnError", "onFailure and denyOnError exclude each other", "one of them");
-    }
-    let theirs = theirs.map(|deny| if deny { OnFailure::Deny } else { OnFailure::Allow });
-    ours.or(theirs).unwrap_or_default()
-}
-
+const ON_FAILURE: [(&str, OnFailure); 3] =
+    [("allow", OnFailure::Allow), ("deny", OnFailure::Deny), ("local", OnFailure::Local)];
 const MOST_CONNECTIONS: i64 = 1_000;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);

@@ -164,7 +164,7 @@ async fn keep(reach: Arc<Reach>, address: Address, tells: bool, state: watch::Se
         let began = Instant::now();
         let why = tokio::select! {
             () = state.closed() => return,
-            why = once(&reach, &address, &state) => why,
+            why = once(&reach, &address, tells, &state) => why,
         };
         let is_up = matches!(state.send_replace(State::Down), State::Up(..));
         if tells && was_up != Some(false) {
@@ -183,7 +183,12 @@ async fn keep(reach: Arc<Reach>, address: Address, tells: bool, state: watch::Se
 }
 
 /// Dials, tries, and drives a connection until it fails; why it did.
-async fn once(reach: &Reach, address: &Address, state: &watch::Sender<State>) -> Box<dyn Error + Send + Sync> {
+async fn once(
+    reach: &Reach,
+    address: &Address,
+    tells: bool,
+    state: &watch::Sender<State>,
+) -> Box<dyn Error + Send + Sync> {
     let (mut connection, mut driver) = match timeout(reach.dial_timeout, dial(reach, address)).await {
         Ok(Ok(dialled)) => dialled,
         Ok(Err(error)) => return error,
@@ -198,8 +203,10 @@ async fn once(reach: &Reach, address: &Address, state: &watch::Sender<State>) ->
         },
     }
     let failed = Arc::new(Notify::new());
+    if tells {
+        tracing::info!(host = %address.0, port = address.1, "redis is asked");
+    }
     state.send_replace(State::Up(connection, failed.clone()));
-    tracing::info!(host = %address.0, port = address.1, "redis is asked");
     tokio::select! {
         () = driver => "it closed the connection".into(),
         () = failed.notified() => "a question failed".into(),
