@@ -237,7 +237,7 @@ fn the_certificates_of_a_limit_in_redis_are_replaced_likewise() {
     assert_eq!(tls.certificate.as_ref().unwrap().key, PemSource::Text(good.1.clone()));
     files.write("ca", "");
     let outdated = lines(&files.resolve(text).1.outdated);
-    assert!(outdated[0].starts_with("a.yml:1:55: http.middlewares.m.rateLimit.redis.tls.ca: ca: "), "{outdated:?}");
+    assert!(outdated[0].starts_with("a.yml:1:56: http.middlewares.m.rateLimit.redis.tls.ca: ca: "), "{outdated:?}");
 }
 
 #[test]
