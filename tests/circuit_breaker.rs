@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use http::Response;
 use rollgate_testkit::{
-    Ask, Backend, Gateway, RawConnection, backend::Protocol, client::full, configuration, wait::eventually,
+    Ask, Backend, Gateway, RawConnection,
+    backend::Protocol,
+    client::full,
+    configuration,
+    wait::{eventually, lasted},
 };
 
 /// Trips at the tenth answer, and stays so for longer than a test lasts.
@@ -136,7 +140,7 @@ async fn answers_that_break_off_trip_it() {
 #[tokio::test]
 async fn answers_that_take_too_long_trip_it() {
     let slow = Backend::serve("s", Protocol::Http1, |_| async {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        lasted(Duration::from_millis(60)).await;
         Response::new(full("s"))
     });
     let breaker = LASTING.replace("NetworkErrorRatio() > 0.5", "LatencyAtQuantileMS(50.0) > 50");

@@ -83,7 +83,7 @@ fn slow(name: &str, after: Duration, may: Arc<Semaphore>) -> Backend {
     Backend::serve(name, Protocol::Http1, move |_| {
         let (named, may) = (named.clone(), may.clone());
         async move {
-            tokio::time::sleep(after).await;
+            lasted(after).await;
             may.acquire().await.expect("nobody closes it").forget();
             Response::builder().header("x-backend", named).body(full("")).expect("it is an answer")
         }

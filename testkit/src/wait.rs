@@ -31,6 +31,13 @@ pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Optio
     }
 }
 
+/// Until so much time has passed since the call: for a server whose answers are to take that long at least, never for a test
+/// that hopes that something has happened by then.
+pub async fn lasted(time: Duration) {
+    let began = Instant::now();
+    eventually("time passes", async || (began.elapsed() >= time).then_some(())).await;
+}
+
 /// [`eventually`] for code that is not asynchronous.
 pub fn eventually_blocking<T>(what: &str, patience: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience;
