@@ -12,7 +12,9 @@ mod parser;
 
 use std::ops::Range;
 
-use crate::syntax::SyntaxError;
+use crate::syntax::{SyntaxError, logic::joined};
+
+pub use crate::syntax::Operator;
 
 /// An expression: its tree and the text it was read from.
 #[derive(Debug, Clone)]
@@ -66,23 +68,6 @@ pub enum Term {
     RequestThreshold,
 }
 
-/// How two numbers are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// `<`
-    Less,
-    /// `<=`
-    AtMost,
-    /// `>`
-    Greater,
-    /// `>=`
-    AtLeast,
-    /// `==`
-    Equal,
-    /// `!=`
-    Unequal,
-}
-
 impl Condition {
     /// Reads an expression, at most 4 KiB long, with 32 comparisons and 16 levels.
     ///
@@ -124,26 +109,12 @@ impl Expression {
 
     /// All of some; a conjunction among them is taken apart.
     fn all(parts: Vec<Self>) -> Self {
-        let mut flat = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Self::And(inner) => flat.extend(inner),
-                other => flat.push(other),
-            }
-        }
-        if flat.len() == 1 { flat.swap_remove(0) } else { Self::And(flat) }
+        joined(parts, |part| if let Self::And(inner) = part { Ok(inner) } else { Err(part) }, Self::And)
     }
 
     /// One of some; a disjunction among them is taken apart.
     fn any(parts: Vec<Self>) -> Self {
-        let mut flat = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Self::Or(inner) => flat.extend(inner),
-                other => flat.push(other),
-            }
-        }
-        if flat.len() == 1 { flat.swap_remove(0) } else { Self::Or(flat) }
+        joined(parts, |part| if let Self::Or(inner) = part { Ok(inner) } else { Err(part) }, Self::Or)
     }
 }
 
@@ -153,19 +124,6 @@ impl Term {
         match self {
             Self::NetworkErrorRatio | Self::ResponseCodeRatio { .. } => false,
             Self::LatencyAtQuantile(_) | Self::RequestThreshold => true,
-        }
-    }
-}
-
-impl Operator {
-    fn holds(self, measured: f64, value: f64) -> bool {
-        match self {
-            Self::Less => measured < value,
-            Self::AtMost => measured <= value,
-            Self::Greater => measured > value,
-            Self::AtLeast => measured >= value,
-            Self::Equal => measured == value,
-            Self::Unequal => measured != value,
         }
     }
 }

@@ -11,7 +11,7 @@ mod parser;
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use crate::syntax::SyntaxError;
+use crate::syntax::{SyntaxError, logic::joined};
 
 /// A rule as a tree. `&&` binds tighter than `||`.
 #[derive(Debug, Clone)]
@@ -48,26 +48,12 @@ impl Rule {
 impl Expression {
     /// All of some; a conjunction among them is taken apart.
     fn all(parts: Vec<Self>) -> Self {
-        let mut flat = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Self::And(inner) => flat.extend(inner),
-                other => flat.push(other),
-            }
-        }
-        if flat.len() == 1 { flat.swap_remove(0) } else { Self::And(flat) }
+        joined(parts, |part| if let Self::And(inner) = part { Ok(inner) } else { Err(part) }, Self::And)
     }
 
     /// One of some; a disjunction among them is taken apart.
     fn any(parts: Vec<Self>) -> Self {
-        let mut flat = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Self::Or(inner) => flat.extend(inner),
-                other => flat.push(other),
-            }
-        }
-        if flat.len() == 1 { flat.swap_remove(0) } else { Self::Or(flat) }
+        joined(parts, |part| if let Self::Or(inner) = part { Ok(inner) } else { Err(part) }, Self::Or)
     }
 }
 

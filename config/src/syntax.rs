@@ -1,6 +1,11 @@
 //! What is wrong with a text in one of the small languages (rules, conditions), and where in it.
 
+pub(crate) mod logic;
+pub(crate) mod operator;
+
 use std::fmt;
+
+pub use operator::Operator;
 
 /// Why a text cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,37 +2,19 @@
 
 use std::fmt;
 
-use super::{Comparison, Expression, Operator, Term};
+use super::{Comparison, Expression, Term};
+use crate::syntax::logic::write_joined;
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Comparison(comparison) => comparison.fmt(f),
-            Self::And(parts) => joined(f, parts, " && ", |part| matches!(part, Self::Or(_) | Self::And(_))),
-            Self::Or(parts) => joined(f, parts, " || ", |part| matches!(part, Self::Or(_))),
+            Self::And(parts) => write_joined(f, parts, " && ", |part| matches!(part, Self::Or(_) | Self::And(_))),
+            Self::Or(parts) => write_joined(f, parts, " || ", |part| matches!(part, Self::Or(_))),
             Self::Not(inner) if matches!(**inner, Self::Not(_)) => write!(f, "!{inner}"),
             Self::Not(inner) => write!(f, "!({inner})"),
         }
     }
-}
-
-fn joined(
-    f: &mut fmt::Formatter<'_>,
-    parts: &[Expression],
-    operator: &str,
-    needs_parentheses: impl Fn(&Expression) -> bool,
-) -> fmt::Result {
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            f.write_str(operator)?;
-        }
-        if needs_parentheses(part) {
-            write!(f, "({part})")?;
-        } else {
-            write!(f, "{part}")?;
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Display for Comparison {
@@ -52,20 +34,6 @@ impl fmt::Display for Term {
             }
             Self::LatencyAtQuantile(quantile) => write!(f, "LatencyAtQuantileMS({quantile:?})"),
             Self::RequestThreshold => f.write_str("RequestThreshold()"),
-        }
-    }
-}
-
-impl Operator {
-    /// As it is written.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::Greater => ">",
-            Self::AtLeast => ">=",
-            Self::Equal => "==",
-            Self::Unequal => "!=",
         }
     }
 }

@@ -6,7 +6,10 @@ use super::{
     Comparison, Expression, Operator, Term,
     lexer::{Lexer, Token},
 };
-use crate::{fields::did_you_mean, syntax::SyntaxError};
+use crate::{
+    fields::did_you_mean,
+    syntax::{SyntaxError, logic::Logic},
+};
 
 /// How long an expression may be, in bytes.
 const MAX_LENGTH: usize = 4 << 10;
@@ -47,24 +50,11 @@ struct Parser<'t> {
     comparisons: usize,
 }
 
-impl Parser<'_> {
-    fn either(&mut self) -> Result<Expression, SyntaxError> {
-        let mut branches = vec![self.both()?];
-        while self.next.1 == Token::Or {
-            self.advance()?;
-            branches.push(self.both()?);
-        }
-        Ok(Expression::any(branches))
-    }
+impl Logic for Parser<'_> {
+    type Tree = Expression;
 
-    fn both(&mut self) -> Result<Expression, SyntaxError> {
-        let mut parts = vec![self.single()?];
-        while self.next.1 == Token::And {
-            self.advance()?;
-            parts.push(self.single()?);
-        }
-        Ok(Expression::all(parts))
-    }
+    const ANY: fn(Vec<Expression>) -> Expression = Expression::any;
+    const ALL: fn(Vec<Expression>) -> Expression = Expression::all;
 
     fn single(&mut self) -> Result<Expression, SyntaxError> {
         match self.advance()? {
@@ -91,6 +81,16 @@ impl Parser<'_> {
         }
     }
 
+    fn takes_or(&mut self) -> Result<bool, SyntaxError> {
+        self.takes(&Token::Or)
+    }
+
+    fn takes_and(&mut self) -> Result<bool, SyntaxError> {
+        self.takes(&Token::And)
+    }
+}
+
+impl Parser<'_> {
     fn nested(
         &mut self,
         at: usize,
@@ -174,6 +174,14 @@ impl Parser<'_> {
                 Err(unexpected(at, &token, kind))
             }
         }
+    }
+
+    fn takes(&mut self, wanted: &Token) -> Result<bool, SyntaxError> {
+        let is = self.next.1 == *wanted;
+        if is {
+            self.advance()?;
+        }
+        Ok(is)
     }
 
     fn advance(&mut self) -> Result<(usize, Token), SyntaxError> {

@@ -3,38 +3,20 @@
 use std::fmt;
 
 use super::{Expression, Matcher};
+use crate::syntax::logic::write_joined;
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Matcher(matcher) => matcher.fmt(f),
-            Self::And(parts) => joined(f, parts, " && ", |part| matches!(part, Self::Or(_) | Self::And(_))),
-            Self::Or(parts) => joined(f, parts, " || ", |part| matches!(part, Self::Or(_))),
+            Self::And(parts) => write_joined(f, parts, " && ", |part| matches!(part, Self::Or(_) | Self::And(_))),
+            Self::Or(parts) => write_joined(f, parts, " || ", |part| matches!(part, Self::Or(_))),
             Self::Not(inner) if matches!(**inner, Self::And(_) | Self::Or(_)) => {
                 write!(f, "!({inner})")
             }
             Self::Not(inner) => write!(f, "!{inner}"),
         }
     }
-}
-
-fn joined(
-    f: &mut fmt::Formatter<'_>,
-    parts: &[Expression],
-    operator: &str,
-    needs_parentheses: impl Fn(&Expression) -> bool,
-) -> fmt::Result {
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            f.write_str(operator)?;
-        }
-        if needs_parentheses(part) {
-            write!(f, "({part})")?;
-        } else {
-            write!(f, "{part}")?;
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Display for Matcher {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     fields::{did_you_mean, is_token, parse_network, regex_error},
-    syntax::SyntaxError,
+    syntax::{SyntaxError, logic::Logic},
 };
 
 /// How long a rule may be, in bytes.
@@ -62,24 +62,11 @@ struct Parser<'t> {
 /// An argument and where it stands.
 type Argument = (usize, String);
 
-impl Parser<'_> {
-    fn either(&mut self) -> Result<Expression, SyntaxError> {
-        let mut branches = vec![self.both()?];
-        while self.next.1 == Token::Or {
-            self.advance()?;
-            branches.push(self.both()?);
-        }
-        Ok(Expression::any(branches))
-    }
+impl Logic for Parser<'_> {
+    type Tree = Expression;
 
-    fn both(&mut self) -> Result<Expression, SyntaxError> {
-        let mut parts = vec![self.single()?];
-        while self.next.1 == Token::And {
-            self.advance()?;
-            parts.push(self.single()?);
-        }
-        Ok(Expression::all(parts))
-    }
+    const ANY: fn(Vec<Expression>) -> Expression = Expression::any;
+    const ALL: fn(Vec<Expression>) -> Expression = Expression::all;
 
     fn single(&mut self) -> Result<Expression, SyntaxError> {
         match self.advance()? {
@@ -97,6 +84,16 @@ impl Parser<'_> {
         }
     }
 
+    fn takes_or(&mut self) -> Result<bool, SyntaxError> {
+        self.takes(&Token::Or)
+    }
+
+    fn takes_and(&mut self) -> Result<bool, SyntaxError> {
+        self.takes(&Token::And)
+    }
+}
+
+impl Parser<'_> {
     fn nested<T>(
         &mut self,
         at: usize,
@@ -157,6 +154,14 @@ impl Parser<'_> {
                 }
             }
         }
+    }
+
+    fn takes(&mut self, wanted: &Token) -> Result<bool, SyntaxError> {
+        let is = self.next.1 == *wanted;
+        if is {
+            self.advance()?;
+        }
+        Ok(is)
     }
 
     fn advance(&mut self) -> Result<(usize, Token), SyntaxError> {

@@ -9,7 +9,7 @@
 
 mod parser;
 
-use std::fmt;
+use crate::syntax::{Operator, SyntaxError};
 
 /// When to send it once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub enum RetryExpression {
     /// `IsNetworkError()`: the answer is a 502 or a 504.
     IsNetworkError,
     /// `Attempts()`, the first one counted, beside a number.
-    Attempts(Compare, i64),
+    Attempts(Operator, i64),
     /// `ResponseCode()` beside a number.
-    ResponseCode(Compare, i64),
+    ResponseCode(Operator, i64),
     /// `RequestMethod()` is, or is not, a text.
     RequestMethod {
         /// `==`.
@@ -33,18 +33,6 @@ pub enum RetryExpression {
     Or(Vec<Self>),
 }
 
-/// How two numbers are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are the operators")]
-pub enum Compare {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
 /// An attempt that has come to its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
@@ -56,23 +44,12 @@ pub struct Attempt<'a> {
     pub status: u16,
 }
 
-/// Why a text is no expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionError {
-    /// Where, in bytes.
-    pub at: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What is allowed instead.
-    pub allowed: &'static str,
-}
-
 impl RetryExpression {
     /// Reads one.
     ///
     /// # Errors
     /// It is none; at most [`MAX_LENGTH`] bytes are read.
-    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         parser::parse(text)
     }
 
@@ -80,31 +57,12 @@ impl RetryExpression {
     pub fn holds(&self, attempt: Attempt<'_>) -> bool {
         match self {
             Self::IsNetworkError => matches!(attempt.status, 502 | 504),
-            Self::Attempts(compare, number) => compare.holds(i64::from(attempt.number), *number),
-            Self::ResponseCode(compare, number) => compare.holds(i64::from(attempt.status), *number),
+            Self::Attempts(operator, number) => operator.holds(i64::from(attempt.number), *number),
+            Self::ResponseCode(operator, number) => operator.holds(i64::from(attempt.status), *number),
             Self::RequestMethod { is, method } => (attempt.method == method) == *is,
             Self::And(parts) => parts.iter().all(|part| part.holds(attempt)),
             Self::Or(parts) => parts.iter().any(|part| part.holds(attempt)),
         }
-    }
-}
-
-impl Compare {
-    fn holds(self, left: i64, right: i64) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
-        }
-    }
-}
-
-impl fmt::Display for ExpressionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
     }
 }
 
@@ -163,7 +121,7 @@ mod tests {
             ("2 > Attempts()", 0, "unexpected \"2\""),
         ] {
             let error = RetryExpression::parse(text).expect_err(text);
-            assert_eq!((error.at, error.what.as_str()), (at, what), "{text}");
+            assert_eq!((error.offset, error.what.as_str()), (at, what), "{text}");
         }
         assert_eq!(RetryExpression::parse(&"(".repeat(1000)).expect_err("deep").what, "it is nested too deeply");
         assert_eq!(RetryExpression::parse(&" ".repeat(MAX_LENGTH + 1)).expect_err("long").what, "it is too long");

@@ -37,7 +37,7 @@ fn expression(value: Value<'_>, out: &mut Sink) -> Option<Option<RetryExpression
     match RetryExpression::parse(&text) {
         Ok(expression) => Some(Some(expression)),
         Err(error) => {
-            let indent = text[..error.at].chars().count();
+            let indent = text[..error.offset].chars().count();
             let what = format!("{}\n    {text}\n    {:indent$}^", error.what, "");
             out.add(vec![Problem::new(&value.node.at, value.path, what, error.allowed)]);
             None
