@@ -3,7 +3,6 @@
 use crate::{
     dynamic::middleware::{Buffering, MiddlewareKind, RetryExpression},
     fields::{Sink, Value, integer, text},
-    problem::Problem,
 };
 
 pub(super) fn buffering(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
@@ -37,9 +36,7 @@ fn expression(value: Value<'_>, out: &mut Sink) -> Option<Option<RetryExpression
     match RetryExpression::parse(&text) {
         Ok(expression) => Some(Some(expression)),
         Err(error) => {
-            let indent = text[..error.offset].chars().count();
-            let what = format!("{}\n    {text}\n    {:indent$}^", error.what, "");
-            out.add(vec![Problem::new(&value.node.at, value.path, what, error.allowed)]);
+            out.syntax(&value.node.at, value.path, &text, &error);
             None
         }
     }
