@@ -57,21 +57,13 @@ async fn trip(gateway: &Gateway) {
     is(gateway, "tripped").await;
 }
 
-async fn state(gateway: &Gateway, of: (&str, &str)) -> &'static str {
-    let metrics = gateway.metrics().await;
-    let is = |state: &&str| metrics.sum("rollgate_circuit_breaker_state", &[of, ("state", state)]) == 1.0;
-    let states: Vec<_> = ["standby", "tripped", "recovering"].into_iter().filter(is).collect();
-    assert_eq!(states.len(), 1, "one state: {states:?} of {of:?}\n{}", metrics.text);
-    states[0]
-}
-
 async fn is(gateway: &Gateway, expected: &str) {
-    assert_eq!(state(gateway, ("router", "r@file")).await, expected);
+    assert_eq!(gateway.breaker(("router", "r@file")).await, expected);
 }
 
 async fn becomes(gateway: &Gateway, of: (&str, &str), expected: &str) {
     let what = format!("the breaker is {expected}");
-    eventually(&what, async || (state(gateway, of).await == expected).then_some(())).await;
+    eventually(&what, async || (gateway.breaker(of).await == expected).then_some(())).await;
 }
 
 /// Lines of the log about breakers, without their times.
@@ -168,9 +160,9 @@ async fn it_recovers_little_by_little() {
     assert_eq!(gateway.ask(echo(200)).await.status, 503);
     let mut recovering = Vec::new();
     eventually("it is in standby again", async || {
-        let before = state(&gateway, ("router", "r@file")).await;
+        let before = gateway.breaker(("router", "r@file")).await;
         let reply = gateway.ask(echo(200)).await;
-        let after = state(&gateway, ("router", "r@file")).await;
+        let after = gateway.breaker(("router", "r@file")).await;
         if before == "recovering" && after == "recovering" {
             recovering.push(reply.status);
         }
@@ -227,7 +219,7 @@ async fn every_place_has_a_breaker_of_its_own() {
     let gateway = Gateway::with(&dynamic.replace("  routers:\n", other));
     trip(&gateway).await;
     assert_eq!(gateway.get("http://other.coding/").await.status, 200);
-    assert_eq!(state(&gateway, ("router", "other@file")).await, "standby");
+    assert_eq!(gateway.breaker(("router", "other@file")).await, "standby");
 }
 
 #[tokio::test]

@@ -16,14 +16,6 @@ fn start(dynamic: &str) -> Gateway {
     Launch::new(STATIC).file("dynamic.yml", dynamic).start()
 }
 
-/// Replaces the dynamic configuration and waits until it is live.
-async fn apply(gateway: &Gateway, dynamic: &str) {
-    let applied = async || gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
-    let before = applied().await;
-    gateway.rewrite("dynamic.yml", dynamic);
-    eventually("the change is live", async || (applied().await > before).then_some(())).await;
-}
-
 /// `pro.coding` leads to `pro`, a split between `stable` and `canary`.
 struct Split<'b> {
     stable: &'b Backend,
@@ -105,7 +97,7 @@ async fn a_user_has_one_version_on_every_replica_and_connection_and_only_moves_t
     let mut before = first;
     for weight in [10.5, 30.0, 75.0] {
         for replica in &replicas {
-            apply(replica, &split.text(weight, by_user)).await;
+            replica.apply("dynamic.yml", &split.text(weight, by_user)).await;
         }
         let now = versions(&replicas[0], "pro.coding", 500).await;
         assert_eq!(versions(&replicas[1], "pro.coding", 500).await, now);
@@ -115,7 +107,7 @@ async fn a_user_has_one_version_on_every_replica_and_connection_and_only_moves_t
         assert!((now.len() as f64 - expected).abs() < 35.0, "{} at {weight}%", now.len());
         before = now;
     }
-    apply(&replicas[0], &split.text(10.0, by_user)).await;
+    replicas[0].apply("dynamic.yml", &split.text(10.0, by_user)).await;
     assert_eq!(versions(&replicas[0], "pro.coding", 500).await, at_10);
 }
 
@@ -181,7 +173,7 @@ async fn an_address_is_a_key_by_itself_or_as_forwarded() {
     for number in 2..12 {
         assert_eq!(asked(&format!("192.0.2.{number}")).await, peer);
     }
-    apply(&gateway, &split.text(50.0, "{clientIP: {depth: 1}}")).await;
+    gateway.apply("dynamic.yml", &split.text(50.0, "{clientIP: {depth: 1}}")).await;
     let mut seen = Vec::new();
     for number in 0..30 {
         let address = format!("192.0.2.{number}");
@@ -202,15 +194,15 @@ async fn only_the_users_of_a_version_without_servers_move_and_they_come_back() {
     let gateway = start(&split.text(30.0, by_user));
     let home = versions(&gateway, "pro.coding", 200).await;
     assert_eq!(assigned(&gateway, "kept").await, 200.0);
-    apply(&gateway, &split.with(30.0, by_user, "{loadBalancer: {servers: []}}")).await;
+    gateway.apply("dynamic.yml", &split.with(30.0, by_user, "{loadBalancer: {servers: []}}")).await;
     let meanwhile = versions(&gateway, "pro.coding", 200).await;
     assert_eq!(in_canary(&meanwhile), [0; 0]);
     let lost = assigned(&gateway, "lost").await;
     assert_eq!(lost, in_canary(&home).len() as f64);
     assert!(lost > 30.0, "{lost}");
-    apply(&gateway, &split.text(30.0, by_user)).await;
+    gateway.apply("dynamic.yml", &split.text(30.0, by_user)).await;
     assert_eq!(versions(&gateway, "pro.coding", 200).await, home);
     // A salt is an order of its own.
-    apply(&gateway, &split.text(30.0, "{header: X-User}")).await;
+    gateway.apply("dynamic.yml", &split.text(30.0, "{header: X-User}")).await;
     assert_ne!(versions(&gateway, "pro.coding", 200).await, home);
 }

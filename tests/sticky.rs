@@ -14,14 +14,6 @@ fn start(dynamic: &str) -> Gateway {
     Launch::new(STATIC).file("dynamic.yml", dynamic).start()
 }
 
-/// Replaces the dynamic configuration and waits until it is live.
-async fn apply(gateway: &Gateway, dynamic: &str) {
-    let applied = async || gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
-    let before = applied().await;
-    gateway.rewrite("dynamic.yml", dynamic);
-    eventually("the change is live", async || (applied().await > before).then_some(())).await;
-}
-
 /// `pro.coding` leads to `pro`, which is this.
 fn leading_to(pro: &str, others: &str) -> String {
     format!(
@@ -141,19 +133,19 @@ async fn clients_of_a_version_with_weight_0_are_moved_or_stay_as_configured() {
     let first = ask(&gateway, "").await;
     assert_eq!(server_of(&first), "old");
     let cookie = pairs(&first).remove(0);
-    apply(&gateway, &split(0, true)).await;
+    gateway.apply("dynamic.yml", &split(0, true)).await;
     for _ in 0..5 {
         let stays = ask(&gateway, &cookie).await;
         assert_eq!((server_of(&stays), cookies(&stays)), ("old", vec![]));
         assert_eq!(server_of(&ask(&gateway, "").await), "new");
     }
-    apply(&gateway, &split(0, false)).await;
+    gateway.apply("dynamic.yml", &split(0, false)).await;
     let moved = ask(&gateway, &cookie).await;
     assert_eq!(server_of(&moved), "new");
     assert!(pairs(&moved)[0].starts_with("at=") && pairs(&moved)[0] != cookie);
     assert_eq!(assigned(&gateway, "pro@file", "lost").await, 1.0);
     // Without servers there is nothing to stay with.
-    apply(&gateway, &split(0, true).replace(&old.load_balancer(), "{loadBalancer: {servers: []}}")).await;
+    gateway.apply("dynamic.yml", &split(0, true).replace(&old.load_balancer(), "{loadBalancer: {servers: []}}")).await;
     assert_eq!(server_of(&ask(&gateway, &cookie).await), "new");
 }
 
@@ -173,7 +165,7 @@ async fn a_switch_of_protocols_has_the_cookie_and_a_failure_has_not() {
         .await;
     assert_eq!(switched.status(), 101);
     assert!(switched.header("set-cookie").is_some_and(|line| line.starts_with("at=")), "{switched:?}");
-    apply(&gateway, &sticky(&dead)).await;
+    gateway.apply("dynamic.yml", &sticky(&dead)).await;
     let failed = ask(&gateway, "").await;
     assert_eq!((failed.status, cookies(&failed)), (502, vec![]));
 }

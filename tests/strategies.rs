@@ -10,7 +10,10 @@ use std::{
 
 use http::Response;
 use rollgate_testkit::{
-    Ask, Backend, Connection, Gateway, Launch, RawConnection, backend::Protocol, client::full, wait::eventually,
+    Ask, Backend, Connection, Gateway, Launch, RawConnection,
+    backend::Protocol,
+    client::full,
+    wait::{eventually, lasted},
 };
 use tokio::sync::Semaphore;
 
@@ -26,11 +29,8 @@ fn start(dynamic: &str) -> Gateway {
 
 /// Adds a router that has nothing to do with anything, and waits until that is live.
 async fn change_something_else(gateway: &Gateway, dynamic: &str) {
-    let applied = async || gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
-    let before = applied().await;
-    gateway
-        .rewrite("dynamic.yml", &dynamic.replace("routers:", "routers:\n    other: {rule: Host(`o`), service: pro}"));
-    eventually("the change is live", async || (applied().await > before).then_some(())).await;
+    let changed = dynamic.replace("routers:", "routers:\n    other: {rule: Host(`o`), service: pro}");
+    gateway.apply("dynamic.yml", &changed).await;
 }
 
 /// `pro.coding` leads to `pro`, a load balancer of these.
@@ -184,10 +184,7 @@ async fn services_share_addresses_by_weight_even_if_their_names_hardly_differ() 
     for (name, range) in names.into_iter().zip([35..65, 80..120, 130..170]) {
         assert!(range.contains(&count(&found, name)), "{name}: {}", count(&found, name));
     }
-    let applied = async || gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
-    let before = applied().await;
-    gateway.rewrite("dynamic.yml", &with("0"));
-    eventually("the change is live", async || (applied().await > before).then_some(())).await;
+    gateway.apply("dynamic.yml", &with("0")).await;
     let without = servers_for(&gateway, 300).await;
     assert_eq!(count(&without, "service1"), 0);
     let moved = found.iter().zip(&without).filter(|(was, is)| was != is).count();

@@ -83,7 +83,7 @@ impl Versions {
     /// Asks until the canary's breaker has tripped.
     async fn trip(&self) {
         for _ in 0..1_000 {
-            if self.ask().await.status == 502 && state(&self.gateway, CANARY).await == "tripped" {
+            if self.ask().await.status == 502 && self.gateway.breaker(CANARY).await == "tripped" {
                 return;
             }
         }
@@ -118,16 +118,13 @@ impl Versions {
             assert!(self.dynamic.contains(old), "{old}");
             self.dynamic = self.dynamic.replace(old, new);
         }
-        let applied = async || self.gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
-        let before = applied().await;
-        self.gateway.rewrite("rollgate.yml", &configuration(&self.dynamic));
-        eventually("the change is live", async || (applied().await > before).then_some(())).await;
+        self.gateway.apply("rollgate.yml", &configuration(&self.dynamic)).await;
     }
 
     /// Lets the fallback and the recovery be over.
     async fn recover(&mut self) {
         self.change(&[("fallbackDuration: 1h", "fallbackDuration: 1ns, recoveryDuration: 1ns")]).await;
-        let standby = async || (state(&self.gateway, CANARY).await == "standby").then_some(());
+        let standby = async || (self.gateway.breaker(CANARY).await == "standby").then_some(());
         eventually("the breaker is in standby", standby).await;
     }
 
@@ -147,14 +144,6 @@ fn who(reply: &Reply) -> String {
     if reply.status == 200 { reply.text() } else { reply.status.to_string() }
 }
 
-async fn state(gateway: &Gateway, of: (&str, &str)) -> &'static str {
-    let metrics = gateway.metrics().await;
-    let is = |state: &&str| metrics.sum("rollgate_circuit_breaker_state", &[of, ("state", state)]) == 1.0;
-    let states: Vec<_> = ["standby", "tripped", "recovering"].into_iter().filter(is).collect();
-    assert_eq!(states.len(), 1, "one state: {states:?} of {of:?}\n{}", metrics.text);
-    states[0]
-}
-
 fn all(version: &str, count: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([(version.to_owned(), count)])
 }
@@ -165,7 +154,7 @@ async fn of_two_versions_only_the_bad_one_trips_and_its_share_goes_to_the_other(
         Versions::start(&LASTING.replace("1h", "3s").replace("checkPeriod", "recoveryDuration: 2s, checkPeriod"));
     versions.trip().await;
     assert_eq!(versions.canary.requests(), 10);
-    assert_eq!(state(&versions.gateway, STABLE).await, "standby");
+    assert_eq!(versions.gateway.breaker(STABLE).await, "standby");
     let before = versions.stable.requests();
     assert_eq!(versions.answers(200).await, all("s", 200));
     assert_eq!((versions.stable.requests() - before, versions.canary.requests()), (200, 10));
@@ -180,7 +169,7 @@ async fn of_two_versions_only_the_bad_one_trips_and_its_share_goes_to_the_other(
         let reply = versions.ask().await;
         assert_eq!(reply.status, 200);
         of_canary += usize::from(reply.text() == "c");
-        (state(&versions.gateway, CANARY).await == "standby").then_some(())
+        (versions.gateway.breaker(CANARY).await == "standby").then_some(())
     })
     .await;
     assert!(of_canary > 0, "some were let through on the way");
@@ -233,7 +222,7 @@ async fn a_cohort_moves_to_its_next_version_and_comes_home() {
     // With those that were answered before, half of its answers are not enough.
     eventually("it has tripped", async || {
         versions.users(100).await;
-        (state(&versions.gateway, CANARY).await == "tripped").then_some(())
+        (versions.gateway.breaker(CANARY).await == "tripped").then_some(())
     })
     .await;
     let asked = versions.canary.requests();
@@ -260,7 +249,7 @@ async fn a_cohort_of_a_version_that_is_to_fail_is_answered_and_nobody_else() {
     versions.fails(true);
     eventually("it has tripped", async || {
         versions.users(50).await;
-        (state(&versions.gateway, CANARY).await == "tripped").then_some(())
+        (versions.gateway.breaker(CANARY).await == "tripped").then_some(())
     })
     .await;
     let expected: Vec<String> =
@@ -289,7 +278,7 @@ async fn a_sticky_client_is_given_another_version_and_its_cookie() {
     versions.fails(true);
     eventually("it has tripped", async || {
         with(&versions, &held).await;
-        (state(&versions.gateway, CANARY).await == "tripped").then_some(())
+        (versions.gateway.breaker(CANARY).await == "tripped").then_some(())
     })
     .await;
     let moved = with(&versions, &held).await;
@@ -324,7 +313,7 @@ async fn below_a_version_the_share_stays_within_it_as_long_as_something_there_ta
     versions.change(&[("{name: s}, {name: c}", "{name: c}, {name: d}"), ("    other: ", &added)]).await;
     eventually("both are tripped", async || {
         versions.ask().await;
-        (state(&versions.gateway, ("service", "d@file")).await == "tripped").then_some(())
+        (versions.gateway.breaker(("service", "d@file")).await == "tripped").then_some(())
     })
     .await;
     assert_eq!(versions.answers(200).await, all("o", 200));

@@ -14,6 +14,7 @@ mod service;
 mod statics;
 mod tls;
 mod transport;
+mod url;
 
 pub(crate) use self::merge::{Merged, Names};
 pub use self::schema::schema;

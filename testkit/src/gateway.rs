@@ -87,6 +87,15 @@ impl Gateway {
         Metrics::parse(&reply.text())
     }
 
+    /// The state of the circuit breaker that has this label (`router` or `service`, and the name of that).
+    pub async fn breaker(&self, of: (&str, &str)) -> &'static str {
+        let metrics = self.metrics().await;
+        let is = |state: &&str| metrics.sum("rollgate_circuit_breaker_state", &[of, ("state", state)]) == 1.0;
+        let states: Vec<_> = ["standby", "tripped", "recovering"].into_iter().filter(is).collect();
+        assert_eq!(states.len(), 1, "one state: {states:?} of {of:?}\n{}", metrics.text);
+        states[0]
+    }
+
     /// The configuration file.
     pub fn config_path(&self) -> &Path {
         &self.config_path
@@ -104,6 +113,14 @@ impl Gateway {
         let text = text.replace(DIR, self.directory.path().to_str().expect("a temporary path is text"));
         std::fs::write(&beside, text).expect("a file can be written");
         std::fs::rename(beside, path).expect("a file can be renamed");
+    }
+
+    /// [`rewrite`](Self::rewrite), and waits until that is live.
+    pub async fn apply(&self, name: &str, text: &str) {
+        let applied = async || self.metrics().await.sum("traefik_config_reloads_total", &[]);
+        let before = applied().await;
+        self.rewrite(name, text);
+        wait::eventually("the change is live", async || (applied().await > before).then_some(())).await;
     }
 
     /// Standard output so far.

@@ -5,12 +5,13 @@ use url::Url;
 use super::{
     affinity::{cohort, sticky},
     router::reference,
+    url::to_connect_to,
 };
 use crate::{
     dynamic::service::{
         HighestRandomWeight, LoadBalancer, Server, Service, ServiceKind, Strategy, Weighted, WeightedChild,
     },
-    fields::{Fields, Sink, Value, boolean, located_text, quoted, signed_duration, text, weight},
+    fields::{Fields, Sink, Value, boolean, quoted, signed_duration, text, weight},
     problem::Located,
     scalar::Weight,
 };
@@ -101,24 +102,8 @@ fn as_written<T>(
 }
 
 fn server_url(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
-    const ALLOWED: &str = "like http://host:port; http, https or h2c";
-    let Located { value: text, at } = located_text(value, out)?;
-    let wrong = match Url::parse(text.trim()) {
-        Err(error) => format!("is no URL: {error}"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https" | "h2c") => {
-            format!("has the scheme {}", url.scheme())
-        }
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => "has no host".to_owned(),
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => "has a query or a fragment".to_owned(),
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            // Not quoted: it may hold a password.
-            out.problem(&at, value.path, "has a user in it", ALLOWED);
-            return None;
-        }
-        Ok(url) => return Some(Located { value: url, at }),
-    };
-    out.problem(&at, value.path, format!("{} {wrong}", quoted(&text)), ALLOWED);
-    None
+    let more = |url: &Url| (url.query().is_some() || url.fragment().is_some()).then_some("has a query or a fragment");
+    to_connect_to(&["http", "https", "h2c"], "like http://host:port; http, https or h2c", more)(value, out)
 }
 
 fn strategy(value: Value<'_>, out: &mut Sink) -> Option<Strategy> {

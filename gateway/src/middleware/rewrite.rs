@@ -50,7 +50,7 @@ pub(super) fn encoded(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// What RFC 3986 section 3.3 does not allow in a path, but for `%`, and but for `[` and `]`, which clients send.
-const NOT_IN_PATH: &AsciiSet = &CONTROLS
+pub(super) const NOT_IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')

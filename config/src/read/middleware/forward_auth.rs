@@ -8,11 +8,9 @@ use crate::{
         middleware::{ClientTls, ForwardAuth, MiddlewareKind, Pattern},
         tls::{Certificate, PemSource},
     },
-    fields::{
-        Fields, Sink, Value, boolean, header_name, header_value, integer, is_token, located_text, pattern, quoted, text,
-    },
+    fields::{Fields, Sink, Value, boolean, header_name, header_value, integer, is_token, pattern, quoted, text},
     problem::Located,
-    read::tls::located_pem,
+    read::{tls::located_pem, url::to_connect_to},
 };
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
@@ -47,22 +45,8 @@ fn headers(fields: &mut Fields<'_>, auth: &mut ForwardAuth) {
 }
 
 fn address(value: Value<'_>, out: &mut Sink) -> Option<Located<Url>> {
-    const ALLOWED: &str = "like https://auth.internal/check; http or https";
-    let Located { value: text, at } = located_text(value, out)?;
-    let wrong = match Url::parse(text.trim()) {
-        Err(error) => format!("is no URL: {error}"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => format!("has the scheme {}", url.scheme()),
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => "has no host".to_owned(),
-        Ok(url) if url.fragment().is_some() => "has a fragment".to_owned(),
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            // Not quoted: it may hold a password.
-            out.problem(&at, value.path, "has a user in it", ALLOWED);
-            return None;
-        }
-        Ok(url) => return Some(Located { value: url, at }),
-    };
-    out.problem(&at, value.path, format!("{} {wrong}", quoted(&text)), ALLOWED);
-    None
+    let fragment = |url: &Url| url.fragment().map(|_| "has a fragment");
+    to_connect_to(&["http", "https"], "like https://auth.internal/check; http or https", fragment)(value, out)
 }
 
 /// `tls` of a client: `caOptional` is the servers' business, and Traefik does nothing with it either.

@@ -1,7 +1,9 @@
 //! The target of a page's request, with places for what it is about.
 
 use http::StatusCode;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::middleware::rewrite::NOT_IN_PATH;
 
 /// `/{status}.html`, split at its places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,18 +59,7 @@ const PLACES: [(&str, Piece); 3] =
     [("{status}", Piece::Shown), ("{originalStatus}", Piece::Original), ("{url}", Piece::Url)];
 
 /// What cannot stand in a target at all (RFC 3986 section 2).
-const IN_TARGET: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+const IN_TARGET: &AsciiSet = &NOT_IN_PATH.remove(b'?');
 
 /// As Go's `url.QueryEscape`.
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
