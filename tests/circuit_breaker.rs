@@ -253,3 +253,23 @@ async fn its_state_outlives_a_reload() {
     eventually("it begins anew", async || (gateway.ask(echo(200)).await.status == 200).then_some(())).await;
     is(&gateway, "standby").await;
 }
+
+/// A page of `pages` for each 502, with the status 503.
+const PAGES: &str =
+    "{errors: {status: ['502'], statusRewrites: {'502': 503}, service: pages, errorRequestHeaders: []}}";
+
+/// Like [`behind`], with a service of pages.
+fn with_pages(middlewares: &[(&str, &str)], url: &str, pages: &Backend) -> String {
+    format!("{}    pages: {}\n", behind(middlewares, url), pages.load_balancer())
+}
+
+#[tokio::test]
+async fn it_learns_the_status_at_its_own_place_of_what_is_tried_again() {
+    let (backend, pages) = (Backend::echo("s"), Backend::echo("pages"));
+    let again = "{retry: {attempts: 2, status: ['503'], budget: {percent: 200}}}";
+    let middlewares = [("again", again), ("pages", PAGES), ("cb", LASTING)];
+    let gateway = Gateway::with(&with_pages(&middlewares, &backend.url(), &pages));
+    assert_eq!(statuses(&gateway, &echo(502), 5).await, [503; 5]);
+    assert_eq!(backend.requests(), 10);
+    is(&gateway, "tripped").await;
+}

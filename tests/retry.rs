@@ -436,3 +436,24 @@ async fn a_websocket_is_opened_elsewhere() {
         assert_eq!(client.read_exactly(4).await, b"\x81\x02hi");
     }
 }
+
+#[tokio::test]
+async fn an_attempt_that_is_thrown_away_holds_no_place_whatever_stands_between() {
+    for between in ["{compress: {}}", "{errors: {status: ['503'], service: none}}"] {
+        let backend = statuses("s", &[503]);
+        let gateway = Gateway::with(&format!(
+            "http:
+  routers: {{r: {{rule: 'PathPrefix(`/`)', service: s, middlewares: [again, between, one]}}}}
+  middlewares:
+    again: {{retry: {{attempts: 2, status: ['503']}}}}
+    between: {between}
+    one: {{inFlightReq: {{amount: 1}}}}
+  services:
+    s: {}
+    none: {{loadBalancer: {{servers: []}}}}
+",
+            backend.load_balancer()
+        ));
+        assert_eq!((gateway.get("http://h/").await.status, backend.requests()), (200, 2), "{between}");
+    }
+}

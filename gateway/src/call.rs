@@ -191,6 +191,11 @@ impl<'s> Call<'s> {
         }
     }
 
+    /// Where the request is now.
+    pub(crate) fn mark(&self) -> Mark {
+        self.passage.mark(&self.exchange)
+    }
+
     /// An answer that is kept, with the response halves of what was passed since the mark.
     pub(crate) fn settle(&mut self, response: Response<AnswerBody>, mark: Mark) -> Response<AnswerBody> {
         let (mut parts, mut body) = response.into_parts();
@@ -206,7 +211,7 @@ impl<'s> Call<'s> {
         status: StatusCode,
         took: Duration,
     ) {
-        self.passage.abandon(mark, status);
+        self.passage.abandon(mark, status, answered.is_ok(), &mut self.exchange);
         let lease = self.exchange.lease.take();
         self.exchange.attempt_ended(status, took);
         if let Ok(Answered::Response(response)) = answered {

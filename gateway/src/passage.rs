@@ -33,7 +33,11 @@ pub(crate) enum Stop<'s> {
 
 /// How far a request had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark(usize);
+pub(crate) struct Mark {
+    passed: usize,
+    /// Of the exchange's notes, to which those of answers go that were settled.
+    settled: usize,
+}
 
 impl<'s> Passage<'s> {
     /// Runs the request halves of the way's next steps, up to one that stops the request; the way is then what is left
@@ -74,13 +78,13 @@ impl<'s> Passage<'s> {
     }
 
     /// Where the request is now.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark(self.passed.len())
+    pub(crate) fn mark(&self, exchange: &Exchange) -> Mark {
+        Mark { passed: self.passed.len(), settled: exchange.notes.len() }
     }
 
     /// Runs all response halves, the last one first.
     pub(crate) fn leave(&mut self, parts: &mut response::Parts, body: &mut AnswerBody, exchange: &mut Exchange) {
-        self.leave_to(Mark(0), parts, body, exchange);
+        self.leave_to(Mark::START, parts, body, exchange);
     }
 
     /// Runs the response halves of what was passed since the mark, over an answer that is kept.
@@ -91,7 +95,7 @@ impl<'s> Passage<'s> {
         body: &mut AnswerBody,
         exchange: &mut Exchange,
     ) {
-        while self.passed.len() > mark.0
+        while self.passed.len() > mark.passed
             && let Some((step, mut note)) = self.passed.pop()
         {
             step.middleware.response(&mut note, parts, body);
@@ -102,11 +106,23 @@ impl<'s> Passage<'s> {
     }
 
     /// Forgets what was passed since the mark: that answer is thrown away, and its status is all that is learned of it.
-    pub(crate) fn abandon(&mut self, mark: Mark, status: StatusCode) {
-        while self.passed.len() > mark.0
+    /// What a wrapper has settled has learned the status at its own place; another one only if what it `answered` has
+    /// failed since.
+    pub(crate) fn abandon(&mut self, mark: Mark, status: StatusCode, answered: bool, exchange: &mut Exchange) {
+        for mut note in exchange.notes.drain(mark.settled..) {
+            if !answered {
+                note.learns(status);
+            }
+        }
+        while self.passed.len() > mark.passed
             && let Some((_, mut note)) = self.passed.pop()
         {
             note.learns(status);
         }
     }
+}
+
+impl Mark {
+    /// Before the first step.
+    const START: Self = Self { passed: 0, settled: 0 };
 }

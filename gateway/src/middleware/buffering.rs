@@ -52,7 +52,7 @@ impl Buffering {
         }
         let request = self.collect(call).await?;
         let method = call.parts.method.clone();
-        let mark = call.passage.mark();
+        let mark = call.mark();
         let mut number = 1;
         loop {
             let head = self.config.retry_expression.is_some().then(|| call.parts.clone());

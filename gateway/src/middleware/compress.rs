@@ -37,7 +37,7 @@ impl Compress {
     pub(crate) async fn run<'s>(&self, call: &mut Call<'s>, way: Way<'s>) -> Result<Answered, Error> {
         let wanted = negotiation::choose(&self.config, &call.parts.headers);
         let asked = allowed::is_asked(&self.config, &call.parts);
-        let mark = call.passage.mark();
+        let mark = call.mark();
         match call.run(way).await? {
             Answered::Response(response) if asked => {
                 let response = call.settle(response, mark);

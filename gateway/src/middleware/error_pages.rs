@@ -60,7 +60,7 @@ impl ErrorPages {
     /// Runs what is left of the way, and asks for the page if that is to be replaced.
     pub(crate) async fn run<'s>(&self, call: &mut Call<'s>, way: Way<'s>) -> Result<Answered, Error> {
         let page = self.request(&call.parts);
-        let mark = call.passage.mark();
+        let mark = call.mark();
         let answered = call.run(way).await;
         let Some(status) = self.replaced(&answered) else { return answered };
         let answered = match answered {
@@ -149,7 +149,7 @@ impl ErrorPages {
             Err(error) => {
                 tracing::debug!(error = %Chain(&error), "an error page cannot be had");
                 call.exchange.count_attempt(error.status(), began.elapsed());
-                call.passage.abandon(mark, error.status());
+                call.passage.abandon(mark, error.status(), false, &mut call.exchange);
                 return None;
             }
         };

@@ -48,7 +48,7 @@ impl GrpcWeb {
         let Some(format) = Format::of(&call.parts) else { return call.run(way).await };
         let origin = call.parts.headers.get(header::ORIGIN).cloned();
         call.passage.passed(step, Note::Asked(Asked { origin, secure: false }));
-        let mark = call.passage.mark();
+        let mark = call.mark();
         format.translate(&mut call.parts);
         if format == Format::Text {
             let body = std::mem::replace(&mut call.body, RequestBody::Empty);

@@ -53,7 +53,7 @@ impl Retry {
         let method = call.parts.method.clone();
         let limit = self.config.max_request_body_bytes.unwrap_or(u64::MAX);
         let replay = call.body.replayable(limit, &call.exchange.connection.worker.replays);
-        let mark = call.passage.mark();
+        let mark = call.mark();
         let mut attempt = 1;
         loop {
             let head = (attempt < attempts).then(|| call.parts.clone());
