@@ -264,6 +264,15 @@ fn with_pages(middlewares: &[(&str, &str)], url: &str, pages: &Backend) -> Strin
 }
 
 #[tokio::test]
+async fn it_learns_of_errors_that_have_a_page() {
+    let (gone, pages) = (Backend::echo("s").url(), Backend::echo("pages"));
+    let gateway = Gateway::with(&with_pages(&[("pages", PAGES), ("cb", LASTING)], &gone, &pages));
+    assert_eq!(statuses(&gateway, &echo(200), 12).await, [503; 12]);
+    is(&gateway, "tripped").await;
+    assert_eq!(pages.requests(), 10, "what it answers itself has none");
+}
+
+#[tokio::test]
 async fn it_learns_the_status_at_its_own_place_of_what_is_tried_again() {
     let (backend, pages) = (Backend::echo("s"), Backend::echo("pages"));
     let again = "{retry: {attempts: 2, status: ['503'], budget: {percent: 200}}}";

@@ -246,3 +246,35 @@ async fn a_head_gets_the_pages_head_and_the_connection_serves_on() {
     eventually("all are counted", reads).await;
     assert_eq!((service.connections(), pages.connections()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_server_whose_answer_has_a_page_is_not_tried_again_and_its_service_pays() {
+    let pages = pages();
+    let [failing, well] = [("failing", 503), ("well", 200)].map(|(name, status)| {
+        Backend::serve(name, Protocol::Http1, move |_: Request<Incoming>| async move {
+            let mut response: Response<Body> = Response::new(full(name));
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            response
+        })
+    });
+    let gateway = Gateway::with(&format!(
+        "http:
+  routers: {{r: {{rule: 'PathPrefix(`/`)', service: s, middlewares: [again, pages]}}}}
+  middlewares:
+    again: {{retry: {{attempts: 2, status: ['503']}}}}
+    pages: {{errors: {{status: ['503'], service: pages}}}}
+  services:
+    s: {{loadBalancer: {{servers: [{{url: '{}', weight: 1000}}, {{url: '{}', weight: 1}}]}}}}
+    pages: {}
+",
+        failing.url(),
+        well.url(),
+        pages.load_balancer()
+    ));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("http://h/").await.text(), "well");
+    }
+    let metrics = gateway.metrics().await;
+    let retried = |service| metrics.sum("rollgate_retries_total", &[("service", service)]);
+    assert_eq!((retried("s@file"), retried("pages@file")), (3.0, 0.0));
+}

@@ -43,7 +43,7 @@ pub(crate) struct Call<'s> {
     /// Of each attempt: until its answer's end. Zero: no limit.
     pub(crate) backend_timeout: Duration,
     /// The load balancer that the request was sent to last.
-    asked: Option<ServiceIndex>,
+    pub(crate) asked: Option<ServiceIndex>,
 }
 
 /// What is left of a request's way.

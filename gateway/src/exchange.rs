@@ -109,6 +109,8 @@ pub(crate) struct Aside {
     shared: Option<Shared>,
     in_flight: Option<InFlight>,
     server: Option<u64>,
+    sent: bool,
+    answer_by: Option<Instant>,
     service: Option<ServiceId>,
     versions: SmallVec<[VersionId; 2]>,
 }
@@ -264,6 +266,8 @@ impl Exchange {
             shared: self.shared.take(),
             in_flight: self.in_flight.take(),
             server: self.server.take(),
+            sent: self.sent,
+            answer_by: self.answer_by.take(),
             service: self.service,
             versions: std::mem::take(&mut self.versions),
         }
@@ -273,12 +277,13 @@ impl Exchange {
     pub(crate) fn take_back(&mut self, aside: Aside) {
         (self.lease, self.shared, self.in_flight) = (aside.lease, aside.shared, aside.in_flight);
         (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
+        (self.sent, self.answer_by) = (aside.sent, aside.answer_by);
     }
 
-    /// What the other server has answered stands for that server's answer, and the request counts for where it went first.
-    /// That server's connection, if it is this request's alone.
+    /// What the other server has answered stands for that server's answer, and the request counts for where it went first:
+    /// it is there that it has failed, if it is sent again. That server's connection, if it is this request's alone.
     pub(crate) fn stand_for(&mut self, aside: Aside) -> Option<Lease> {
-        (self.service, self.versions) = (aside.service, aside.versions);
+        (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
         aside.lease
     }
 

@@ -17,8 +17,8 @@ use crate::{
     call::{Answered, Call, Way},
     error::{Chain, Error},
     exchange::Aside,
-    passage::Mark,
     relay::discard::discard,
+    snapshot::ServiceIndex,
 };
 
 /// Compiled.
@@ -66,12 +66,16 @@ impl ErrorPages {
         let answered = match answered {
             Ok(Answered::Response(response)) => Ok(call.settle(response, mark)),
             Ok(Answered::Tunnelled(..)) => return answered,
-            Err(error) => Err(error),
+            Err(error) => {
+                // It is what the request has failed with there, whatever the page's status.
+                call.passage.abandon(mark, status, false, &mut call.exchange);
+                Err(error)
+            }
         };
         call.exchange.was_answered(status);
         let shown = self.rewritten(status);
         let held = Held { answered, server: call.exchange.set_aside() };
-        match self.page(call, page, mark, (status, shown)).await {
+        match self.page(call, page, (status, shown)).await {
             Some(page) => {
                 held.let_go(call);
                 Ok(Answered::Response(page))
@@ -128,7 +132,6 @@ impl ErrorPages {
         &self,
         call: &mut Call<'_>,
         mut page: request::Parts,
-        mark: Mark,
         (status, shown): (StatusCode, StatusCode),
     ) -> Option<Response<AnswerBody>> {
         let began = Instant::now();
@@ -140,7 +143,8 @@ impl ErrorPages {
         // What is left of the client's body stays unread until the answer is out.
         let (before, wish) = (std::mem::replace(&mut call.body, RequestBody::Empty), call.upgrade.take());
         call.parts = page;
-        let answered = Box::pin(call.run(Way::to(service))).await;
+        let mark = call.mark();
+        let answered = self.ask(call, service).await;
         drop((before, wish));
         let response = match answered {
             Ok(Answered::Response(response)) => response,
@@ -161,6 +165,14 @@ impl ErrorPages {
             return Some(Response::from_parts(parts, AnswerBody::default()));
         }
         Some(Response::from_parts(parts, body))
+    }
+
+    /// Asks the service of the page. What the call knows of the request's own attempts stays.
+    async fn ask(&self, call: &mut Call<'_>, service: ServiceIndex) -> Result<Answered, Error> {
+        let before = call.asked;
+        let answered = Box::pin(call.run(Way::to(service))).await;
+        call.asked = before;
+        answered
     }
 }
 
