@@ -278,3 +278,21 @@ async fn a_server_whose_answer_has_a_page_is_not_tried_again_and_its_service_pay
     let retried = |service| metrics.sum("rollgate_retries_total", &[("service", service)]);
     assert_eq!((retried("s@file"), retried("pages@file")), (3.0, 0.0));
 }
+
+#[tokio::test]
+async fn a_page_that_does_not_come_is_not_waited_for_for_ever() {
+    let service = Backend::echo("s");
+    let silent = Backend::serve("silent", Protocol::Http1, |_: Request<Incoming>| std::future::pending());
+    let errors = "{status: ['500'], statusRewrites: {'500': 503}, service: pages}";
+    let gateway = gateway(errors, &service, &silent.url());
+    let mut client = Connection::http1(gateway.web()).await;
+    let began = std::time::Instant::now();
+    let reply = within("the answer itself", client.ask(failing("500"))).await;
+    assert_eq!((reply.status, reply.seen().backend.as_str()), (503, "s"));
+    assert!(began.elapsed().as_secs() >= 5, "{:?}", began.elapsed());
+    assert_eq!((client.ask(failing("200")).await.status, service.connections()), (200, 1));
+    let metrics = gateway.metrics().await;
+    let counted = metrics.sum("traefik_service_requests_total", &[("service", "pages@file"), ("code", "504")]);
+    assert_eq!((counted, silent.requests()), (1.0, 1));
+    eventually("its server is not held", async || (silent.open() == 0).then_some(())).await;
+}

@@ -5,7 +5,7 @@
 
 mod template;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, Method, Request, Response, StatusCode, header, request};
 use rollgate_config::{dynamic::middleware::ErrorPages as Config, scalar::StatusRanges};
@@ -15,6 +15,7 @@ use super::CompileError;
 use crate::{
     body::{AnswerBody, RequestBody},
     call::{Answered, Call, Way},
+    deadline,
     error::{Chain, Error},
     exchange::Aside,
     relay::discard::discard,
@@ -167,11 +168,13 @@ impl ErrorPages {
         Some(Response::from_parts(parts, body))
     }
 
-    /// Asks the service of the page. What the call knows of the request's own attempts stays.
+    /// Asks the service of the page, within [`LONGEST`]. What the call knows of the request's own attempts stays.
     async fn ask(&self, call: &mut Call<'_>, service: ServiceIndex) -> Result<Answered, Error> {
-        let before = call.asked;
-        let answered = Box::pin(call.run(Way::to(service))).await;
-        call.asked = before;
+        let before = (call.asked, call.try_timeout, call.backend_timeout);
+        let by = tokio::time::Instant::now() + LONGEST;
+        let asking = Box::pin(deadline::met(by, call.run(Way::to(service))));
+        let answered = asking.await.unwrap_or(Err(Error::ResponseTimeout));
+        (call.asked, call.try_timeout, call.backend_timeout) = before;
         answered
     }
 }
@@ -206,3 +209,6 @@ impl Held {
 fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
+
+/// As long as an answer that is there waits for the head of its page.
+const LONGEST: Duration = Duration::from_secs(5);
