@@ -228,3 +228,38 @@ async fn where_no_file_can_be_made_the_client_is_told() {
     let log = async || gateway.stderr().contains("a body cannot be kept in a file").then_some(());
     eventually("the log says why", log).await;
 }
+
+#[tokio::test]
+async fn what_lies_in_files_is_bounded_for_all_requests_together() {
+    let (gate, open) = tokio::sync::watch::channel(false);
+    let backend = Backend::serve("s", Protocol::Http1, move |request: Request<Incoming>| {
+        let mut open = open.clone();
+        async move {
+            let length = request.headers().get("x-bytes").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+            drop(request.into_body().collect().await);
+            open.wait_for(|open| *open).await.expect("the gate outlives its server");
+            let response: Response<Body> = Response::new(zeros(length));
+            response
+        }
+    });
+    let config = configuration(&dynamic(SMALL, &[backend.url()]));
+    let gateway = Launch::new(&format!("{config}limits: {{maxBufferFileBytes: 100000}}\n")).start();
+    let ask = |length| Ask::new("POST", "http://h/").body(vec![0; length]);
+    let first = tokio::spawn(ask(90_000).send(gateway.web()));
+    eventually("the server has the first", async || (backend.requests() == 1).then_some(())).await;
+    let refused = gateway.ask(ask(90_000)).await;
+    assert_eq!((refused.status, refused.header("connection")), (503, Some("close")));
+    gate.send(true).unwrap();
+    assert_eq!(first.await.unwrap().status, 200);
+    eventually("its file is gone", async || (gateway.ask(ask(90_000)).await.status == 200).then_some(())).await;
+    let long = |length: &str| Ask::get("http://h/").header("x-bytes", length);
+    assert_eq!(gateway.ask(long("90000")).await.body.len(), 90_000);
+    let refused = async || {
+        let metrics = gateway.metrics().await;
+        metrics.sum("rollgate_refused_total", &[("reason", "buffer_files")])
+    };
+    let before = refused().await;
+    assert!(before >= 1.0);
+    assert_eq!(gateway.ask(long("100001")).await.status, 500);
+    assert_eq!(refused().await, before + 1.0);
+}

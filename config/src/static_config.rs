@@ -131,6 +131,8 @@ pub struct Limits {
     pub memory_refuse_at: u8,
     /// `maxReplayBytes`, 128 MiB: kept of all request bodies that may have to be sent again. 0: nothing is kept.
     pub max_replay_bytes: u64,
+    /// `maxBufferFileBytes`, 4 GiB: of all bodies that `buffering` keeps in files at once. 0 is no limit.
+    pub max_buffer_file_bytes: u64,
 }
 
 /// `forwardedHeaders`.

@@ -59,6 +59,9 @@ pub(crate) enum Error {
     /// An answer that is collected is longer than it may be.
     #[error("the server's answer is too long")]
     LongAnswer,
+    /// An answer that is collected finds no space where others are kept.
+    #[error("there is no space to keep the server's answer")]
+    NoSpace,
     /// A body that is collected could not be kept.
     #[error("keeping a body")]
     Disk(#[source] io::Error),
@@ -70,7 +73,7 @@ pub(crate) enum Error {
 /// Why a client's request is refused. The label counts in `rollgate_refused_total{reason}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// 400, 417, 421, 431, 501.
+    /// 400, 417, 421, 431, 501, 503.
     pub(crate) status: StatusCode,
     /// One word or two, joined by `_`.
     pub(crate) reason: &'static str,
@@ -119,7 +122,7 @@ impl Error {
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::LongBody => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientGone => client_closed_request(),
-            Self::UpstreamTls(_) | Self::LongAnswer | Self::Disk(_) | Self::Unforwardable(_) => {
+            Self::UpstreamTls(_) | Self::LongAnswer | Self::NoSpace | Self::Disk(_) | Self::Unforwardable(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -140,7 +143,7 @@ impl Error {
                 Self::LongBody => "the request's body is too long\n",
                 Self::Overloaded => "overloaded\n",
                 Self::ClientGone => "Client Closed Request",
-                Self::UpstreamTls(_) | Self::LongAnswer | Self::Disk(_) | Self::Unforwardable(_) => {
+                Self::UpstreamTls(_) | Self::LongAnswer | Self::NoSpace | Self::Disk(_) | Self::Unforwardable(_) => {
                     "Internal Server Error"
                 }
             }
@@ -167,6 +170,7 @@ impl Error {
             | Self::Vanished(_)
             | Self::ClientGone
             | Self::LongAnswer
+            | Self::NoSpace
             | Self::Unforwardable(_) => false,
         }
     }

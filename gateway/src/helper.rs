@@ -7,6 +7,8 @@ use std::{
 
 use tokio::{runtime::Handle, sync::oneshot};
 
+use crate::{auth::passwords, body::spool};
+
 /// The thread, started when it is first needed; it ends with the last one of these.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Helper(Arc<OnceLock<Option<Running>>>);
@@ -57,8 +59,8 @@ fn start() -> std::io::Result<Running> {
 
 /// As for what nobody sits before; where that may not be set, it stays as it is.
 const NICENESS: i32 = 10;
-/// At once; what more there is waits.
-const BLOCKING_THREADS: usize = 4;
+/// At once: those that compute passwords, and those that wait for the disk, so that neither waits for the other.
+const BLOCKING_THREADS: usize = passwords::MOST_AT_ONCE + spool::AT_ONCE;
 
 #[cfg(test)]
 mod tests {

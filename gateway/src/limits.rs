@@ -85,6 +85,8 @@ const VERSION: usize = 9;
 pub(crate) const HEADER_TIMEOUT: &str = "header_timeout";
 /// More than `maxBodyBytes`: 413.
 pub(crate) const BODY_BYTES: &str = "body_bytes";
+/// No space in `maxBufferFileBytes` for a body that is to go to a file: 503, or 500 for an answer's.
+pub(crate) const BUFFER_FILES: &str = "buffer_files";
 /// Nothing of a body within `bodyIdleTimeout`: 408.
 pub(crate) const BODY_IDLE: &str = "body_idle";
 /// Not the whole of a request within `readTimeout`: 408.

@@ -125,7 +125,7 @@ impl Publications {
                 drop(std::thread::spawn(|| sweeper.run()));
                 let limits = &self.compiler.statics.limits;
                 let admission = Admission::new(limits, u64::MAX);
-                let bounds = Bounds { admission, pressure: Default::default(), replays: 0 };
+                let bounds = Bounds { admission, pressure: Default::default(), replays: 0, files: 0 };
                 let first = (compiled.snapshot, retired);
                 self.shared = Some(Shared::new(first, &self.compiler, true, None, bounds, 503));
             }
@@ -205,8 +205,12 @@ fn shared(
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
     let compiled = compiler.compile(configuration)?;
     let counts = statics.prometheus.is_some();
-    let bounds =
-        Bounds { admission: Admission::new(&statics.limits, u64::MAX), pressure: Default::default(), replays: 0 };
+    let bounds = Bounds {
+        admission: Admission::new(&statics.limits, u64::MAX),
+        pressure: Default::default(),
+        replays: 0,
+        files: 0,
+    };
     let shared = Shared::new((compiled.snapshot, Retired::new().0), &compiler, counts, None, bounds, 503);
     Ok((shared, entry))
 }

@@ -211,7 +211,7 @@ impl Middleware {
             MiddlewareKind::RateLimit(limit) => Self::RateLimit(RateLimit::compile(limit, making)?),
             MiddlewareKind::InFlightReq(limit) => Self::InFlightReq(InFlightReq::compile(limit, making)?),
             MiddlewareKind::Retry(retry) => Self::Retry(Box::new(Retry::new(retry))),
-            MiddlewareKind::Buffering(buffering) => Self::Buffering(Box::new(Buffering::new(buffering, making))),
+            MiddlewareKind::Buffering(buffering) => Self::Buffering(Box::new(Buffering::new(buffering))),
             MiddlewareKind::Errors(pages) => Self::Errors(Box::new(ErrorPages::compile(pages)?)),
             MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
             MiddlewareKind::GrpcWeb(origins) => Self::GrpcWeb(GrpcWeb::new(origins)),

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::{
     access_log::AccessLog,
+    body::spool::Disk,
     compile::Compiler,
     helper::Helper,
     listener::admission::Admission,
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) bounds: Bounds,
     pub(crate) helper: Helper,
+    /// Where `buffering` keeps what is too long for memory.
+    pub(crate) disk: Disk,
     pub(crate) troubles: Troubles,
     terminating: AtomicBool,
     /// What `/ping` answers from then on.
@@ -49,6 +52,8 @@ pub(crate) struct Bounds {
     pub(crate) pressure: Arc<Pressure>,
     /// Bytes that each worker may keep of bodies that may have to be sent again.
     pub(crate) replays: u64,
+    /// Bytes of bodies that may lie in files at once; 0 is no limit.
+    pub(crate) files: u64,
 }
 
 impl Shared {
@@ -68,6 +73,7 @@ impl Shared {
             counts_traffic,
             targets: compiler.targets.clone(),
             access_log,
+            disk: Disk::new(&compiler.helper, bounds.files),
             bounds,
             helper: compiler.helper.clone(),
             troubles: compiler.troubles.clone(),

@@ -193,7 +193,7 @@ fn block_of(client: IpAddr) -> IpAddr {
 }
 
 /// Checks that compute at once, at most; the helper has so many threads.
-const MOST_AT_ONCE: usize = 4;
+pub(crate) const MOST_AT_ONCE: usize = 4;
 /// Checks that wait or compute: at bcrypt's cost 10 and one at a time, those wait for some three seconds.
 const QUEUE: usize = 64;
 /// One client has a quarter of them.

@@ -1,7 +1,7 @@
 //! A body that is read to its end before it goes on: its beginning is kept in memory, the rest in a file.
 //!
 //! ```text
-//! fill: body -> pieces in memory -> (too long for that, or the worker has no room) file, off the worker
+//! fill: body -> pieces in memory -> (too long for that, or the worker has no room for a whole piece) file, off the worker
 //! Reading: the same bytes from the beginning, as often as wanted
 //! ```
 //!
@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-pub(crate) use self::disk::Disk;
+pub(crate) use self::disk::{AT_ONCE, Disk};
 use super::replay::Room;
 use crate::error::BodyError;
 
@@ -45,6 +45,8 @@ pub(crate) enum Failed {
     Body(BodyError),
     /// The file could not be made or written.
     Disk(io::Error),
+    /// As much lies in files as may.
+    NoSpace,
 }
 
 /// One that was.
@@ -59,14 +61,19 @@ pub(crate) struct Spool {
     held: u64,
     file: Option<Arc<File>>,
     in_file: u64,
+    /// Bytes that are taken of the disk's space.
+    on_disk: u64,
     /// For the file, until it is a piece.
     unwritten: BytesMut,
+    /// What there was no room for, and is not worth a file.
+    rest: Bytes,
     trailers: Option<HeaderMap>,
     disk: Disk,
 }
 
 impl Spool {
-    /// Reads a body to its end. Where the worker has no room for what may be kept in memory, that goes to the file too.
+    /// Reads a body to its end. Where the worker has no room for what may be kept in memory, that goes to the file too, but
+    /// for less than a piece: files are dear.
     ///
     /// # Errors
     /// See [`Failed`].
@@ -85,12 +92,12 @@ impl Spool {
                     if bounds.is_exceeded_by(spool.length() + data.len() as u64) {
                         return Err(Failed::TooLong);
                     }
-                    spool.put(data, bounds.in_memory).await.map_err(Failed::Disk)?;
+                    spool.put(data, bounds.in_memory).await?;
                 }
                 Err(frame) => spool.trailers = frame.into_trailers().ok(),
             }
         }
-        spool.end().await.map_err(Failed::Disk)?;
+        spool.end(bounds.in_memory).await?;
         Ok(spool)
     }
 
@@ -103,7 +110,9 @@ impl Spool {
             held: 0,
             file: None,
             in_file: 0,
+            on_disk: 0,
             unwritten: BytesMut::new(),
+            rest: Bytes::new(),
             trailers: None,
             disk: disk.clone(),
         }
@@ -111,7 +120,7 @@ impl Spool {
 
     /// Bytes of data.
     pub(crate) fn length(&self) -> u64 {
-        self.in_memory + self.in_file + self.unwritten.len() as u64
+        self.in_memory + self.in_file + (self.unwritten.len() + self.rest.len()) as u64
     }
 
     /// Whether something comes behind the data.
@@ -119,14 +128,11 @@ impl Spool {
         self.trailers.is_some()
     }
 
-    async fn put(&mut self, data: Bytes, in_memory: u64) -> io::Result<()> {
+    async fn put(&mut self, data: Bytes, in_memory: u64) -> Result<(), Failed> {
         // What once goes to the file goes on there, so that the order is kept.
-        let fits = self.file.is_none() && self.in_memory + data.len() as u64 <= in_memory;
-        if fits && self.keep(&data) {
+        let begun = self.file.is_some() || !self.unwritten.is_empty();
+        if !begun && self.in_memory + data.len() as u64 <= in_memory && self.keep(&data) {
             return Ok(());
-        }
-        if self.file.is_none() {
-            self.file = Some(Arc::new(self.disk.file().await?));
         }
         self.unwritten.extend_from_slice(&data);
         if self.unwritten.len() >= PIECE { self.write().await } else { Ok(()) }
@@ -169,16 +175,27 @@ impl Spool {
         }
     }
 
-    async fn write(&mut self) -> io::Result<()> {
+    async fn write(&mut self) -> Result<(), Failed> {
+        let length = self.unwritten.len() as u64;
+        if !self.disk.take(length) {
+            return Err(Failed::NoSpace);
+        }
+        self.on_disk += length;
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => self.file.insert(Arc::new(self.disk.file().await.map_err(Failed::Disk)?)).clone(),
+        };
         let bytes = std::mem::take(&mut self.unwritten).freeze();
-        let (Some(file), length) = (&self.file, bytes.len() as u64) else { return Ok(()) };
-        self.disk.write(file.clone(), self.in_file, bytes).await?;
+        self.disk.write(file, self.in_file, bytes).await.map_err(Failed::Disk)?;
         self.in_file += length;
         Ok(())
     }
 
-    async fn end(&mut self) -> io::Result<()> {
+    async fn end(&mut self, in_memory: u64) -> Result<(), Failed> {
         self.seal();
+        if self.file.is_none() && self.length() <= in_memory {
+            self.rest = std::mem::take(&mut self.unwritten).freeze();
+        }
         if self.unwritten.is_empty() { Ok(()) } else { self.write().await }
     }
 }
@@ -186,6 +203,7 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         self.room.give(self.held);
+        self.disk.give(self.on_disk);
     }
 }
 
@@ -215,6 +233,9 @@ impl Reading {
         if let Some(piece) = self.spool.pieces.get(self.given).cloned() {
             self.given += 1;
             return Poll::Ready(Ok(piece));
+        }
+        if self.spool.file.is_none() {
+            return Poll::Ready(Ok(self.spool.rest.clone()));
         }
         let coming = match &mut self.coming {
             Some(coming) => coming,

@@ -37,8 +37,12 @@ fn worker() -> (Rc<Worker>, Arc<EntryPoint>, Arc<Metrics>) {
     let entry = entry_points[0].clone();
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics.clone(), 1).unwrap();
     let snapshot = compiler.compile(&Default::default()).unwrap().snapshot;
-    let bounds =
-        Bounds { admission: Admission::new(&statics.limits, 1024), pressure: Arc::default(), replays: 1 << 20 };
+    let bounds = Bounds {
+        admission: Admission::new(&statics.limits, 1024),
+        pressure: Arc::default(),
+        replays: 1 << 20,
+        files: 0,
+    };
     let shared = Shared::new((snapshot, Retired::new().0), &compiler, false, None, bounds, 503);
     (Worker::new(0, Arc::new(shared)), entry, metrics)
 }

@@ -12,15 +12,14 @@ use std::{rc::Rc, time::Instant};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response};
 use rollgate_config::dynamic::middleware::{Buffering as Config, RetryBudget, retry_expression::Attempt};
 
-use super::Making;
 use crate::{
     body::{
         AnswerBody, RequestBody,
-        spool::{Bounds, Disk, Failed, Reading, Spool},
+        spool::{Bounds, Failed, Reading, Spool},
     },
     call::{Answered, Call, Way},
     deadline,
-    error::{BodyError, Error},
+    error::{BodyError, Error, Refusal},
     limits,
     metrics::Skipped,
     relay,
@@ -32,16 +31,14 @@ pub(crate) struct Buffering {
     config: Config,
     request: Bounds,
     answer: Bounds,
-    disk: Disk,
 }
 
 impl Buffering {
-    pub(crate) fn new(config: &Config, making: &Making<'_>) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
             request: Bounds { most: config.max_request_body_bytes, in_memory: config.mem_request_body_bytes },
             answer: Bounds { most: config.max_response_body_bytes, in_memory: config.mem_response_body_bytes },
-            disk: Disk::new(making.helper),
         }
     }
 
@@ -92,7 +89,8 @@ impl Buffering {
         }
         let incoming = std::mem::replace(&mut call.body, RequestBody::Empty);
         let connection = &call.exchange.connection;
-        let spool = match Spool::fill(incoming, self.request, &connection.worker.replays, &self.disk).await {
+        let worker = &connection.worker;
+        let spool = match Spool::fill(incoming, self.request, &worker.replays, &worker.shared.disk).await {
             Ok(spool) => spool,
             Err(Failed::TooLong) => {
                 connection.refused(limits::BODY_BYTES);
@@ -100,6 +98,7 @@ impl Buffering {
             }
             Err(Failed::Body(error)) => return Err(relay::blame_body(&error)),
             Err(Failed::Disk(error)) => return Err(not_kept(error)),
+            Err(Failed::NoSpace) => return Err(no_space()),
         };
         say_length(&mut call.parts.headers, &spool);
         if spool.length() == 0 && !spool.has_trailers() {
@@ -114,8 +113,8 @@ impl Buffering {
         if !may_have_body(call, &parts) {
             return Ok(Answered::Response(Response::from_parts(parts, body)));
         }
-        let exchange = &call.exchange;
-        let filling = Spool::fill(body, self.answer, &exchange.connection.worker.replays, &self.disk);
+        let (exchange, worker) = (&call.exchange, &call.exchange.connection.worker);
+        let filling = Spool::fill(body, self.answer, &worker.replays, &worker.shared.disk);
         let filled = match exchange.answer_by {
             None => filling.await,
             Some(by) => {
@@ -128,6 +127,10 @@ impl Buffering {
             Failed::Body(BodyError::WriteTimeout) => Error::ResponseTimeout,
             Failed::Body(_) => Error::BadAnswer("it broke off"),
             Failed::Disk(error) => not_kept(error),
+            Failed::NoSpace => {
+                worker.metrics.refused(limits::BUFFER_FILES);
+                Error::NoSpace
+            }
         });
         // Read to its end, its connection is free; otherwise it ends.
         match &spool {
@@ -159,7 +162,8 @@ fn say_length(headers: &mut HeaderMap, spool: &Spool) {
 fn status(answered: &Result<Answered, Error>) -> Option<StatusCode> {
     match answered {
         Ok(Answered::Response(response)) => Some(response.status()),
-        Ok(Answered::Tunnelled(..)) | Err(Error::ClientGone | Error::LongAnswer | Error::RequestTimeout) => None,
+        Ok(Answered::Tunnelled(..)) => None,
+        Err(Error::ClientGone | Error::LongAnswer | Error::NoSpace | Error::RequestTimeout) => None,
         Err(error) => (!error.ends_connection()).then(|| error.status()),
     }
 }
@@ -183,6 +187,15 @@ fn may_have_body(call: &Call<'_>, parts: &response::Parts) -> bool {
 fn not_kept(error: std::io::Error) -> Error {
     tracing::warn!(%error, "a body cannot be kept in a file");
     Error::Disk(error)
+}
+
+/// Counted where it is answered.
+fn no_space() -> Error {
+    Error::Refused(Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        reason: limits::BUFFER_FILES,
+        says: "too much is kept of other requests\n".into(),
+    })
 }
 
 /// As in Traefik.

@@ -56,7 +56,7 @@ proptest! {
         trailers: bool,
     ) {
         run(async {
-            let (disk, room) = (Disk::new(&Helper::default()), room(free));
+            let (disk, room) = (Disk::new(&Helper::default(), 0), room(free));
             let mut body = source(&lengths);
             let whole: Vec<u8> = body.pieces.iter().flatten().copied().collect();
             body.trailers = trailers.then(|| HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]));
@@ -64,7 +64,8 @@ proptest! {
             let spool = Rc::new(Spool::fill(body, Bounds { most: 0, in_memory }, &room, &disk).await.unwrap());
             assert_eq!(spool.length(), whole.len() as u64);
             assert!(spool.in_memory <= in_memory.min(free));
-            assert_eq!(spool.file.is_some(), spool.in_memory < spool.length());
+            let beyond = spool.length() - spool.in_memory;
+            assert_eq!(spool.file.is_some(), beyond >= PIECE as u64 || beyond > 0 && spool.length() > in_memory);
             for _ in 0..2 {
                 let (bytes, trailers) = read(&spool).await;
                 assert!(bytes == whole && trailers == sent);
@@ -78,7 +79,7 @@ proptest! {
 #[test]
 fn what_is_too_long_or_breaks_off_is_told() {
     run(async {
-        let (disk, room) = (Disk::new(&Helper::default()), room(1 << 20));
+        let (disk, room) = (Disk::new(&Helper::default(), 0), room(1 << 20));
         for (most, in_memory, fits) in [(100, 1000, true), (99, 1000, false), (100, 10, true), (99, 10, false)] {
             let filled = Spool::fill(source(&[50, 50]), Bounds { most, in_memory }, &room, &disk).await;
             assert_eq!(filled.is_ok(), fits, "{most} {in_memory}");
@@ -94,7 +95,7 @@ fn what_is_too_long_or_breaks_off_is_told() {
 #[test]
 fn its_length_is_known_but_for_trailers() {
     run(async {
-        let (disk, room) = (Disk::new(&Helper::default()), room(1 << 20));
+        let (disk, room) = (Disk::new(&Helper::default(), 0), room(1 << 20));
         let bounds = Bounds { most: 0, in_memory: 100 };
         let spool = Rc::new(Spool::fill(source(&[90, 90]), bounds, &room, &disk).await.unwrap());
         let mut reading = Reading::new(&spool);
@@ -106,5 +107,21 @@ fn its_length_is_known_but_for_trailers() {
         let body = Source { trailers: Some(HeaderMap::new()), ..source(&[90]) };
         let spool = Rc::new(Spool::fill(body, bounds, &room, &disk).await.unwrap());
         assert_eq!(Reading::new(&spool).size_hint().exact(), None);
+    });
+}
+
+#[test]
+fn what_lies_in_files_is_bounded_and_given_back() {
+    run(async {
+        let (disk, room) = (Disk::new(&Helper::default(), 100_000), room(0));
+        let bounds = Bounds { most: 0, in_memory: 1 << 20 };
+        let fill = async |length: usize| Spool::fill(source(&[length]), bounds, &room, &disk).await;
+        let first = fill(90_000).await.unwrap();
+        assert!(matches!(fill(90_000).await, Err(Failed::NoSpace)));
+        assert!(fill(PIECE - 1).await.is_ok(), "it needs no file");
+        drop(first);
+        assert!(fill(100_000).await.is_ok(), "all of the space is given back");
+        assert!(matches!(fill(100_001).await, Err(Failed::NoSpace)));
+        assert!(disk.take(100_000), "nothing is kept of what has failed");
     });
 }

@@ -42,6 +42,7 @@ impl Failure {
             | Error::Overloaded
             | Error::ClientGone
             | Error::Disk(_)
+            | Error::NoSpace
             | Error::RequestTimeout => None,
         }
     }
