@@ -22,6 +22,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 
 pub(crate) use self::disk::{AT_ONCE, Disk};
 use super::replay::Room;
@@ -86,7 +87,7 @@ impl Spool {
         }
         let mut spool = Self::empty(room, disk);
         while !body.is_end_stream() {
-            let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else { break };
+            let Some(frame) = body.frame().await else { break };
             match frame.map_err(Failed::Body)?.into_data() {
                 Ok(data) => {
                     if bounds.is_exceeded_by(spool.length() + data.len() as u64) {

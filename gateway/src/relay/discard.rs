@@ -1,9 +1,10 @@
 //! An answer that goes to nobody: its connection serves another request if the rest of it is little and soon there, and is
 //! closed otherwise.
 
-use std::{pin::Pin, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 
 use crate::{body::AnswerBody, exchange::Lease, worker::Worker};
 
@@ -29,7 +30,7 @@ pub(crate) fn discard(worker: &Rc<Worker>, lease: Option<Lease>, body: AnswerBod
 async fn is_little(mut body: AnswerBody) -> bool {
     let mut read = 0;
     while !body.is_end_stream() {
-        match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        match body.frame().await {
             None => return true,
             Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
             Some(Err(_)) => return false,

@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
 
-use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 
 use super::*;

@@ -6,8 +6,8 @@ use rollgate_config::dynamic::middleware::{Compress, ContentTypes};
 /// Whether a request's answer may be compressed at all. A request of an excluded type is excluded itself, as in Traefik.
 pub(super) fn is_asked(config: &Compress, parts: &request::Parts) -> bool {
     let excluded = match (&config.content_types, essence(&parts.headers)) {
-        (_, Some(essence)) if is_grpc(&essence) => true,
-        (ContentTypes::Except(types), Some(essence)) => types.contains(&essence),
+        (_, Some(essence)) if is_grpc(essence) => true,
+        (ContentTypes::Except(types), Some(essence)) => is_of(types, essence),
         _ => false,
     };
     parts.method != Method::HEAD && parts.method != Method::CONNECT && !excluded
@@ -28,21 +28,26 @@ pub(super) fn is_allowed(config: &Compress, parts: &response::Parts) -> bool {
 
 /// A stream of events, which nobody waits for to be long.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    essence(headers).is_some_and(|essence| essence == "text/event-stream")
+    essence(headers).is_some_and(|essence| essence.eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn is_of_type(config: &Compress, headers: &HeaderMap) -> bool {
     match (&config.content_types, essence(headers)) {
-        (_, Some(essence)) if is_grpc(&essence) => false,
-        (ContentTypes::Except(types), Some(essence)) => !types.contains(&essence),
+        (_, Some(essence)) if is_grpc(essence) => false,
+        (ContentTypes::Except(types), Some(essence)) => !is_of(types, essence),
         (ContentTypes::Except(_), None) => !headers.contains_key(header::CONTENT_TYPE),
-        (ContentTypes::Only(types), essence) => essence.is_some_and(|essence| types.contains(&essence)),
+        (ContentTypes::Only(types), essence) => essence.is_some_and(|essence| is_of(types, essence)),
     }
+}
+
+fn is_of(types: &[String], essence: &str) -> bool {
+    types.iter().any(|one| one.eq_ignore_ascii_case(essence))
 }
 
 /// gRPC has a compression of its own.
 fn is_grpc(essence: &str) -> bool {
-    essence.strip_prefix("application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+    let kind = essence.split_once('+').map_or(essence, |(kind, _)| kind);
+    kind.eq_ignore_ascii_case("application/grpc")
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -56,11 +61,11 @@ fn says_no_transform(headers: &HeaderMap) -> bool {
     directives.map(<[u8]>::trim_ascii).any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
 }
 
-/// `type/subtype`, lower-cased; `None` if there is none that can be read.
-fn essence(headers: &HeaderMap) -> Option<String> {
+/// `type/subtype`, in whatever case it came; `None` if there is none that can be read.
+fn essence(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let essence = text.split(';').next()?.trim();
-    (!essence.is_empty()).then(|| essence.to_ascii_lowercase())
+    (!essence.is_empty()).then_some(essence)
 }
 
 /// What is about the bytes as they are.
@@ -102,6 +107,7 @@ mod tests {
             (200, &[("cache-control", "max-age=5, No-Transform")], false),
             (200, &[("cache-control", "no-transform-at-all")], true),
             (200, &[("content-type", "application/grpc")], false),
+            (200, &[("content-type", "Application/gRPC+Proto")], false),
             (200, &[("content-type", "application/grpc+proto; x=y")], false),
             (200, &[("content-type", "application/grpc-web+proto")], true),
             (200, &[("content-type", "")], false),

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use crate::{body::AnswerBody, deadline, error::BodyError};
@@ -32,8 +33,7 @@ pub(super) async fn of(mut body: AnswerBody, minimum: u64) -> Beginning {
         if body.is_end_stream() {
             break true;
         }
-        let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        match deadline::met(by, next).await {
+        match deadline::met(by, body.frame()).await {
             Some(Some(frame)) => {
                 let is_last = !frame.as_ref().is_ok_and(Frame::is_data);
                 length += frame.as_ref().map_or(0, |frame| frame.data_ref().map_or(0, |data| data.len() as u64));
@@ -123,7 +123,7 @@ mod tests {
 
     async fn rest(mut body: AnswerBody) -> String {
         let mut text = String::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        while let Some(frame) = body.frame().await {
             match frame {
                 Ok(frame) if frame.is_trailers() => text.push_str("[trailers]"),
                 Ok(frame) => text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap()),
