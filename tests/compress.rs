@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use rollgate_testkit::{
-    Ask, Backend, Connection, Gateway, RawConnection, Reply,
+    Ask, Backend, Connection, Gateway, Launch, RawConnection, Reply,
     backend::Protocol,
     client::{channel, zeros},
     configuration,
@@ -244,7 +244,7 @@ async fn a_worker_serves_others_while_it_compresses() {
     const BIG: u64 = 20 * 1024 * 1024;
     let backend = Backend::echo("s");
     let config = configuration(&dynamic("{}", &backend.url()));
-    let gateway = rollgate_testkit::Launch::new(&config).argument("--workers").argument("1").start();
+    let gateway = Launch::new(&config).argument("--workers").argument("1").start();
     let before = gateway.peak_memory();
     let mut big = Connection::http1(gateway.web()).await;
     let request = Request::get("/").header("host", "h").header("accept-encoding", "br").header("echo-bytes", BIG);
@@ -279,4 +279,43 @@ async fn the_access_log_tells_what_came_and_what_went() {
     let line: serde_json::Value = serde_json::from_str(&eventually("a line", line).await).unwrap();
     assert_eq!(line["OriginContentSize"], 50_000);
     assert_eq!(line["DownstreamContentSize"], reply.body.len());
+}
+
+#[tokio::test]
+async fn what_finds_no_room_for_another_encoder_goes_out_as_it_is() {
+    let (sender, body) = channel();
+    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(body)));
+    let backend = Backend::serve("s", Protocol::Http1, move |request: Request<Incoming>| {
+        let body = match request.uri().path() {
+            "/stream" => body.lock().unwrap().take().expect("it is asked for once"),
+            _ => zeros(5_000),
+        };
+        async move { Response::new(body) }
+    });
+    // There is room for one of gzip, and for none of Brotli.
+    let config = configuration(&dynamic("{}", &backend.url()));
+    let launch = Launch::new(&format!("{config}limits: {{maxCompressBytes: 400000}}\n"));
+    let gateway = launch.argument("--workers").argument("1").start();
+    let ask = |coding| Ask::get("http://h/").header("accept-encoding", coding);
+    let skipped = async || gateway.metrics().await.sum("rollgate_compress_skipped_total", &[]);
+    assert_eq!(gateway.ask(ask("gzip")).await.header("content-encoding"), Some("gzip"));
+    assert_eq!(gateway.ask(ask("br")).await.header("content-encoding"), None);
+    assert_eq!(skipped().await, 1.0);
+
+    let mut client = Connection::http1(gateway.web()).await;
+    let request = Request::get("/stream").header("host", "h").header("accept-encoding", "gzip").body(zeros(0)).unwrap();
+    let stream = client.try_send(request).await.unwrap();
+    assert_eq!(stream.headers()["content-encoding"], "gzip");
+    sender.send(data("begun")).unwrap();
+    let mut stream = stream.into_body();
+    assert!(within("its beginning", stream.frame()).await.unwrap().unwrap().data_ref().is_some());
+
+    let reply = gateway.ask(ask("gzip")).await;
+    assert_eq!((reply.header("content-encoding"), reply.header("vary")), (None, Some("Accept-Encoding")));
+    assert_eq!((reply.body, skipped().await), (vec![0; 5_000].into(), 2.0));
+
+    // Its client goes away.
+    drop((stream, client));
+    let compressed = async || (gateway.ask(ask("gzip")).await.header("content-encoding") == Some("gzip")).then_some(());
+    eventually("there is room again", compressed).await;
 }

@@ -135,6 +135,7 @@ impl Default for Limits {
             memory_refuse_at: 90,
             max_replay_bytes: 128 * 1024 * 1024,
             max_buffer_file_bytes: 4 * 1024 * 1024 * 1024,
+            max_compress_bytes: 128 * 1024 * 1024,
         }
     }
 }

@@ -133,6 +133,8 @@ pub struct Limits {
     pub max_replay_bytes: u64,
     /// `maxBufferFileBytes`, 4 GiB: of all bodies that `buffering` keeps in files at once. 0 is no limit.
     pub max_buffer_file_bytes: u64,
+    /// `maxCompressBytes`, 128 MiB: what all encoders of `compress` may hold. 0 is no limit.
+    pub max_compress_bytes: u64,
 }
 
 /// `forwardedHeaders`.

@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: WorkerMetrics,
     /// For bodies that may have to be sent again.
     pub(crate) replays: Rc<Room>,
+    /// For encoders at work.
+    pub(crate) encoders: Rc<Room>,
     /// For the internal entry point, when the process has no descriptors left.
     pub(crate) reserve: Reserve,
     random: RefCell<fastrand::Rng>,
@@ -178,6 +180,7 @@ impl Worker {
             snapshot: RefCell::new(Local::new(shared.current.load_full(), &shared)),
             metrics: shared.metrics.worker(),
             replays: Rc::new(Room::new(shared.bounds.replays)),
+            encoders: Rc::new(Room::new(shared.bounds.encoders)),
             shared,
             pools: Pools::default(),
             rounds: Rounds::default(),

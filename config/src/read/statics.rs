@@ -85,6 +85,7 @@ fn read_limits(fields: &mut Fields<'_>, limits: &mut Limits) {
     fields.set("memoryRefuseAt", &mut limits.memory_refuse_at, integer(0..=100));
     fields.set("maxReplayBytes", &mut limits.max_replay_bytes, integer(0..=i64::MAX));
     fields.set("maxBufferFileBytes", &mut limits.max_buffer_file_bytes, integer(0..=i64::MAX));
+    fields.set("maxCompressBytes", &mut limits.max_compress_bytes, integer(0..=i64::MAX));
 }
 
 fn file_provider(value: Value<'_>, out: &mut Sink) -> Option<FileProvider> {

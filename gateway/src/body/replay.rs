@@ -46,11 +46,18 @@ pub(crate) enum Lost {
     Unwanted,
 }
 
-/// The bytes that a worker may keep of all bodies that are under way.
+/// The bytes that a worker may keep for all bodies that are under way.
 #[derive(Debug)]
 pub(crate) struct Room {
     used: Cell<u64>,
     limit: u64,
+}
+
+/// Some of them, which are given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    room: Rc<Room>,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -303,6 +310,17 @@ impl Room {
     /// Gives back what was taken.
     pub(crate) fn give(&self, bytes: u64) {
         self.used.set(self.used.get() - bytes);
+    }
+
+    /// Takes so many for as long as something lasts.
+    pub(crate) fn hold(self: &Rc<Self>, bytes: u64) -> Option<Held> {
+        self.take(bytes).then(|| Held { room: self.clone(), bytes })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.give(self.bytes);
     }
 }
 

@@ -13,11 +13,11 @@ use prometheus::{
 use super::{
     Families, Shared, TlsLabels, breakers,
     families::{
-        ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, CONFIG_PROBLEMS, CONNECTIONS,
-        DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY, MEMORY_REFUSING,
-        OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED, RETRIES_ENDED,
-        RETRIES_SKIPPED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED,
-        VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
+        ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, COMPRESS_SKIPPED, CONFIG_PROBLEMS,
+        CONNECTIONS, DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY,
+        MEMORY_REFUSING, OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED,
+        RETRIES_ENDED, RETRIES_SKIPPED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS,
+        UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -251,11 +251,12 @@ fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {
 }
 
 fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
-    let (mut panics, mut accept_failures) = (0, 0);
+    let (mut panics, mut accept_failures, mut compress_skipped) = (0, 0, 0);
     let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     for worker in shared.workers.lock().iter() {
         panics += worker.panics.load(Relaxed);
         accept_failures += worker.accept_failures.load(Relaxed);
+        compress_skipped += worker.compress_skipped.load(Relaxed);
         for (reason, cell) in worker.refused.lock().iter() {
             *refused.entry(reason).or_default() += cell.load(Relaxed);
         }
@@ -264,6 +265,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(REFUSED.family(refused.collect()));
     all.push(PANICS.family(vec![counter(Vec::new(), panics)]));
     all.push(ACCEPT_FAILURES.family(vec![counter(Vec::new(), accept_failures)]));
+    all.push(COMPRESS_SKIPPED.family(vec![counter(Vec::new(), compress_skipped)]));
     all.push(ACCESS_LOG_DROPPED.family(vec![counter(Vec::new(), shared.access_log_dropped.load(Relaxed))]));
     all.push(BUILD_INFO.family(vec![gauge(vec![pair("version", env!("CARGO_PKG_VERSION"))], 1.0)]));
 

@@ -73,6 +73,11 @@ pub(super) const ACCEPT_FAILURES: Single = Single::counter(
     "Times that a connection could not be accepted for want of descriptors or memory.",
     &[],
 );
+pub(super) const COMPRESS_SKIPPED: Single = Single::counter(
+    "rollgate_compress_skipped_total",
+    "Answers that went out as they are for want of room for another encoder.",
+    &[],
+);
 pub(super) const MEMORY: Single =
     Single::gauge("rollgate_memory_bytes", "Memory in use, and what there may be (if there is a limit).", &["kind"]);
 pub(super) const MEMORY_REFUSING: Single =
@@ -157,6 +162,7 @@ pub(super) const SINGLES: &[&Single] = &[
     &REFUSED,
     &PANICS,
     &ACCEPT_FAILURES,
+    &COMPRESS_SKIPPED,
     &MEMORY,
     &MEMORY_REFUSING,
     &ACCESS_LOG_DROPPED,

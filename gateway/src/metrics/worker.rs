@@ -200,6 +200,11 @@ impl WorkerMetrics {
         add(&self.cells.accept_failures, 1);
     }
 
+    /// An answer was not compressed for want of room.
+    pub fn compress_skipped(&self) {
+        add(&self.cells.compress_skipped, 1);
+    }
+
     /// A connection to a server of a service was tried.
     pub fn upstream_connect(&self, service: ServiceId, ok: bool) {
         let cell = if ok { CONNECT_OK } else { CONNECT_ERROR };
@@ -288,6 +293,7 @@ impl WorkerMetrics {
 pub(super) struct WorkerCells {
     pub(super) panics: AtomicU64,
     pub(super) accept_failures: AtomicU64,
+    pub(super) compress_skipped: AtomicU64,
     pub(super) refused: Mutex<Vec<Refused>>,
 }
 

@@ -4,7 +4,8 @@
 //! the client's wish -> what the answer allows -> is it long enough? -> encoder, in pieces, flushed where the server pauses
 //! ```
 //!
-//! The encoder works on the worker, some 100 us at a time; between two pieces other requests have their turn.
+//! The encoder works on the worker, some 100 us at a time; between two pieces other requests have their turn. What the
+//! encoders of a worker hold is bounded: where there is no room for another one, the answer goes on as it is.
 
 mod allowed;
 mod beginning;
@@ -70,6 +71,11 @@ impl Compress {
                 return Response::from_parts(parts, AnswerBody::Whole(bytes));
             }
         };
+        let worker = &call.exchange.connection.worker;
+        let Some(place) = worker.encoders.hold(Encoder::weight(encoding)) else {
+            worker.metrics.compress_skipped();
+            return Response::from_parts(parts, body);
+        };
         let encoder = match Encoder::new(encoding) {
             Ok(encoder) => encoder,
             Err(error) => {
@@ -78,7 +84,7 @@ impl Compress {
             }
         };
         describe(&mut parts, encoding);
-        let body = Compressed::new(body, encoder, call.exchange.count_origin_bytes());
+        let body = Compressed::new(body, encoder, place, call.exchange.count_origin_bytes());
         Response::from_parts(parts, AnswerBody::Filtered(Box::pin(body)))
     }
 

@@ -35,6 +35,14 @@ impl Encoder {
         })
     }
 
+    /// Bytes of memory that one of this coding is reckoned at: what it allocates, and what waits to go out.
+    pub(super) fn weight(encoding: Encoding) -> u64 {
+        match encoding {
+            Encoding::Gzip => 320 * 1024,
+            Encoding::Brotli | Encoding::Zstd => 1344 * 1024,
+        }
+    }
+
     /// How many bytes are encoded at a time.
     pub(super) fn piece(&self) -> usize {
         match self {

@@ -12,13 +12,18 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 
 use super::encoder::Encoder;
-use crate::{body::AnswerBody, error::BodyError};
+use crate::{
+    body::{AnswerBody, replay::Held},
+    error::BodyError,
+};
 
 /// See the module.
 pub(super) struct Compressed<B = AnswerBody> {
     body: B,
     /// `None`: it has come to its end.
     encoder: Option<Encoder>,
+    /// Its place among the worker's encoders, as long as it is there.
+    place: Option<Held>,
     /// What of the last frame is not encoded yet.
     input: Bytes,
     /// Bytes that were encoded since the last end of a block.
@@ -33,9 +38,10 @@ pub(super) struct Compressed<B = AnswerBody> {
 }
 
 impl<B> Compressed<B> {
-    pub(super) fn new(body: B, encoder: Encoder, counted: Rc<Cell<u64>>) -> Self {
+    pub(super) fn new(body: B, encoder: Encoder, place: Held, counted: Rc<Cell<u64>>) -> Self {
         let (input, last) = (Bytes::new(), Bytes::new());
-        Self { body, encoder: Some(encoder), input, open: 0, worked: false, last, trailers: None, counted }
+        let (encoder, place) = (Some(encoder), Some(place));
+        Self { body, encoder, place, input, open: 0, worked: false, last, trailers: None, counted }
     }
 
     /// Encodes at most a piece of the input.
@@ -64,6 +70,7 @@ impl<B> Compressed<B> {
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), BodyError> {
         if let Some(encoder) = self.encoder.take() {
             self.last = encoder.finish().map_err(BodyError::Encoder)?;
+            self.place = None;
             self.trailers = trailers;
         }
         Ok(())
@@ -139,6 +146,7 @@ mod tests {
     use rollgate_config::dynamic::middleware::Encoding;
 
     use super::{super::encoder::tests::decoded, *};
+    use crate::body::replay::Room;
 
     /// A server's body; `None` is a pause.
     struct Server(VecDeque<Option<Frame<Bytes>>>);
@@ -166,7 +174,8 @@ mod tests {
     }
 
     fn compressed(encoding: Encoding, frames: Vec<Option<Frame<Bytes>>>) -> Compressed<Server> {
-        Compressed::new(Server(frames.into()), Encoder::new(encoding).unwrap(), Rc::default())
+        let place = Rc::new(Room::new(1)).hold(1).unwrap();
+        Compressed::new(Server(frames.into()), Encoder::new(encoding).unwrap(), place, Rc::default())
     }
 
     fn data(text: &str) -> Option<Frame<Bytes>> {
