@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use rollgate_testkit::{
-    Ask, Backend, Connection, Gateway, RawConnection,
+    Ask, Backend, Connection, Gateway, HostileBackend, RawConnection,
     backend::Protocol,
     client::{Body, channel, full, zeros},
     wait::{eventually, within},
@@ -277,6 +277,30 @@ async fn a_server_whose_answer_has_a_page_is_not_tried_again_and_its_service_pay
     let metrics = gateway.metrics().await;
     let retried = |service| metrics.sum("rollgate_retries_total", &[("service", service)]);
     assert_eq!((retried("s@file"), retried("pages@file")), (3.0, 0.0));
+}
+
+#[tokio::test]
+async fn what_a_server_may_have_done_is_not_done_twice_because_its_page_never_left() {
+    let hostile = HostileBackend::start().await;
+    let gateway = Gateway::with(&format!(
+        "http:
+  routers: {{r: {{rule: 'PathPrefix(`/`)', service: s, middlewares: [again, pages]}}}}
+  middlewares:
+    again: {{retry: {{attempts: 2}}}}
+    pages: {{errors: {{status: ['502'], service: refused}}}}
+  services:
+    s: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}
+    refused: {{loadBalancer: {{servers: [{{url: 'http://127.0.0.1:1'}}]}}}}
+",
+        hostile.url()
+    ));
+    let mut client = RawConnection::open(gateway.web()).await;
+    client.write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello").await;
+    let (mut peer, _) = hostile.request().await;
+    assert_eq!(peer.body(5).await, b"hello");
+    peer.reset();
+    assert_eq!(client.read_reply().await.status(), 502);
+    assert_eq!(gateway.metrics().await.sum("traefik_service_retries_total", &[]), 0.0);
 }
 
 #[tokio::test]
