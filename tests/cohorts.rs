@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rollgate_testkit::{Ask, Backend, Connection, Gateway, Launch, Reply, wait::eventually};
+use rollgate_testkit::{Ask, Backend, Connection, Gateway, Launch, Reply};
 
 const STATIC: &str = "entryPoints:
   web: {address: '127.0.0.1:0', forwardedHeaders: {insecure: true}}

@@ -11,7 +11,7 @@ use rollgate_testkit::{
     Ask, Backend, Connection, Gateway, Launch, RawConnection,
     client::connect,
     tls::{Authority, Identity, unverified_client},
-    wait::{eventually, within},
+    wait::within,
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
