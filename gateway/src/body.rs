@@ -54,7 +54,7 @@ pub(crate) struct Body {
     outflow: Option<Outflow>,
 }
 
-/// An answer's body before it goes to the client: response halves of middlewares may put a filter over it.
+/// An answer's body before it goes to the client: middlewares that wrap the call may put a filter over it.
 pub(crate) enum AnswerBody {
     /// All of it.
     Whole(Bytes),

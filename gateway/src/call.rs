@@ -139,7 +139,6 @@ impl<'s> Call<'s> {
             parts: &mut self.parts,
             client: connection.client.ip(),
             tls: connection.tls.is_some(),
-            body: &mut self.body,
             record: self.exchange.record.as_deref_mut(),
             worker: connection.worker.index,
             now: None,
@@ -198,8 +197,8 @@ impl<'s> Call<'s> {
 
     /// An answer that is kept, with the response halves of what was passed since the mark.
     pub(crate) fn settle(&mut self, response: Response<AnswerBody>, mark: Mark) -> Response<AnswerBody> {
-        let (mut parts, mut body) = response.into_parts();
-        self.passage.leave_to(mark, &mut parts, &mut body, &mut self.exchange);
+        let (mut parts, body) = response.into_parts();
+        self.passage.leave_to(mark, &mut parts, &mut self.exchange);
         Response::from_parts(parts, body)
     }
 

@@ -8,8 +8,6 @@
 //! balancer, middlewares) are functions of data; sockets, clocks and randomness stay in listener, connection, worker
 //! and pool.
 
-#![expect(dead_code, reason = "the seam of the policies that are still to come")]
-
 mod gateway;
 
 mod worker;

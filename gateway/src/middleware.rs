@@ -5,8 +5,9 @@
 //! ```
 //!
 //! There are three ways to act. Most look at the head of the request and answer or let it pass; a decision that takes time
-//! is a [`Wait`]. Those with a response half see the answer's head too, whoever gave it, and may put a filter over its body;
-//! a [`Note`] is what they keep in between. Those that wrap the call ([`around`]) run what is left of the way themselves.
+//! is a [`Wait`]. Those with a response half see the answer's head too, whoever gave it; a [`Note`] is what they
+//! keep in between. Those that wrap the call ([`around`]) run what is left of the way themselves, and may put a filter over the
+//! answer's body.
 //!
 //! Each is compiled once from its configuration; names, values and expressions are parsed then. A middleware without a
 //! response half costs nothing on the way back. What is counted beyond a request (buckets, breakers, requests in flight) is
@@ -79,7 +80,6 @@ pub(crate) use self::{
 };
 use crate::{
     access_log::Record,
-    body::{AnswerBody, RequestBody},
     breaker::{Breaker, Verdict},
 };
 
@@ -117,8 +117,6 @@ pub(crate) struct Head<'a> {
     pub(crate) client: IpAddr,
     /// Whether it came over TLS.
     pub(crate) tls: bool,
-    /// What is forwarded, before anything of it has been read.
-    pub(crate) body: &'a mut RequestBody,
     /// What is logged of the request, if it is.
     pub(crate) record: Option<&'a mut Record>,
     /// The place of the worker whose request it is, from 0.
@@ -309,7 +307,7 @@ impl Middleware {
     }
 
     /// The response half, for a middleware whose request half was passed.
-    pub(crate) fn response(&self, note: &mut Note, parts: &mut response::Parts, _body: &mut AnswerBody) {
+    pub(crate) fn response(&self, note: &mut Note, parts: &mut response::Parts) {
         match (self, note) {
             (Self::Headers(headers), Note::Asked(asked)) => headers.response(asked, &mut parts.headers),
             (Self::Headers(headers), _) => headers.response(&Asked::default(), &mut parts.headers),

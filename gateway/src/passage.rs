@@ -5,7 +5,6 @@ use http::{StatusCode, response};
 use smallvec::SmallVec;
 
 use crate::{
-    body::AnswerBody,
     call::Way,
     exchange::Exchange,
     middleware::{Answer, Halt, Head, Note, Wait},
@@ -83,22 +82,16 @@ impl<'s> Passage<'s> {
     }
 
     /// Runs all response halves, the last one first.
-    pub(crate) fn leave(&mut self, parts: &mut response::Parts, body: &mut AnswerBody, exchange: &mut Exchange) {
-        self.leave_to(Mark::START, parts, body, exchange);
+    pub(crate) fn leave(&mut self, parts: &mut response::Parts, exchange: &mut Exchange) {
+        self.leave_to(Mark::START, parts, exchange);
     }
 
     /// Runs the response halves of what was passed since the mark, over an answer that is kept.
-    pub(crate) fn leave_to(
-        &mut self,
-        mark: Mark,
-        parts: &mut response::Parts,
-        body: &mut AnswerBody,
-        exchange: &mut Exchange,
-    ) {
+    pub(crate) fn leave_to(&mut self, mark: Mark, parts: &mut response::Parts, exchange: &mut Exchange) {
         while self.passed.len() > mark.passed
             && let Some((step, mut note)) = self.passed.pop()
         {
-            step.middleware.response(&mut note, parts, body);
+            step.middleware.response(&mut note, parts);
             if note.lasts() {
                 exchange.notes.push(note);
             }

@@ -127,23 +127,23 @@ fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
     let connection = exchange.connection.clone();
     match answered {
         Ok(Answered::Response(response)) => {
-            let (mut parts, mut body) = response.into_parts();
+            let (mut parts, body) = response.into_parts();
             exchange.give_cookies(&mut parts.headers);
-            passage.leave(&mut parts, &mut body, &mut exchange);
+            passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             let limit = connection.entry.settings.timeouts.write;
             Response::from_parts(parts, Body::new(body, exchange, limit))
         }
         Ok(Answered::Tunnelled(mut parts, tunnel)) => {
             exchange.give_cookies(&mut parts.headers);
-            passage.leave(&mut parts, &mut AnswerBody::default(), &mut exchange);
+            passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             tunnel.start(exchange);
             Response::from_parts(parts, Body::empty())
         }
         Err(error) => {
-            let (mut parts, mut body) = refuse(&error, &mut exchange).map(AnswerBody::Whole).into_parts();
-            passage.leave(&mut parts, &mut body, &mut exchange);
+            let (mut parts, body) = refuse(&error, &mut exchange).map(AnswerBody::Whole).into_parts();
+            passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
             if error.ends_connection() && !connection.http2 {
                 parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -12,7 +12,6 @@ use crate::{
     access_log::AccessLog,
     body::spool::Disk,
     compile::Compiler,
-    helper::Helper,
     listener::admission::Admission,
     metrics::Metrics,
     pool::Targets,
@@ -34,7 +33,6 @@ pub(crate) struct Shared {
     pub(crate) targets: Targets,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) bounds: Bounds,
-    pub(crate) helper: Helper,
     /// Where `buffering` keeps what is too long for memory.
     pub(crate) disk: Disk,
     pub(crate) troubles: Troubles,
@@ -77,7 +75,6 @@ impl Shared {
             access_log,
             disk: Disk::new(&compiler.helper, bounds.files),
             bounds,
-            helper: compiler.helper.clone(),
             troubles: compiler.troubles.clone(),
             terminating: AtomicBool::new(false),
             terminating_status,

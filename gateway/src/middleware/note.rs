@@ -17,7 +17,7 @@ pub(crate) enum Note {
     /// `rateLimit`: what is left to the client.
     Quota(Quota),
     /// `inFlightReq`: the request counts as long as this is there.
-    Permit(Permit),
+    Permit(#[expect(dead_code, reason = "it is there to be dropped")] Permit),
     /// `circuitBreaker`: what records the answer.
     Ticket(Ticket),
     /// `forwardAuth`: cookies of the server that was asked, for the answer.

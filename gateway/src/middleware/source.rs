@@ -57,7 +57,6 @@ mod tests {
     use rollgate_config::scalar::IpStrategy;
 
     use super::*;
-    use crate::body::RequestBody;
 
     fn seen(criterion: &SourceCriterion, client: &str, headers: &[(&str, &str)]) -> Vec<u8> {
         let mut request = Request::builder();
@@ -65,17 +64,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let (client, mut body) = (client.parse().unwrap(), RequestBody::Empty);
-        let head = Head {
-            parts: &mut parts,
-            body: &mut body,
-            client,
-            tls: false,
-            record: None,
-            worker: 0,
-            now: None,
-            verdicts: Vec::new(),
-        };
+        let client = client.parse().unwrap();
+        let head =
+            Head { parts: &mut parts, client, tls: false, record: None, worker: 0, now: None, verdicts: Vec::new() };
         Source::compile(criterion).unwrap().of(&head, <[u8]>::to_vec)
     }
 

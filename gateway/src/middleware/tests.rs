@@ -9,7 +9,7 @@ use regex::Regex;
 use rollgate_config::{dynamic::middleware as config, scalar::IpStrategy};
 
 use super::*;
-use crate::{body::RequestBody, compile::States, helper::Helper, metrics::Metrics, pool::Targets, troubles::Troubles};
+use crate::{compile::States, helper::Helper, metrics::Metrics, pool::Targets, troubles::Troubles};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -46,9 +46,7 @@ fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Ans
 }
 
 fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool) -> Option<Answer> {
-    let mut body = RequestBody::Empty;
-    let mut head =
-        Head { parts, body: &mut body, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() };
+    let mut head = Head { parts, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() };
     match middleware.request(&mut head) {
         Ok(_) => None,
         Err(Halt::Answer(answer)) => Some(*answer),

@@ -3,7 +3,6 @@ use regex::Regex;
 use rollgate_config::dynamic::middleware::{Headers as Keys, Pattern};
 
 use super::*;
-use crate::body::RequestBody;
 
 fn compiled(keys: Keys) -> Headers {
     Headers::compile(&keys).unwrap()
@@ -30,9 +29,9 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
     parts
 }
 
-fn head<'a>(parts: &'a mut Parts, body: &'a mut RequestBody, tls: bool) -> Head<'a> {
+fn head(parts: &mut Parts, tls: bool) -> Head<'_> {
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    Head { parts, body, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() }
+    Head { parts, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() }
 }
 
 fn sorted(headers: &HeaderMap) -> String {
@@ -43,8 +42,7 @@ fn sorted(headers: &HeaderMap) -> String {
 
 /// The fields of a response to a request, as the gateway would run both halves.
 fn responded(headers: &Headers, mut parts: Parts, tls: bool, from_backend: &[(&'static str, &'static str)]) -> String {
-    let mut body = RequestBody::Empty;
-    let mut head = head(&mut parts, &mut body, tls);
+    let mut head = head(&mut parts, tls);
     let asked = if headers.looks_ahead() { headers.look_ahead(&head) } else { Asked::default() };
     assert_eq!(headers.request(&mut head), ControlFlow::Continue(()));
     let mut response = HeaderMap::new();
@@ -58,8 +56,7 @@ fn responded(headers: &Headers, mut parts: Parts, tls: bool, from_backend: &[(&'
 }
 
 fn requested(keys: Keys, parts: &mut Parts) -> ControlFlow<Answer> {
-    let mut body = RequestBody::Empty;
-    let mut head = head(parts, &mut body, false);
+    let mut head = head(parts, false);
     compiled(keys).request(&mut head)
 }
 

@@ -107,14 +107,6 @@ impl Rate {
     }
 }
 
-impl Decision {
-    /// Whether the request goes on.
-    #[cfg(test)]
-    pub(crate) fn admits(&self) -> bool {
-        !matches!(self.verdict, Verdict::Refused(_))
-    }
-}
-
 /// A length of time; rounded up to whole nanoseconds, so that nobody comes back too early.
 pub(crate) fn duration(units: u64) -> Duration {
     Duration::from_nanos(units.div_ceil(UNITS))

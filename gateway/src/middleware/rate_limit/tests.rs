@@ -8,10 +8,7 @@ use http::{HeaderMap, Request, Response, header};
 use rollgate_config::dynamic::middleware::{RateLimit as Config, SourceCriterion};
 
 use super::*;
-use crate::{
-    body::RequestBody, compile::States, helper::Helper, metrics::Metrics, middleware::Answer, pool::Targets,
-    troubles::Troubles,
-};
+use crate::{compile::States, helper::Helper, metrics::Metrics, middleware::Answer, pool::Targets, troubles::Troubles};
 
 /// What a process keeps for its middlewares.
 struct Process {
@@ -64,7 +61,6 @@ impl Process {
         let (mut parts, ()) = Request::builder().header("x-key", key).body(()).unwrap().into_parts();
         let mut head = Head {
             parts: &mut parts,
-            body: &mut RequestBody::Empty,
             client: IpAddr::V4(Ipv4Addr::from(client)),
             tls: false,
             record: None,
