@@ -7,6 +7,9 @@ use rollgate_config::{Use, schema};
 
 const TABLE: &str = include_str!("../../docs/traefik.md");
 
+/// Every key of Traefik's (3.7) for routers, services, transports and middlewares, `N` and `[]` as in the table.
+const TRAEFIK: &str = include_str!("fixtures/traefik_keys.txt");
+
 /// The sections whose rows are about keys, and what their keys begin with unless it is a root key.
 const SECTIONS: [(&str, &str); 5] = [
     ("Static", ""),
@@ -124,6 +127,20 @@ fn differences(table: &str, schema: &[(String, Use)]) -> Vec<String> {
 fn the_table_has_every_key_once_and_calls_it_what_it_is() {
     let differences = differences(TABLE, &schema());
     assert!(differences.is_empty(), "\n{}\n", differences.join("\n"));
+}
+
+#[test]
+fn no_key_of_traefiks_is_unknown() {
+    let schema = schema();
+    // A key is known by itself, by what is below it, or with the section that is refused as a whole.
+    let is_known = |key: &str| {
+        schema
+            .iter()
+            .any(|(known, is)| known == key || is_below(known, key) || (*is == Use::Refused && is_below(key, known)))
+    };
+    let unknown: Vec<&str> = TRAEFIK.lines().filter(|key| !is_known(key)).collect();
+    assert_eq!(unknown, [""; 0]);
+    assert!(!is_known("http.middlewares.N.retry.none"));
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) fn options(value: Value<'_>, out: &mut Sink) -> Option<TlsOptions> {
         options.curve_preferences = fields.list("curvePreferences", curve);
         fields.within("clientAuth", |auth| client_auth(auth, &mut options));
         fields.set("sniStrict", &mut options.sni_strict, boolean);
+        // Deprecated in Traefik too, whose TLS decides for itself.
+        fields.inert(&["preferServerCipherSuites"]);
         let protocols = [("h2", "h2"), ("http/1.1", "http/1.1"), ("acme-tls/1", "acme-tls/1")];
         let alpn = fields.list("alpnProtocols", |value, out| choice(protocols)(value, out).map(str::to_owned));
         if !alpn.is_empty() {

@@ -17,6 +17,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
         };
         access_control(fields, &mut headers);
         security(fields, &mut headers);
+        of_version_2(fields);
         MiddlewareKind::Headers(Box::new(headers))
     })
 }
@@ -49,6 +50,19 @@ fn security(fields: &mut Fields<'_>, headers: &mut Headers) {
     fields.set_some("referrerPolicy", &mut headers.referrer_policy, present_value);
     fields.set_some("permissionsPolicy", &mut headers.permissions_policy, present_value);
     fields.set("isDevelopment", &mut headers.is_development, boolean);
+}
+
+/// What Traefik still reads, tells of in its log, and does nothing with.
+fn of_version_2(fields: &mut Fields<'_>) {
+    for (key, instead) in [
+        ("sslRedirect", "entryPoints.N.http.redirections or redirectScheme"),
+        ("sslTemporaryRedirect", "entryPoints.N.http.redirections or redirectScheme"),
+        ("sslHost", "redirectRegex"),
+        ("sslForceHost", "redirectRegex"),
+        ("featurePolicy", "permissionsPolicy"),
+    ] {
+        fields.unsupported_as(key, &format!("key {key:?} is not supported, {instead} stands for it in v3"));
+    }
 }
 
 /// A header's value; an empty one is none.

@@ -29,7 +29,11 @@ fn rooted_path(value: Value<'_>, out: &mut Sink) -> Option<String> {
 }
 
 pub(super) fn strip_prefix(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
-    value.section(out, |fields| MiddlewareKind::StripPrefix(fields.list("prefixes", present_text)))
+    value.section(out, |fields| {
+        // What is left always begins with a slash.
+        fields.unsupported_unless("forceSlash", "true");
+        MiddlewareKind::StripPrefix(fields.list("prefixes", present_text))
+    })
 }
 
 pub(super) fn strip_prefix_regex(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
