@@ -23,8 +23,13 @@ impl ForwardAuth {
             }
         }
         let Some(regex) = &self.response_headers_regex else { return };
-        let matching = |name: &&HeaderName| regex.is_match(&canonical(name));
-        let gone: Vec<HeaderName> = request.keys().filter(matching).cloned().collect();
+        let matching = |name: &&HeaderName| regex.is_match(&canonical(name.as_str()));
+        // The server may take `_` for `-`.
+        let meant = |name: &&HeaderName| {
+            matching(name)
+                || name.as_str().contains('_') && regex.is_match(&canonical(&name.as_str().replace('_', "-")))
+        };
+        let gone: Vec<HeaderName> = request.keys().filter(meant).cloned().collect();
         for name in &gone {
             request.remove(name);
         }
@@ -110,9 +115,9 @@ fn signin(url: &HeaderValue, method: &Method) -> Answer {
 }
 
 /// A header's name as Go writes it: `X-Auth-User`.
-fn canonical(name: &HeaderName) -> String {
+fn canonical(name: &str) -> String {
     let mut upper = true;
-    let letters = name.as_str().chars().map(|letter| {
+    let letters = name.chars().map(|letter| {
         let written = if upper { letter.to_ascii_uppercase() } else { letter };
         upper = letter == '-';
         written

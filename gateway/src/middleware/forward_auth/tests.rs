@@ -172,6 +172,15 @@ fn the_port_is_the_one_that_was_asked_for_or_the_protocols() {
 }
 
 #[test]
+fn what_a_server_could_take_for_a_name_that_matches_goes_too() {
+    let auth = made(Config { auth_response_headers_regex: Some(Pattern(Regex::new("^X-Auth-").unwrap())), ..config() });
+    let fields = [("x_auth_role", "admin"), ("x-auth_role", "admin"), ("x_auth-role", "admin"), ("x_author", "stays")];
+    let mut request = headers(&fields);
+    auth.admit(&mut request, &headers(&[("x-auth-user", "user")]));
+    assert_eq!(shown(&request), ["x-auth-user: user", "x_author: stays"]);
+}
+
+#[test]
 fn a_good_answers_headers_replace_what_the_client_said() {
     let auth = made(Config {
         auth_response_headers: strings(&["x-auth-user", "x-auth-group"]),
