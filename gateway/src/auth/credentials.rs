@@ -16,9 +16,10 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Those of a request; `None` without any, with broken ones, and with several, of which another hop might take another.
+    /// Those of a request; `None` without any, with broken or overlong ones, and with several, of which another hop might take another.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let decoded = BASE64.decode(one(headers, "basic")?).ok()?;
+        let encoded = one(headers, "basic").filter(|encoded| encoded.len() <= LONGEST.div_ceil(3) * 4)?;
+        let decoded = BASE64.decode(encoded).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
         Some(Self { decoded, colon })
     }
@@ -46,6 +47,9 @@ fn after_scheme<'h>(line: &'h HeaderValue, scheme: &str) -> Option<&'h [u8]> {
     let rest = after.strip_prefix(b" ").filter(|_| before.eq_ignore_ascii_case(scheme.as_bytes()))?;
     Some(rest.trim_ascii_start())
 }
+
+/// A name and a password, in bytes. MD5's crypt takes as long as a password is, a thousand times over.
+const LONGEST: usize = 1024;
 
 /// With padding, as Go wants it; bits that are left over are nobody's, as for Go.
 const BASE64: GeneralPurpose =
@@ -96,5 +100,12 @@ mod tests {
         ] {
             assert_eq!(read(lines), None, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_long_pair_is_none() {
+        let line = |length: usize| format!("Basic {}", BASE64.encode(format!("{:0>length$}", ":a")));
+        assert!(read(&[&line(LONGEST)]).is_some());
+        assert!(read(&[&line(LONGEST + 3)]).is_none());
     }
 }
