@@ -125,6 +125,12 @@ async fn a_redis_that_is_killed_and_comes_back_costs_no_request() {
     })
     .await;
     assert_eq!(log.matches("redis cannot be asked").count(), 1, "{log}");
+    redis.kill();
+    eventually("the log tells of the next time too", async || {
+        let log = one.stdout() + &one.stderr();
+        (log.matches("redis cannot be asked").count() == 2).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn query(connection: &mut MultiplexedConnection, command: &Cmd, asking: bo
 
 /// Until nobody wants it any more.
 async fn keep(reach: Arc<Reach>, address: Address, tells: bool, state: watch::Sender<State>) {
-    let (mut pause, mut was_up) = (SHORTEST_PAUSE, None);
+    let (mut pause, mut first) = (SHORTEST_PAUSE, true);
     loop {
         let began = Instant::now();
         let why = tokio::select! {
@@ -167,13 +167,13 @@ async fn keep(reach: Arc<Reach>, address: Address, tells: bool, state: watch::Se
             why = once(&reach, &address, tells, &state) => why,
         };
         let is_up = matches!(state.send_replace(State::Down), State::Up(..));
-        if tells && was_up != Some(false) {
+        if tells && (is_up || first) {
             tracing::warn!(host = %address.0, port = address.1, error = %why, "redis cannot be asked");
         }
         if is_up && began.elapsed() > STEADY {
             pause = SHORTEST_PAUSE;
         }
-        was_up = Some(false);
+        first = false;
         tokio::select! {
             () = state.closed() => return,
             () = sleep(pause) => {}
