@@ -2,13 +2,15 @@
 
 #![cfg(test)]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use h2::ext::Protocol;
 use http::Request;
 use rollgate_testkit::{
     Backend, Gateway, RawConnection,
     client::connect,
-    wait::{eventually, within},
+    wait::{eventually, lasted, within},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -27,6 +29,26 @@ fn before(backend: &Backend) -> Gateway {
 ",
         backend.load_balancer()
     ))
+}
+
+/// A tunnel over HTTP/2: what the client sends, and what it gets.
+async fn extended_connect(gateway: &Gateway) -> (h2::SendStream<Bytes>, h2::RecvStream) {
+    let (sender, connection) = h2::client::handshake(connect(gateway.web()).await).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = within("the connection is ready", sender.ready()).await.unwrap();
+    eventually("the settings allow extended CONNECT", async || {
+        sender.is_extended_connect_protocol_enabled().then_some(())
+    })
+    .await;
+    let request = Request::connect("http://ws.test/chat")
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+        .body(())
+        .unwrap();
+    let (response, stream) = sender.send_request(request, false).unwrap();
+    let response = within("the tunnel opens", response).await.unwrap();
+    assert_eq!(response.status(), 200);
+    (stream, response.into_body())
 }
 
 #[tokio::test]
@@ -75,22 +97,7 @@ async fn the_end_of_either_side_ends_the_other() {
 async fn a_websocket_goes_through_http_2() {
     let backend = Backend::websocket("ws");
     let gateway = before(&backend);
-    let (sender, connection) = h2::client::handshake(connect(gateway.web()).await).await.unwrap();
-    tokio::spawn(connection);
-    let mut sender = within("the connection is ready", sender.ready()).await.unwrap();
-    eventually("the settings allow extended CONNECT", async || {
-        sender.is_extended_connect_protocol_enabled().then_some(())
-    })
-    .await;
-    let request = Request::connect("http://ws.test/chat")
-        .extension(Protocol::from_static("websocket"))
-        .header("sec-websocket-version", "13")
-        .body(())
-        .unwrap();
-    let (response, mut stream) = sender.send_request(request, false).unwrap();
-    let response = within("the tunnel opens", response).await.unwrap();
-    assert_eq!(response.status(), 200);
-    let mut body = response.into_body();
+    let (mut stream, mut body) = extended_connect(&gateway).await;
     for _ in 0..3 {
         stream.send_data(Bytes::from_static(HELLO), false).unwrap();
         let mut back = Vec::new();
@@ -104,6 +111,34 @@ async fn a_websocket_goes_through_http_2() {
     stream.send_data(Bytes::new(), true).unwrap();
     drop((stream, body));
     eventually("the upstream tunnel ends", async || (backend.open() == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn how_long_a_tunnel_lasts_is_no_latency() {
+    let backend = Backend::websocket("ws");
+    let gateway = Gateway::with(&format!(
+        "http:
+  routers: {{r: {{rule: 'PathPrefix(`/`)', middlewares: [cb], service: s}}}}
+  middlewares: {{cb: {{circuitBreaker: {{expression: LatencyAtQuantileMS(100.0) > 1000, minRequests: 1, checkPeriod: 1ns}}}}}}
+  services: {{s: {}}}
+",
+        backend.load_balancer()
+    ));
+    let over_http2 = extended_connect(&gateway).await;
+    let mut over_http1 = RawConnection::open(gateway.web()).await;
+    assert_eq!(over_http1.exchange(HANDSHAKE).await.status(), 101);
+    lasted(Duration::from_millis(1100)).await;
+    drop((over_http2, over_http1));
+    eventually("the tunnels have ended", async || (backend.open() == 0).then_some(())).await;
+    eventually("both have been counted", async || {
+        let counted = gateway.metrics().await.sum("traefik_router_requests_total", &[("router", "r@file")]);
+        (counted == 2.0).then_some(())
+    })
+    .await;
+    // Whatever was measured is looked at with the next one.
+    let mut next = RawConnection::open(gateway.web()).await;
+    assert_eq!(next.exchange(HANDSHAKE).await.status(), 101);
+    assert_eq!(gateway.breaker(("router", "r@file")).await, "standby");
 }
 
 #[tokio::test]

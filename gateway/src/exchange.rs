@@ -306,6 +306,11 @@ impl Exchange {
         self.outcome.get_or_insert(if failed { Outcome::Error } else { Outcome::Ok });
     }
 
+    /// What follows is no answer any more, and may take hours: who measures answers has seen this one's end.
+    pub(crate) fn switched(&mut self) {
+        self.notes.retain(|note| !note.ends_with_answer());
+    }
+
     /// The server broke off in the middle of its answer.
     pub(crate) fn broken(mut self: Box<Self>) {
         self.outcome = Some(Outcome::Error);

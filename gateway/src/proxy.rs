@@ -137,6 +137,7 @@ fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
         Ok(Answered::Tunnelled(mut parts, tunnel)) => {
             exchange.give_cookies(&mut parts.headers);
             passage.leave(&mut parts, &mut exchange);
+            exchange.switched();
             conclude(&connection, &mut parts, &mut exchange);
             tunnel.start(exchange);
             Response::from_parts(parts, Body::empty())

@@ -87,10 +87,6 @@ impl CircuitBreaker {
     pub(super) fn response(note: &mut Note, parts: &response::Parts) {
         if let Note::Ticket(ticket) = note {
             ticket.learns(parts.status.as_u16());
-            // What follows is no answer any more, and may take hours.
-            if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-                *note = Note::Nothing;
-            }
         }
     }
 

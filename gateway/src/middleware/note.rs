@@ -42,6 +42,11 @@ impl Note {
         }
     }
 
+    /// Whether the bytes of another protocol that follow an answer are nothing to it.
+    pub(crate) fn ends_with_answer(&self) -> bool {
+        matches!(self, Self::Ticket(_))
+    }
+
     /// The status of an answer that no response half sees: it is thrown away, or it is what became of a body that broke off.
     pub(crate) fn learns(&mut self, status: StatusCode) {
         match self {
