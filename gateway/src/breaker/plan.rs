@@ -12,6 +12,7 @@ pub(crate) struct Plan {
     counters: Box<[Counter]>,
     /// Each term of the expression once.
     terms: Box<[(Term, Source)]>,
+    wants_latency: bool,
 }
 
 /// Which answers are counted.
@@ -77,7 +78,8 @@ impl Plan {
                 (term.clone(), source)
             })
             .collect();
-        Self { expression: expression.clone(), counters: counters.into(), terms: sources.into() }
+        let wants_latency = sources.iter().any(|(_, source)| matches!(source, Source::Quantile(_)));
+        Self { expression: expression.clone(), counters: counters.into(), terms: sources.into(), wants_latency }
     }
 
     /// How many counters there are.
@@ -97,7 +99,7 @@ impl Plan {
 
     /// Whether latencies are looked at.
     pub(crate) fn wants_latency(&self) -> bool {
-        self.terms.iter().any(|(_, source)| matches!(source, Source::Quantile(_)))
+        self.wants_latency
     }
 
     /// The terms' values from the counters' sums; `quantile` is asked for latencies in microseconds.
