@@ -194,3 +194,19 @@ async fn an_amount_of_none_lets_nothing_through() {
     assert_eq!((reply.status, reply.text().as_str()), (429, "max connections reached: 0"));
     assert_eq!(backend.requests(), 0);
 }
+
+#[tokio::test]
+async fn what_was_refused_stays_counted_when_a_place_goes() {
+    let (gate, backend) = gated();
+    let text = dynamic(&backend, 1, ", scope: router, sourceCriterion: {ipStrategy: {}}");
+    let gateway = Gateway::with(&text);
+    let asks = begin(&gateway, &backend, "h0.test", 1).await;
+    assert_eq!(gateway.get("http://h0.test/").await.status, 429);
+    gate.send(true).unwrap();
+    ends(asks).await;
+    let without = text.replace("    r0: {rule: 'Host(`h0.test`)', middlewares: [limit], service: s}\n", "");
+    gateway.apply("rollgate.yml", &configuration(&without)).await;
+    assert_eq!(gateway.get("http://h0.test/").await.status, 404);
+    let refused = gateway.metrics().await.sum("rollgate_inflight_refused_total", &[("middleware", "limit@file")]);
+    assert_eq!(refused, 1.0);
+}

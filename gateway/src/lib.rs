@@ -67,6 +67,7 @@ pub mod metrics;
 
 mod helper;
 mod troubles;
+mod weak_list;
 
 mod clock;
 mod compile;

@@ -6,14 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
 use super::{
     Breaker, Settings, Shared,
     machine::{Event, Phase, Transition},
     plan::Measured,
 };
-use crate::clock;
+use crate::{clock, weak_list::WeakList};
 
 /// Which breaker it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,30 +57,19 @@ pub(super) struct Counts([u64; 3]);
 
 /// All breakers of a process that anything leads to.
 #[derive(Debug, Default)]
-pub(crate) struct Reports(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    breakers: Vec<Weak<Shared>>,
-    /// Past so many, those that are gone are forgotten.
-    enough: usize,
-}
+pub(crate) struct Reports(WeakList<Shared>);
 
 impl Reports {
     /// A new breaker, which is seen from now on.
     pub(crate) fn add(&self, breaker: &Breaker) {
-        let known = &mut *self.0.lock();
-        if known.breakers.len() >= known.enough {
-            known.breakers.retain(|breaker| breaker.strong_count() > 0);
-            known.enough = (2 * known.breakers.len()).max(FEW);
-        }
-        known.breakers.push(Arc::downgrade(&breaker.shared));
+        self.0.add(Arc::downgrade(&breaker.shared));
     }
 
     /// Each as it is at `now`, in the order of names. One that took another's place is told of in its stead, though requests of
     /// before may hold that one for long.
     pub(crate) fn all(&self, now: Instant) -> Vec<BreakerStatus> {
-        let mut known: Vec<Arc<Shared>> = self.0.lock().breakers.iter().rev().filter_map(Weak::upgrade).collect();
+        let mut known = self.0.all();
+        known.reverse();
         // It is stable: the newest of a name stays first.
         known.sort_by(|a, b| a.name.cmp(&b.name));
         known.dedup_by(|older, newer| older.name == newer.name);
@@ -153,5 +140,3 @@ impl fmt::Display for BreakerPlace {
 
 /// In the order in which they are told.
 const PHASES: [Phase; 3] = [Phase::Standby, Phase::Tripped, Phase::Recovering];
-
-const FEW: usize = 64;

@@ -1,14 +1,11 @@
 //! What is kept elsewhere and asked for at each scrape: state that all workers share.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-};
+use std::{collections::BTreeMap, sync::Weak};
 
-use parking_lot::Mutex;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::families::{Single, counter, gauge, pair};
+use crate::weak_list::WeakList;
 
 /// Something that counts by itself.
 pub(crate) trait Observed: Send + Sync {
@@ -40,19 +37,16 @@ impl Told {
 
 /// Everything that is asked.
 #[derive(Default)]
-pub(super) struct Observers(Mutex<Vec<Weak<dyn Observed>>>);
+pub(super) struct Observers(WeakList<dyn Observed>);
 
 impl Observers {
     pub(super) fn add(&self, observed: Weak<dyn Observed>) {
-        let mut all = self.0.lock();
-        all.retain(|observed| observed.strong_count() > 0);
-        all.push(observed);
+        self.0.add(observed);
     }
 
     pub(super) fn collect(&self, all: &mut Vec<MetricFamily>) {
-        let observed: Vec<Arc<dyn Observed>> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
         let mut told = Told::default();
-        observed.iter().for_each(|observed| observed.tell(&mut told));
+        self.0.all().iter().for_each(|observed| observed.tell(&mut told));
         all.extend(told.families());
     }
 }

@@ -1,8 +1,14 @@
 //! What compiling a middleware may need besides its own configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crate::{compile::States, helper::Helper, metrics::Metrics, pool::Targets, troubles::Troubles};
+use crate::{
+    compile::States,
+    helper::Helper,
+    metrics::{Metrics, Observed},
+    pool::Targets,
+    troubles::Troubles,
+};
 
 /// For one middleware of one snapshot.
 pub(crate) struct Making<'c> {
@@ -14,6 +20,26 @@ pub(crate) struct Making<'c> {
     pub(crate) helper: &'c Helper,
     pub(crate) troubles: &'c Troubles,
     pub(crate) workers: usize,
+}
+
+impl Making<'_> {
+    /// The [state](States::of) of that kind and name, which is asked what it counts as long as it is there.
+    pub(crate) fn observed<T: Observed + 'static>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        new: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let mut is_new = false;
+        let state = self.states.of(kind, name, || {
+            is_new = true;
+            new()
+        });
+        if is_new {
+            self.metrics.observe(Arc::downgrade(&state) as Weak<dyn Observed>);
+        }
+        state
+    }
 }
 
 /// Where a middleware stands; with its own name that is the name of its state.

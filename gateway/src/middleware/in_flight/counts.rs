@@ -1,8 +1,12 @@
 //! How many requests of each source are under way.
 
-use std::sync::{Arc, Weak};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use hashbrown::{HashTable, hash_table::Entry};
+use parking_lot::Mutex;
 use rollgate_config::dynamic::middleware::SourceCriterion;
 
 use crate::{
@@ -16,6 +20,14 @@ pub(crate) struct Counts {
     /// The middleware's qualified name.
     middleware: Arc<str>,
     shards: Sharded<Shard>,
+    refused: Arc<Refused>,
+}
+
+/// How many requests a middleware has refused, wherever it stands: places come and go, and this only rises.
+#[derive(Debug)]
+struct Refused {
+    middleware: Arc<str>,
+    count: AtomicU64,
 }
 
 /// A request that counts until this is dropped.
@@ -29,7 +41,6 @@ pub(crate) struct Permit {
 struct Shard {
     /// Those that are not 0.
     counts: HashTable<Count>,
-    refused: u64,
 }
 
 #[derive(Debug)]
@@ -43,15 +54,10 @@ impl Counts {
     /// The counts of a middleware and a place. The amount may change; another criterion is another count.
     pub(super) fn of(criterion: &SourceCriterion, place: Option<&Place<'_>>, making: &Making<'_>) -> Arc<Self> {
         let name = format!("{} {place:?} {criterion:?}", making.name);
-        let mut is_new = false;
-        let counts = making.states.of("inFlightReq", &name, || {
-            is_new = true;
-            Self { middleware: making.name.into(), shards: Sharded::new(making.workers) }
-        });
-        if is_new {
-            making.metrics.observe(Arc::downgrade(&counts) as Weak<dyn Observed>);
-        }
-        counts
+        let new = || Refused { middleware: making.name.into(), count: AtomicU64::new(0) };
+        let refused = making.observed("inFlightReq refused", making.name, new);
+        let new = || Self { middleware: making.name.into(), shards: Sharded::new(making.workers), refused };
+        making.observed("inFlightReq", &name, new)
     }
 
     pub(super) fn fingerprint(&self, source: &[u8]) -> u64 {
@@ -61,6 +67,9 @@ impl Counts {
     /// One more request of a source, unless there are `most` of it.
     pub(super) fn take(self: &Arc<Self>, key: u64, most: u32) -> Option<Permit> {
         let taken = self.shards.of(key).lock().take(key, most);
+        if !taken {
+            self.refused.count.fetch_add(1, Relaxed);
+        }
         taken.then(|| Permit { counts: self.clone(), key })
     }
 }
@@ -73,7 +82,6 @@ impl Shard {
             Entry::Vacant(_) => 0,
         };
         if there >= most {
-            self.refused += 1;
             return false;
         }
         entry.and_modify(|count| count.requests += 1).or_insert(Count { key, requests: 1 });
@@ -100,14 +108,16 @@ impl Drop for Permit {
 
 impl Observed for Counts {
     fn tell(&self, told: &mut Told) {
-        let (mut requests, mut refused) = (0, 0);
-        for shard in self.shards.all() {
-            let shard = shard.lock();
-            requests += shard.counts.iter().map(|count| u64::from(count.requests)).sum::<u64>();
-            refused += shard.refused;
-        }
+        let of_shard =
+            |shard: &Mutex<Shard>| shard.lock().counts.iter().map(|count| u64::from(count.requests)).sum::<u64>();
+        let requests = self.shards.all().map(of_shard).sum();
         told.add(&families::IN_FLIGHT, &[&self.middleware], requests);
-        told.add(&families::IN_FLIGHT_REFUSED, &[&self.middleware], refused);
+    }
+}
+
+impl Observed for Refused {
+    fn tell(&self, told: &mut Told) {
+        told.add(&families::IN_FLIGHT_REFUSED, &[&self.middleware], self.count.load(Relaxed));
     }
 }
 
@@ -121,7 +131,8 @@ mod tests {
     use super::*;
 
     fn counts() -> Arc<Counts> {
-        Arc::new(Counts { middleware: "m@file".into(), shards: Sharded::new(2) })
+        let refused = Arc::new(Refused { middleware: "m@file".into(), count: AtomicU64::new(0) });
+        Arc::new(Counts { middleware: "m@file".into(), shards: Sharded::new(2), refused })
     }
 
     fn held(counts: &Counts) -> usize {

@@ -14,6 +14,7 @@ use crate::{
     helper::Helper,
     metrics::{Observed, Told, families},
     middleware::{Making, Place},
+    weak_list::WeakList,
 };
 
 /// The buckets of one middleware, or of one place of it.
@@ -53,7 +54,7 @@ impl Limiter {
             }
         });
         if is_new {
-            register.limiters.lock().push(Arc::downgrade(&limiter));
+            register.limiters.add(Arc::downgrade(&limiter));
         }
         limiter
     }
@@ -77,7 +78,7 @@ impl Drop for Limiter {
 /// All limiters of a process.
 #[derive(Debug, Default)]
 struct Register {
-    limiters: Mutex<Vec<Weak<Limiter>>>,
+    limiters: WeakList<Limiter>,
     /// What was counted by limiters that are gone, by middleware.
     gone: Mutex<BTreeMap<Arc<str>, Decided>>,
 }
@@ -85,29 +86,21 @@ struct Register {
 impl Register {
     fn of(making: &Making<'_>) -> Arc<Self> {
         let mut is_new = false;
-        let register = making.states.of("rateLimit register", "", || {
+        let register = making.observed("rateLimit register", "", || {
             is_new = true;
             Self::default()
         });
         if is_new {
-            making.metrics.observe(Arc::downgrade(&register) as Weak<dyn Observed>);
             sweep_on(making.helper, Arc::downgrade(&register));
         }
         register
-    }
-
-    /// Those that are there; the others are forgotten.
-    fn limiters(&self) -> Vec<Arc<Limiter>> {
-        let mut limiters = self.limiters.lock();
-        limiters.retain(|limiter| limiter.strong_count() > 0);
-        limiters.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
 impl Observed for Register {
     /// A middleware's are one, wherever it stands.
     fn tell(&self, told: &mut Told) {
-        let limiters = self.limiters();
+        let limiters = self.limiters.all();
         self.gone.lock().retain(|middleware, _| limiters.iter().any(|limiter| limiter.middleware == *middleware));
         let mut decided: BTreeMap<Arc<str>, Decided> = self.gone.lock().clone();
         for limiter in &limiters {
@@ -134,7 +127,7 @@ fn sweep_on(helper: &Helper, register: Weak<Register>) {
     runtime.spawn(async move {
         loop {
             tokio::time::sleep(SWEEP).await;
-            let Some(limiters) = register.upgrade().map(|register| register.limiters()) else { return };
+            let Some(limiters) = register.upgrade().map(|register| register.limiters.all()) else { return };
             for limiter in limiters {
                 for part in 0..limiter.buckets.parts() {
                     limiter.buckets.sweep(part, Instant::now());
