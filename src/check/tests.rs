@@ -132,6 +132,13 @@ fn files_with_users_are_read_line_by_line() {
 }
 
 #[test]
+fn certificate_files_of_a_limit_in_redis_must_be_there() {
+    let text = "http: {middlewares: {limit: {rateLimit: {redis: {tls: {ca: '{folder}/ca.pem'}}}}}}\n";
+    let told = Folder::new("redis", &[("a.yml", text)]).told(&["a.yml"], &Options::default());
+    assert!(told.contains("http.middlewares.limit.rateLimit.redis.tls.ca: there is no file \"ca.pem\"\n"), "{told}");
+}
+
+#[test]
 fn one_file_is_read_as_run_reads_it() {
     let main = "providers: {file: {directory: '{folder}/conf'}}\n";
     let folder = Folder::new(

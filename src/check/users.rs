@@ -25,17 +25,16 @@ pub(super) fn wrong(configuration: &Configuration, look: &mut impl FnMut(&str, &
                 let counts = |user: &DigestUser| user.is_of(&auth.realm);
                 problems.extend(of_users(auth, &format!("{path}.digestAuth"), place, counts));
             }
-            MiddlewareKind::ForwardAuth(auth) => {
-                let path = format!("{path}.forwardAuth.tls");
-                if let Some(Located { value, at }) = &auth.tls.ca {
-                    look(&format!("{path}.ca"), value, &place(at));
-                }
-                if let Some(certificate) = &auth.tls.certificate {
-                    look(&format!("{path}.cert"), &certificate.cert, &place(&certificate.at));
-                    look(&format!("{path}.key"), &certificate.key, &place(&certificate.at));
-                }
-            }
             _ => {}
+        }
+        if let Some((key, tls)) = item.kind.client_tls() {
+            if let Some(Located { value, at }) = &tls.ca {
+                look(&format!("{path}.{key}.ca"), value, &place(at));
+            }
+            if let Some(certificate) = &tls.certificate {
+                look(&format!("{path}.{key}.cert"), &certificate.cert, &place(&certificate.at));
+                look(&format!("{path}.{key}.key"), &certificate.key, &place(&certificate.at));
+            }
         }
     }
     problems

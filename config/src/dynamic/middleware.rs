@@ -2,6 +2,7 @@
 
 mod buffering;
 mod circuit_breaker;
+mod client_tls;
 mod compress;
 mod error_pages;
 mod forward_auth;
@@ -24,7 +25,8 @@ use ipnet::IpNet;
 use regex::Regex;
 
 pub use self::{
-    forward_auth::{ClientTls, ForwardAuth},
+    client_tls::ClientTls,
+    forward_auth::ForwardAuth,
     rate_limit::{InFlightReq, OnFailure, RateLimit, Redis},
     source::{Scope, SourceCriterion},
     users::{BadLine, BasicUser, DigestUser, PasswordHash, User, UserAuth, UsersFile, users},
@@ -114,6 +116,17 @@ pub enum MiddlewareKind {
     GrpcWeb(Vec<String>),
     /// `circuitBreaker`.
     CircuitBreaker(Box<CircuitBreaker>),
+}
+
+impl MiddlewareKind {
+    /// How it reaches a server of its own by TLS, and the key that says so.
+    pub fn client_tls(&self) -> Option<(&'static str, &ClientTls)> {
+        match self {
+            Self::ForwardAuth(auth) => Some(("forwardAuth.tls", &auth.tls)),
+            Self::RateLimit(limit) => Some(("rateLimit.redis.tls", limit.redis.as_ref()?.tls.as_ref()?)),
+            _ => None,
+        }
+    }
 }
 
 /// `headers`: names are lower-cased and valid, values valid.

@@ -116,11 +116,7 @@ fn names_files(kind: &MiddlewareKind) -> bool {
     match kind {
         MiddlewareKind::BasicAuth(auth) => auth.users_file.is_some(),
         MiddlewareKind::DigestAuth(auth) => auth.users_file.is_some(),
-        MiddlewareKind::ForwardAuth(auth) => auth.tls.names_files(),
-        MiddlewareKind::RateLimit(limit) => {
-            limit.redis.as_ref().and_then(|redis| redis.tls.as_ref()).is_some_and(ClientTls::names_files)
-        }
-        _ => false,
+        _ => kind.client_tls().is_some_and(|(_, tls)| tls.names_files()),
     }
 }
 

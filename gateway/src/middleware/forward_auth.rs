@@ -12,14 +12,12 @@ mod asking;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use aws_lc_rs::digest;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use regex::Regex;
-use rollgate_config::dynamic::{
-    middleware::{ClientTls, ForwardAuth as Config},
-    transport::ServersTransport,
-};
+use rollgate_config::dynamic::middleware::{ClientTls, ForwardAuth as Config};
 use tokio::time::timeout;
 use url::Url;
 
@@ -30,6 +28,7 @@ use crate::{
         replay::{Lost, Replay},
     },
     call::Call,
+    cookie::hexadecimal,
     error::{BodyError, Chain, Error},
     limits,
     pool::Target,
@@ -228,16 +227,11 @@ fn lost_body(lost: Lost) -> String {
 }
 
 fn reach(tls: &ClientTls, encrypted: bool, making: &Making<'_>) -> Arc<Reach> {
-    let mut config = ServersTransport::new(rollgate_config::problem::Place::of_default());
-    config.insecure_skip_verify = tls.insecure_skip_verify;
-    config.root_cas = tls.ca.iter().cloned().collect();
-    config.certificates = tls.certificate.iter().cloned().collect();
+    let mut config = tls.transport(rollgate_config::problem::Place::of_default());
     // A question and its answer at a time.
     config.disable_http2 = true;
-    let texts = (&config.root_cas, config.certificates.iter().map(|pair| (&pair.cert, &pair.key)).collect::<Vec<_>>());
-    let texts = format!("{encrypted} {} {:?}", tls.insecure_skip_verify, format_args!("{texts:?}"));
-    let meaning = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, texts.as_bytes());
-    let name: String = meaning.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let meaning = format!("{encrypted} {}", tls.meaning());
+    let name = hexadecimal(digest::digest(&digest::SHA256, meaning.as_bytes()).as_ref());
     making
         .states
         .of("forwardAuth", &name, || Reach(Transport::load(&config, "tls", encrypted).map_err(|problem| problem.what)))

@@ -2,11 +2,8 @@
 
 use url::Url;
 
-use super::Pattern;
-use crate::{
-    dynamic::tls::{Certificate, PemSource},
-    problem::Located,
-};
+use super::{ClientTls, Pattern};
+use crate::problem::Located;
 
 /// `forwardAuth`. Names of headers are lower-cased and valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,22 +36,4 @@ pub struct ForwardAuth {
     pub preserve_request_method: bool,
     /// `authSigninURL`: where a client goes in place of a 401.
     pub auth_signin_url: Option<String>,
-}
-
-/// `tls` of a client.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ClientTls {
-    /// `ca`; `None`: the system's.
-    pub ca: Option<Located<PemSource>>,
-    /// `cert` and `key`.
-    pub certificate: Option<Certificate>,
-    /// `insecureSkipVerify`, false.
-    pub insecure_skip_verify: bool,
-}
-
-impl ClientTls {
-    /// Whether there is anything to read.
-    pub fn names_files(&self) -> bool {
-        self.ca.is_some() || self.certificate.is_some()
-    }
 }

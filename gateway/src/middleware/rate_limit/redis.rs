@@ -13,22 +13,19 @@ mod script;
 mod slots;
 
 use std::sync::{
-    Arc, Weak,
+    Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use aws_lc_rs::digest::{self, SHA256};
 use http::{HeaderValue, StatusCode, header};
 use redis::RedisConnectionInfo;
-use rollgate_config::dynamic::{
-    middleware::{self as config, OnFailure, SourceCriterion},
-    transport::ServersTransport,
-};
+use rollgate_config::dynamic::middleware::{self as config, OnFailure, SourceCriterion};
 
 use self::{client::Client, link::Reach};
 use super::bucket::{Decision, Rate, Verdict};
 use crate::{
-    metrics::Observed,
+    cookie::hexadecimal,
     middleware::{Answer, CompileError, Making, Place},
     tls::client::Transport,
 };
@@ -91,7 +88,8 @@ impl Remote {
         let mut digest = digest::Context::new(&SHA256);
         digest.update(self.meaning.as_bytes());
         digest.update(source);
-        let mut key = self.prefix.clone().into_bytes();
+        let mut key = Vec::with_capacity(self.prefix.len() + 2 * DIGEST);
+        key.extend_from_slice(self.prefix.as_bytes());
         for byte in &digest.finish().as_ref()[..DIGEST] {
             key.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
@@ -135,29 +133,18 @@ pub(super) fn unavailable() -> Answer {
 fn client(redis: &config::Redis, making: &Making<'_>) -> Result<Arc<Client>, CompileError> {
     let runtime = making.helper.runtime().ok_or(CompileError::Helper)?;
     let reach = reach(redis)?;
-    let mut is_new = false;
-    let client = making.states.of("redis", &meaning(redis), || {
-        is_new = true;
-        Client::new(reach, &redis.endpoints, redis.connections, runtime)
-    });
-    if is_new {
-        making.metrics.observe(Arc::downgrade(&client) as Weak<dyn Observed>);
-    }
-    Ok(client)
+    let new = || Client::new(reach, &redis.endpoints, redis.connections, runtime);
+    Ok(making.observed("redis", &meaning(redis), new))
 }
 
 /// Everything that makes a client what it is, as a digest: there are secrets among it.
 fn meaning(redis: &config::Redis) -> String {
     let password = redis.password.as_ref().map(|password| &password.0);
-    let tls = redis.tls.as_ref().map(|tls| {
-        let certificate = tls.certificate.as_ref().map(|pair| (&pair.cert, &pair.key));
-        format!("{:?} {certificate:?} {}", tls.ca.as_ref().map(|ca| &ca.value), tls.insecure_skip_verify)
-    });
+    let tls = redis.tls.as_ref().map(config::ClientTls::meaning);
     let config::Redis { endpoints, username, db, connections, read_timeout, write_timeout, dial_timeout, .. } = redis;
     let times = [read_timeout, write_timeout, dial_timeout];
     let all = format!("{endpoints:?} {username:?} {password:?} {db} {connections} {times:?} {tls:?}");
-    let digest = digest::digest(&SHA256, all.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(digest::digest(&SHA256, all.as_bytes()).as_ref())
 }
 
 fn reach(redis: &config::Redis) -> Result<Reach, CompileError> {
@@ -181,11 +168,8 @@ fn handshakes(
     tls: &config::ClientTls,
     at: &rollgate_config::problem::Place,
 ) -> Result<Arc<rustls::ClientConfig>, CompileError> {
-    let mut transport = ServersTransport::new(at.clone());
-    transport.insecure_skip_verify = tls.insecure_skip_verify;
-    transport.root_cas.extend(tls.ca.clone());
-    transport.certificates.extend(tls.certificate.clone());
-    let loaded = Transport::load(&transport, "tls", true).map_err(|problem| CompileError::Tls(problem.what))?;
+    let loaded =
+        Transport::load(&tls.transport(at.clone()), "tls", true).map_err(|problem| CompileError::Tls(problem.what))?;
     let handshakes = loaded.tls.as_ref().ok_or_else(|| CompileError::Tls("it has no TLS".to_owned()))?;
     let mut config = rustls::ClientConfig::clone(&handshakes.http1);
     // Redis knows of no protocols.

@@ -70,8 +70,7 @@ impl Client {
     }
 
     async fn ask(&self, key: &[u8], rate: &Rate) -> Result<Decision, Failure> {
-        let slot = slots::of(key);
-        let (mut node, mut asking) = (self.has(slot).ok_or(Failure::Down)?, false);
+        let (mut node, mut asking) = (self.has(key).ok_or(Failure::Down)?, false);
         for _ in 0..REDIRECTIONS {
             let turn = self.turn.fetch_add(1, Relaxed);
             let answer = node.link(turn).ask(key, rate, &self.reach, asking).await;
@@ -88,10 +87,13 @@ impl Client {
         Err(Failure::Failed)
     }
 
-    /// The node that has a slot, or any that can say who does.
-    fn has(&self, slot: usize) -> Option<Arc<Node>> {
+    /// The node that has a key's slot, or any that can say who does.
+    fn has(&self, key: &[u8]) -> Option<Arc<Node>> {
         let nodes = self.nodes.lock();
-        let owner = nodes.of_slot.get(slot).and_then(|place| nodes.known.get(usize::from(*place)));
+        // Outside of a cluster there are none, and nothing to compute.
+        let slot = (!nodes.of_slot.is_empty()).then(|| slots::of(key));
+        let owner =
+            slot.and_then(|slot| nodes.of_slot.get(slot)).and_then(|place| nodes.known.get(usize::from(*place)));
         let any = || nodes.known.iter().find(|node| !node.is_down());
         owner.filter(|node| !node.is_down()).or_else(any).cloned()
     }
