@@ -1,4 +1,4 @@
-//! A thread of the data plane for what no request may wait for on its worker: probes, shared limits, passwords.
+//! A thread of the data plane for what no request may wait for on its worker: limits in Redis, passwords, bodies in files.
 
 use std::{
     sync::{Arc, OnceLock},

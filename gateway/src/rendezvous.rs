@@ -9,7 +9,6 @@
 //! Every replica must come to the same end. The logarithm is therefore the `libm` crate's, which is made of the basic
 //! operations whose results IEEE 754 prescribes, and not the machine's own, which may differ in the last digit. Equal
 //! distances are told apart by the candidates' ranks.
-
 //!
 //! ```text
 //! purpose, salt, service (, rollout) -> SHA-256 -> two keys of SipHash

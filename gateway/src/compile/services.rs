@@ -232,7 +232,6 @@ fn load_balancer(
     }
 }
 
-/// Validation has made sure of the scheme and the host.
 /// Whether a service can take a request, each looked at once.
 struct Availability<'c> {
     services: &'c BTreeMap<Arc<str>, Item<written::Service>>,
