@@ -173,8 +173,7 @@ impl Gateway {
             (self.make_current(compiled), entry_points.adopt(plan))
         };
         let mut listening = listening.into_iter();
-        let nothing = || Listening { sockets: Vec::new(), gone: Vec::new() };
-        self.acknowledged(|done| Command::Listen(listening.next().unwrap_or_else(nothing), done)).await;
+        self.acknowledged(|done| Command::Listen(listening.next().unwrap_or_default(), done)).await;
         Ok(generation)
     }
 
@@ -256,6 +255,10 @@ impl Gateway {
     /// `graceTimeOut`, then it is cut off. The internal one goes on accepting as long as any other.
     pub async fn shutdown(&self, handed_over: bool) {
         self.announce_shutdown();
+        if handed_over {
+            // Before anybody is told to come again: or he could come to a worker of this process that still accepts.
+            self.acknowledged(|done| Command::Listen(Listening::default(), done)).await;
+        }
         let draining = Draining { entries: self.writer.lock().entry_points.entries(), handed_over };
         self.acknowledged(|done| Command::Drain(draining.clone(), done)).await;
         let workers = std::mem::take(&mut *self.workers.lock());

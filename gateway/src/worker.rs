@@ -95,6 +95,7 @@ pub(crate) enum Command {
 }
 
 /// What a worker is to listen on.
+#[derive(Default)]
 pub(crate) struct Listening {
     pub(crate) sockets: Vec<Wanted>,
     /// Entry points that are no longer there.
