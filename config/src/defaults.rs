@@ -8,7 +8,10 @@ use crate::{
     dynamic::{
         affinity::Cookie,
         middleware::{ClientTls, ForwardAuth, OnFailure, RateLimit, Redis, Scope, SourceCriterion},
-        service::{LoadBalancer, Strategy},
+        service::{
+            LoadBalancer, Strategy,
+            health::{HealthCheck, PassiveHealthCheck, Probe},
+        },
         tls::{TlsOptions, TlsVersion},
         transport::ServersTransport,
     },
@@ -308,6 +311,8 @@ impl Default for LoadBalancer {
             pass_host_header: true,
             servers_transport: None,
             flush_interval: None,
+            health_check: None,
+            passive_health_check: None,
         }
     }
 }
@@ -364,5 +369,22 @@ impl Redis {
             on_failure: OnFailure::default(),
             replicas: 1,
         }
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            probe: Probe::default(),
+            interval: Duration::from_secs(30),
+            unhealthy_interval: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for PassiveHealthCheck {
+    fn default() -> Self {
+        Self { failure_window: Duration::from_secs(10), max_failed_attempts: 1, max_ejected_percent: 50 }
     }
 }

@@ -173,11 +173,10 @@ impl Check<'_> {
             let known = &merged.declared.transports;
             self.one(transport, known, "servers transport", path, "loadBalancer.serversTransport");
         }
-        let (key, children) = service.kind.children();
-        for (index, child) in children.iter().enumerate() {
+        for (index, child) in service.kind.references().into_iter().enumerate() {
             let known = &merged.declared.services;
-            if !known.has(&child.name.value) && !INTERNAL_SERVICES.contains(&&*child.name.value) {
-                self.service(&child.name, known, path, &format!("{key}[{index}].name"));
+            if !known.has(&child.value) && !INTERNAL_SERVICES.contains(&&*child.value) {
+                self.service(child, known, path, &service.kind.key_of_reference(index));
             }
         }
     }

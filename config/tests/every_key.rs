@@ -131,6 +131,7 @@ fn what_is_ours_is_told_apart() {
             "http.services.users.weighted.cohort",
             "http.services.browsers.weighted.cohort",
             "http.services.addresses.weighted.cohort",
+            "http.services.asked.loadBalancer.passiveHealthCheck.maxEjectedPercent",
             "http.middlewares.rate.rateLimit.scope",
             "http.middlewares.rate.rateLimit.maxSources",
             "http.middlewares.rate.rateLimit.responseHeaders",

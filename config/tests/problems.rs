@@ -288,3 +288,36 @@ fn users_and_servers_to_ask_that_are_wrong() {
 "
     ));
 }
+
+#[test]
+fn what_is_wrong_with_checks_and_with_services_of_services() {
+    insta::assert_snapshot!(told(
+        "services.yml",
+        "http:
+  services:
+    asked:
+      loadBalancer:
+        healthCheck:
+          mode: tcp
+          scheme: ftp
+          path: http://elsewhere/x
+          method: 'a b'
+          status: 99
+          port: 70000
+          interval: 0
+          unhealthyInterval: -1s
+          timeout: 500us
+          hostname: a/b
+          followRedirects: maybe
+          headers: {Host: a, Content-Length: '1', 'a b': c}
+          retries: 3
+        passiveHealthCheck: {failureWindow: 0, maxFailedAttempts: 0, maxEjectedPercent: 101}
+    elsewhere: {loadBalancer: {healthCheck: {path: //a/b, method: CONNECT}}}
+    weighted: {weighted: {services: [{name: asked}], healthCheck: {interval: 1s}}}
+    spare: {failover: {service: asked}}
+    silent: {failover: {service: nobody, fallback: copied}}
+    copied: {failover: {service: silent, fallback: nothing}}
+    nothing: {weighted: {services: []}, failover: {}}
+"
+    ));
+}

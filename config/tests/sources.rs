@@ -326,13 +326,12 @@ tcp: {{}}
 udp: {{}}
 http:
   routers:
-    r: {{rule: Host(`a`), service: m, ruleSyntax: v2, parentRefs: [x], tls: {{certResolver: le}}}}
+    r: {{rule: Host(`a`), service: l, ruleSyntax: v2, parentRefs: [x], tls: {{certResolver: le}}}}
   services:
     m: {{mirroring: {{service: l}}}}
-    f: {{failover: {{service: l}}}}
+    f: {{failover: {{service: l, fallback: h, errors: {{}}}}}}
     h: {{loadBalancer: {{}}}}
-    l: {{loadBalancer: {{healthCheck: {{}}, passiveHealthCheck: {{}}}}}}
-    w: {{weighted: {{services: [{{name: l}}], healthCheck: {{}}}}}}
+    l: {{loadBalancer: {{}}}}
   serversTransports: {{t: {{spiffe: {{}}, peerCertSANs: [], minVersion: VersionTLS11}}}}
   middlewares:
 {middlewares}tls:
@@ -349,7 +348,7 @@ http:
     let allowed = read_dynamic(&document, "file", None, &Allow::parse(&keys.join(",")));
     assert_eq!(allowed.problems, []);
     assert_eq!(allowed.warnings.len(), refused.problems.len());
-    assert_eq!(allowed.value.unwrap().services.len(), 5);
+    assert_eq!(allowed.value.unwrap().services.len(), 4);
 }
 
 fn reads_or_tells(text: &str, format: Format) {

@@ -23,7 +23,7 @@ use crate::{
     middleware::{Answer, Head, around},
     passage::{Mark, Passage, Stop},
     relay, service,
-    snapshot::{LoadBalancer, Route, ServiceIndex, ServiceKind, Snapshot, Step},
+    snapshot::{LoadBalancer, Route, Server, ServiceIndex, ServiceKind, Snapshot, Step},
     upgrade,
 };
 
@@ -121,6 +121,8 @@ impl<'s> Call<'s> {
                     return self.forward(balancer).await;
                 }
                 ServiceKind::Weighted(weighted) => way = Way::to(service::version(self, weighted)?),
+                ServiceKind::Failover(failover) => way = Way::to(service::leg(self, failover)?),
+                ServiceKind::Mirroring(mirroring) => way = Way::to(mirroring.service),
                 ServiceKind::Internal(internal) => {
                     let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
                     return Ok(Answered::Response(answering.await.map(AnswerBody::Whole)));
@@ -153,12 +155,31 @@ impl<'s> Call<'s> {
     async fn forward(&mut self, balancer: &LoadBalancer) -> Result<Answered, Error> {
         let limit = shorter(self.try_timeout, self.backend_timeout);
         if limit.is_zero() {
-            return self.send(balancer).await;
+            let answered = self.send(balancer).await;
+            self.learn(balancer, &answered);
+            return answered;
         }
         let began = Instant::now();
         let sent = Box::pin(deadline::met((began + limit).into(), self.send(balancer))).await;
         self.exchange.answer_by = (!self.backend_timeout.is_zero()).then(|| began + self.backend_timeout);
-        sent.unwrap_or(Err(Error::ResponseTimeout))
+        let answered = sent.unwrap_or(Err(Error::ResponseTimeout));
+        self.learn(balancer, &answered);
+        answered
+    }
+
+    /// Tells what an answer says of its server's health.
+    fn learn(&self, balancer: &LoadBalancer, answered: &Result<Answered, Error>) {
+        let Some(servers) = &balancer.learns else { return };
+        let is_asked = |server: &&Server| Some(server.target.unique) == self.exchange.server;
+        let asked = balancer.servers.iter().find(is_asked).and_then(|server| server.health.as_deref());
+        let Some(health) = asked else { return };
+        match answered {
+            Ok(Answered::Response(response)) if response.status().is_server_error() => servers.failed(health),
+            Ok(_) => servers.succeeded(health),
+            Err(error) if error.is_servers_fault() => servers.failed(health),
+            // What the client has taken away says nothing.
+            Err(_) => {}
+        }
     }
 
     async fn send(&mut self, balancer: &LoadBalancer) -> Result<Answered, Error> {

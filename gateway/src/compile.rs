@@ -26,6 +26,7 @@ pub(crate) use self::states::States;
 use self::{chains::Chains, state::Kept};
 use crate::{
     entry_point::EntryPoint,
+    health,
     helper::Helper,
     metrics::{Certificate, Live, Metrics},
     middleware::Making,
@@ -45,6 +46,8 @@ pub(crate) struct Compiler {
     pub(crate) states: States,
     pub(crate) helper: Helper,
     pub(crate) troubles: Troubles,
+    /// What servers' health is learned with; by default nobody is asked.
+    pub(crate) health: health::Surroundings,
     kept: Kept,
     chains: Chains,
     services: services::Kept,
@@ -78,15 +81,18 @@ impl Compiler {
         workers: usize,
     ) -> Result<Self, String> {
         let kept = Kept::new()?;
+        let (targets, troubles) = (Targets::default(), Troubles::default());
+        let health = health::Surroundings::new(None, metrics.clone(), troubles.clone(), targets.clone());
         Ok(Self {
             statics,
             entry_points,
             metrics,
-            targets: Targets::default(),
+            targets,
             workers,
             states: States::default(),
             helper: Helper::default(),
-            troubles: Troubles::default(),
+            troubles,
+            health,
             kept,
             chains: Chains::default(),
             services: services::Kept::default(),
@@ -164,7 +170,7 @@ impl Compiler {
                     live.services.push(weighted.id);
                     live.versions.extend(weighted.children.iter().map(|child| child.version));
                 }
-                ServiceKind::Internal(_) => {}
+                ServiceKind::Failover(_) | ServiceKind::Mirroring(_) | ServiceKind::Internal(_) => {}
             }
         }
         live
@@ -225,9 +231,9 @@ fn record(service: &Service, metrics: &Metrics) {
                 metrics.set_target_share(child.version, child.weight as f64 / total.max(1) as f64);
             }
         }
-        ServiceKind::Internal(_) => {}
+        ServiceKind::Failover(_) | ServiceKind::Mirroring(_) | ServiceKind::Internal(_) => {}
     }
-    metrics.set_servers(&service.name, servers.iter().map(|server| &*server.url));
+    metrics.set_servers(&service.name, servers.iter().map(|server| (&*server.url, server.is_up())));
 }
 
 /// The options that hold where a router names none.

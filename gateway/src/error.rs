@@ -175,6 +175,32 @@ impl Error {
         }
     }
 
+    /// Whether the server that was asked is at fault.
+    pub(crate) fn is_servers_fault(&self) -> bool {
+        match self {
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::UpstreamTls(_)
+            | Self::Upstream(_)
+            | Self::BadAnswer(_)
+            | Self::Vanished(_)
+            | Self::ResponseTimeout
+            | Self::UnaskedUpgrade => true,
+            Self::Refused(_)
+            | Self::NoRouter
+            | Self::NoServer
+            | Self::RequestTimeout
+            | Self::SlowBody
+            | Self::LongBody
+            | Self::Overloaded
+            | Self::ClientGone
+            | Self::LongAnswer
+            | Self::NoSpace
+            | Self::Disk(_)
+            | Self::Unforwardable(_) => false,
+        }
+    }
+
     /// Whether the body goes out as Go's `http.Error` sends it: text/plain and nosniff.
     pub(crate) fn plain_text(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::NoRouter | Self::NoServer | Self::LongBody | Self::Overloaded)

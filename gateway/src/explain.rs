@@ -258,7 +258,7 @@ fn winner(asking: &Asking<'_>, route: &Route) -> Winner {
             .iter()
             .filter(|service| match &service.kind {
                 ServiceKind::Weighted(weighted) => weighted.children.iter().any(|child| child.service == route.service),
-                ServiceKind::LoadBalancer(_) | ServiceKind::Internal(_) => false,
+                _ => false,
             })
             .map(|service| service.name.to_string())
             .collect(),
@@ -300,6 +300,19 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
                 let weight = Some(child.weight as f64 / MILLION);
                 branch.children.push(self::branch(asking, child.service, share * part, weight));
             }
+        }
+        ServiceKind::Failover(failover) => {
+            let legs = [failover.main, failover.fallback];
+            branch.unavailable = !legs.iter().any(|leg| leg.available);
+            // Health is not known here: the fallback is asked only where nothing behind the main one can answer.
+            let taken = legs.iter().position(|leg| leg.available);
+            for (place, leg) in legs.into_iter().enumerate() {
+                let share = if taken == Some(place) { share } else { 0.0 };
+                branch.children.push(self::branch(asking, leg.service, share, None));
+            }
+        }
+        ServiceKind::Mirroring(mirroring) => {
+            branch.children.push(self::branch(asking, mirroring.service, share, None));
         }
         ServiceKind::Internal(_) => {}
     }

@@ -22,6 +22,7 @@ use crate::{
     clock,
     compile::{Compiled, Compiler},
     entry_points::EntryPoints,
+    health,
     listener::{Inherited, ListeningSocket, admission::Admission},
     metrics::Metrics,
     pool::Targets,
@@ -92,6 +93,12 @@ impl Gateway {
         let mut compiler =
             Compiler::new(statics.clone(), plan.entries(), metrics.clone(), workers).map_err(StartError::System)?;
         compiler.targets = Targets::new(Names::followed(&statics.resolver, metrics.clone()));
+        compiler.health = health::Surroundings::new(
+            Some(compiler.helper.clone()),
+            metrics.clone(),
+            compiler.troubles.clone(),
+            compiler.targets.clone(),
+        );
         let compiled = compiler.compile(configuration).map_err(StartError::Problems)?;
         let access_log = match &statics.access_log {
             Some(config) => {

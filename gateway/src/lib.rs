@@ -48,6 +48,7 @@ mod cookie;
 mod sticky;
 
 mod balancer;
+mod health;
 
 mod pool;
 mod resolver;

@@ -26,6 +26,7 @@ mod tls;
 mod worker;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -202,10 +203,19 @@ impl Metrics {
         self.shared.rows.unsupported.replace(rows);
     }
 
-    /// The servers of a service, all up, in place of those told before; none: the service is gone.
-    pub fn set_servers<'a>(&self, service: &str, urls: impl IntoIterator<Item = &'a str>) {
-        let rows = urls.into_iter().map(|url| (vec![service.to_owned(), url.to_owned()], 1.0));
-        self.shared.rows.servers.replace_of(service, rows);
+    /// The servers of a service and whether they are up, in place of those told before; none: the service is gone.
+    pub fn set_servers<'a>(&self, service: &str, servers: impl IntoIterator<Item = (&'a str, bool)>) {
+        let rows = &self.shared.rows;
+        let mut urls = HashSet::new();
+        let servers = servers.into_iter().map(|(url, up)| {
+            urls.insert(url);
+            (vec![service.to_owned(), url.to_owned()], f64::from(up))
+        });
+        rows.servers.replace_of(service, servers);
+        rows.server_changes.retain_of(service, |values| urls.contains(values[1].as_str()));
+        if urls.is_empty() {
+            rows.health_checks.retain_of(service, |_| false);
+        }
     }
 
     /// The memory in use and its limit, in bytes, and whether requests are refused for want of it.
@@ -216,9 +226,18 @@ impl Metrics {
         rows.memory_refusing.set(Vec::new(), f64::from(refusing));
     }
 
-    /// A server went up or down.
-    pub fn set_server_up(&self, service: &str, url: &str, up: bool) {
-        self.shared.rows.servers.set(vec![service.to_owned(), url.to_owned()], f64::from(up));
+    /// A server went up or down, for a cause that is a constant.
+    pub fn server_changed(&self, service: &str, url: &str, up: bool, cause: &'static str) {
+        let rows = &self.shared.rows;
+        rows.servers.set(vec![service.to_owned(), url.to_owned()], f64::from(up));
+        let values = [service, url, if up { "up" } else { "down" }, cause];
+        rows.server_changes.add(values.map(str::to_owned).to_vec());
+    }
+
+    /// A server was probed.
+    pub fn count_health_check(&self, service: &str, good: bool) {
+        let outcome = if good { "ok" } else { "error" };
+        self.shared.rows.health_checks.add(vec![service.to_owned(), outcome.to_owned()]);
     }
 
     /// A name of a server was looked up: `ok`, `absent` or `error`.

@@ -1,4 +1,4 @@
-//! From a weighted service to one of its versions, and whether a service can take a request at all.
+//! From a service to one of its children, and whether a service can take a request at all.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::{
     call::Call,
     clock,
     error::Error,
-    snapshot::{Child, Service, ServiceIndex, ServiceKind, Services, Weighted},
+    snapshot::{Child, Failover, Leg, Service, ServiceIndex, ServiceKind, Services, Weighted},
     split::{self, Asking},
 };
 
@@ -81,6 +81,16 @@ fn lets_through(version: &Service, verdicts: &mut Vec<Verdict>, (worker, now): (
     passes
 }
 
+/// The main one of a failover's two if it can take a request, else the fallback.
+pub(crate) fn leg(call: &Call<'_>, failover: &Failover) -> Result<ServiceIndex, Error> {
+    let troubles = call.exchange.connection.worker.shared.troubles.any();
+    let now = if troubles { Instant::now() } else { call.exchange.started };
+    let services = &call.snapshot.services;
+    let available =
+        |leg: &&Leg| leg.available && (!troubles || is_available(services, leg.service, now, &mut { MAX_LOOKS }));
+    [failover.main, failover.fallback].iter().find(available).map(|leg| leg.service).ok_or(Error::NoServer)
+}
+
 /// Whether a service can take a request now: something below it is up, and no breaker on the way turns requests away whose
 /// share the other versions are to have.
 ///
@@ -105,6 +115,11 @@ fn leads_on(services: &Services, index: ServiceIndex, now: Instant, looks: &mut 
             let mut children = weighted.children.iter().filter(|child| child.weight > 0 && child.available);
             children.any(|child| is_available(services, child.service, now, looks))
         }
+        ServiceKind::Failover(failover) => {
+            let mut legs = [failover.main, failover.fallback].into_iter().filter(|leg| leg.available);
+            legs.any(|leg| is_available(services, leg.service, now, looks))
+        }
+        ServiceKind::Mirroring(mirroring) => is_available(services, mirroring.service, now, looks),
         ServiceKind::Internal(_) => true,
     }
 }

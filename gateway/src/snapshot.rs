@@ -4,10 +4,14 @@ pub(crate) mod retired;
 
 use std::{collections::HashMap, sync::Arc};
 
-use rollgate_config::dynamic::{router::RouterTimeouts, service::Strategy};
+use rollgate_config::dynamic::{
+    router::RouterTimeouts,
+    service::{Strategy, failover::FailoverErrors},
+};
 
 use crate::{
     balancer::Load,
+    health::{self, Health},
     metrics::{RouterId, ServiceId, VersionId},
     middleware::{Middleware, retry::Account},
     pool::Target,
@@ -94,6 +98,8 @@ pub(crate) struct Service {
 pub(crate) enum ServiceKind {
     LoadBalancer(Arc<LoadBalancer>),
     Weighted(Weighted),
+    Failover(Failover),
+    Mirroring(Mirroring),
     Internal(Internal),
 }
 
@@ -119,6 +125,29 @@ pub(crate) struct Child {
     pub(crate) version: VersionId,
 }
 
+/// A service, and one that takes its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Failover {
+    pub(crate) main: Leg,
+    pub(crate) fallback: Leg,
+    /// Which answers of the main one are thrown away.
+    pub(crate) errors: Option<Arc<FailoverErrors>>,
+}
+
+/// One of a failover's two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leg {
+    pub(crate) service: ServiceIndex,
+    /// Some server below it can take a request, as far as the configuration goes.
+    pub(crate) available: bool,
+}
+
+/// A service, and those that get copies of its requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirroring {
+    pub(crate) service: ServiceIndex,
+}
+
 /// Servers that all do the same.
 #[derive(Debug)]
 pub(crate) struct LoadBalancer {
@@ -135,6 +164,8 @@ pub(crate) struct LoadBalancer {
     /// Changes when the servers or their weights do.
     pub(crate) list: u64,
     pub(crate) retries: Arc<Account>,
+    /// With `passiveHealthCheck`: learns from answers.
+    pub(crate) learns: Option<Arc<health::Servers>>,
 }
 
 /// One address.
@@ -148,6 +179,8 @@ pub(crate) struct Server {
     /// With `preservePath`: goes before the request's path.
     pub(crate) path_prefix: Option<Arc<str>>,
     pub(crate) load: Arc<Load>,
+    /// Where it is checked.
+    pub(crate) health: Option<Arc<Health>>,
 }
 
 /// Services that the gateway answers itself.
@@ -199,9 +232,9 @@ impl Services {
 }
 
 impl Server {
-    /// Whether it can take a request, as far as is known.
+    /// Whether it takes requests; one load.
     pub(crate) fn is_up(&self) -> bool {
-        true
+        self.health.as_ref().is_none_or(|health| health.is_up())
     }
 }
 

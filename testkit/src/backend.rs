@@ -11,6 +11,7 @@
 
 mod echo;
 mod sockets;
+mod switched;
 mod websocket;
 
 use std::{
@@ -35,7 +36,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use self::echo::Seen;
+pub use self::{echo::Seen, switched::Switched};
 use crate::client::Body;
 
 /// The runtime of every backend of the process.

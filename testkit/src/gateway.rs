@@ -133,6 +133,11 @@ impl Gateway {
         self.written().stderr.clone()
     }
 
+    /// Waits until the log says this.
+    pub async fn logs(&self, what: &str) {
+        wait::eventually(&format!("the log says {what:?}"), async || self.stderr().contains(what).then_some(())).await;
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -28,7 +28,7 @@ pub mod redis;
 pub mod tls;
 pub mod wait;
 
-pub use backend::{Backend, Seen};
+pub use backend::{Backend, Seen, Switched};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};
 pub use frames::FrameConnection;

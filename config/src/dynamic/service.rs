@@ -1,7 +1,16 @@
 //! `http.services`.
 
+pub mod failover;
+pub mod health;
+pub mod mirroring;
+
 use url::Url;
 
+use self::{
+    failover::Failover,
+    health::{HealthCheck, PassiveHealthCheck},
+    mirroring::Mirroring,
+};
 use super::affinity::{Cohort, Sticky};
 use crate::{
     problem::{Located, Place},
@@ -28,6 +37,39 @@ pub enum ServiceKind {
     Weighted(Weighted),
     /// `highestRandomWeight`.
     HighestRandomWeight(HighestRandomWeight),
+    /// `failover`.
+    Failover(Failover),
+    /// `mirroring`.
+    Mirroring(Mirroring),
+}
+
+impl ServiceKind {
+    /// The names of all services that it leads to.
+    pub fn references(&self) -> Vec<&Located<String>> {
+        match self {
+            Self::LoadBalancer(_) | Self::Weighted(_) | Self::HighestRandomWeight(_) => {
+                self.children().1.iter().map(|child| &child.name).collect()
+            }
+            Self::Failover(failover) => vec![&failover.service, &failover.fallback],
+            Self::Mirroring(mirroring) => {
+                let mirrors = mirroring.mirrors.iter().map(|mirror| &mirror.name);
+                std::iter::once(&mirroring.service).chain(mirrors).collect()
+            }
+        }
+    }
+
+    /// The key of one of them, by its place among [`Self::references`].
+    pub(crate) fn key_of_reference(&self, index: usize) -> String {
+        match (self, index) {
+            (Self::LoadBalancer(_) | Self::Weighted(_) | Self::HighestRandomWeight(_), index) => {
+                format!("{}[{index}].name", self.children().0)
+            }
+            (Self::Failover(_), 0) => "failover.service".to_owned(),
+            (Self::Failover(_), _) => "failover.fallback".to_owned(),
+            (Self::Mirroring(_), 0) => "mirroring.service".to_owned(),
+            (Self::Mirroring(_), index) => format!("mirroring.mirrors[{}].name", index - 1),
+        }
+    }
 }
 
 /// `loadBalancer`: servers that all do the same.
@@ -45,6 +87,10 @@ pub struct LoadBalancer {
     pub servers_transport: Option<Located<String>>,
     /// `responseForwarding.flushInterval`: read and without effect, since nothing is buffered.
     pub flush_interval: Option<std::time::Duration>,
+    /// `healthCheck`.
+    pub health_check: Option<HealthCheck>,
+    /// `passiveHealthCheck`.
+    pub passive_health_check: Option<PassiveHealthCheck>,
 }
 
 /// One address behind a load balancer.
@@ -119,7 +165,7 @@ impl ServiceKind {
     /// The services below it that a share of its requests goes to, and where in the section they are written.
     pub fn children(&self) -> (&'static str, &[WeightedChild]) {
         match self {
-            Self::LoadBalancer(_) => ("", &[]),
+            Self::LoadBalancer(_) | Self::Failover(_) | Self::Mirroring(_) => ("", &[]),
             Self::Weighted(weighted) => ("weighted.services", &weighted.services),
             Self::HighestRandomWeight(highest) => ("highestRandomWeight.services", &highest.services),
         }

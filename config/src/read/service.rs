@@ -1,5 +1,8 @@
 //! `http.services`.
 
+mod failover;
+mod health;
+
 use url::Url;
 
 use super::{
@@ -16,25 +19,27 @@ use crate::{
     scalar::Weight,
 };
 
-const KINDS: [&str; 3] = ["loadBalancer", "weighted", "highestRandomWeight"];
+const KINDS: [&str; 4] = ["loadBalancer", "weighted", "highestRandomWeight", "failover"];
 
-const OTHER_KINDS: [&str; 2] = ["mirroring", "failover"];
+const OTHER_KINDS: [&str; 1] = ["mirroring"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
     let read = value.section(out, |fields| {
         let middlewares = fields.list("middlewares", reference);
         let only = only_kind(fields, KINDS.into_iter(), &OTHER_KINDS);
         // All of them are read, for their problems.
-        let load_balancer = fields.read("loadBalancer", load_balancer);
-        let weighted = fields.read("weighted", weighted);
-        let highest_random_weight = fields.read("highestRandomWeight", highest_random_weight);
+        let mut kinds = [
+            fields.read("loadBalancer", load_balancer).map(ServiceKind::LoadBalancer),
+            fields.read("weighted", weighted).map(ServiceKind::Weighted),
+            fields.read("highestRandomWeight", highest_random_weight).map(ServiceKind::HighestRandomWeight),
+            fields.read("failover", failover::read).map(ServiceKind::Failover),
+        ];
         fields.unsupported(&OTHER_KINDS);
-        let kind = match only? {
-            "loadBalancer" => ServiceKind::LoadBalancer(load_balancer?),
-            "weighted" => ServiceKind::Weighted(weighted?),
-            "highestRandomWeight" => ServiceKind::HighestRandomWeight(highest_random_weight?),
+        let only = only?;
+        let kind = match KINDS.iter().position(|kind| *kind == only) {
+            Some(index) => kinds[index].take()?,
             // Allowed though unsupported: a service that is there and has no server.
-            _ => ServiceKind::LoadBalancer(LoadBalancer::default()),
+            None => ServiceKind::LoadBalancer(LoadBalancer::default()),
         };
         Some(Service { at: fields.at.clone(), middlewares, kind })
     });
@@ -76,7 +81,8 @@ fn load_balancer(value: Value<'_>, out: &mut Sink) -> Option<LoadBalancer> {
             let what = "a server that is chosen by the client's address needs no cookie; Traefik has none there";
             fields.problem("sticky", what, "one of sticky and the strategy hrw");
         }
-        fields.unsupported(&["healthCheck", "passiveHealthCheck"]);
+        fields.set_some("healthCheck", &mut balancer.health_check, health::active);
+        fields.set_some("passiveHealthCheck", &mut balancer.passive_health_check, health::passive);
         balancer
     })
 }
@@ -138,7 +144,7 @@ fn weighted(value: Value<'_>, out: &mut Sink) -> Option<Weighted> {
         if sticky.is_some() && cohort.is_some() {
             fields.problem("cohort", "the cookie of sticky would decide against it", "one of sticky and cohort");
         }
-        fields.unsupported(&["healthCheck"]);
+        health::of_children(fields);
         Weighted { services, sticky, cohort }
     })
 }
@@ -146,7 +152,7 @@ fn weighted(value: Value<'_>, out: &mut Sink) -> Option<Weighted> {
 fn highest_random_weight(value: Value<'_>, out: &mut Sink) -> Option<HighestRandomWeight> {
     value.section(out, |fields| {
         let services = children(fields);
-        fields.unsupported(&["healthCheck"]);
+        health::of_children(fields);
         HighestRandomWeight { services }
     })
 }

@@ -12,8 +12,7 @@ use crate::{
 /// Services that lead back to themselves, by what they are made of or by the error pages that their middlewares ask for.
 pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
     let edges = configuration.services.iter().filter_map(|(name, service)| {
-        let (_, children) = service.kind.children();
-        let mut children: Vec<_> = children.iter().map(|child| (&*child.name.value, &child.name.at)).collect();
+        let mut children: Vec<_> = service.kind.references().into_iter().map(|name| (&*name.value, &name.at)).collect();
         for middleware in &service.middlewares {
             let pages = pages_of(configuration, &middleware.value);
             children.extend(pages.into_iter().map(|page| (page, &middleware.at)));

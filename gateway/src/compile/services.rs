@@ -9,16 +9,22 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
-use rollgate_config::dynamic::{
-    Configuration, Item,
-    service::{self as written, ServiceKind as Written, Strategy},
+use rollgate_config::{
+    dynamic::{
+        Configuration, Item,
+        service::{self as written, ServiceKind as Written, Strategy},
+    },
+    problem::Located,
 };
 
 use super::{Chains, Changes, Compiler};
 use crate::{
+    health::Configured,
     middleware::{Place, retry::Account},
     rendezvous::{Candidates, Salt},
-    snapshot::{Internal, LoadBalancer, Server, Service, ServiceIndex, ServiceKind, Services},
+    snapshot::{
+        Failover, Internal, Leg, LoadBalancer, Mirroring, Server, Service, ServiceIndex, ServiceKind, Services,
+    },
     sticky::{Member, Sticky},
     tls::client::Transport,
 };
@@ -135,6 +141,17 @@ pub(crate) fn compile(
             Written::Weighted(_) | Written::HighestRandomWeight(_) => {
                 ServiceKind::Weighted(weighted::compile(compiler, &kept, &name, &written.kind, &mut available))
             }
+            Written::Failover(failover) => {
+                let mut leg = |name: &Located<String>| Leg {
+                    service: kept.index(&name.value),
+                    available: available.of(&name.value),
+                };
+                let (main, fallback) = (leg(&failover.service), leg(&failover.fallback));
+                ServiceKind::Failover(Failover { main, fallback, errors: failover.errors.clone().map(Arc::new) })
+            }
+            Written::Mirroring(mirroring) => {
+                ServiceKind::Mirroring(Mirroring { service: kept.index(&mirroring.service.value) })
+            }
         };
         let middlewares = written.middlewares.iter().map(|name| name.value.as_str());
         let middlewares = chains.placed(compiler, Place::Service(&name), middlewares);
@@ -175,7 +192,9 @@ fn outdated(
     let known: HashSet<Arc<str>> = changed.iter().cloned().collect();
     for (name, service) in configuration.services.iter().filter(|(name, _)| !known.contains(*name)) {
         let concerned = match &service.kind {
-            Written::Weighted(_) | Written::HighestRandomWeight(_) => turned,
+            Written::Weighted(_) | Written::HighestRandomWeight(_) | Written::Failover(_) | Written::Mirroring(_) => {
+                turned
+            }
             Written::LoadBalancer(balancer) => !transports_stay && other_transport(transport_name(balancer)),
         };
         if concerned || chains.any_changed(service.middlewares.iter().map(|name| name.value.as_str())) {
@@ -201,12 +220,27 @@ fn load_balancer(
     let list = written.servers.iter().map(|server| (server.url.value.to_string(), server.weight.0)).collect();
     let balancer = compiler.kept.balancer(name, list);
     let (slot, list) = (balancer.slot, balancer.list);
+    let urls: Vec<Arc<str>> = written.servers.iter().map(|server| shown(&server.url.value)).collect();
+    let health = if written.health_check.is_some() || written.passive_health_check.is_some() {
+        let servers = written.servers.iter().zip(&urls);
+        let configured = Configured {
+            active: written.health_check.as_ref(),
+            passive: written.passive_health_check,
+            transport,
+            servers: servers.map(|(server, url)| (url.clone(), &server.url.value, server.weight.0 > 0)).collect(),
+        };
+        Some(balancer.health(name, &compiler.health, &configured))
+    } else {
+        balancer.no_health();
+        None
+    };
     let mut servers = Vec::with_capacity(written.servers.len());
-    for server in &written.servers {
+    for (server, shown) in written.servers.iter().zip(urls) {
         let url = &server.url.value;
         servers.push(Server {
             target: compiler.targets.of_url(transport, url, compiler.workers),
-            url: url.as_str().trim_end_matches('/').into(),
+            health: health.as_ref().and_then(|health| health.health(&shown)),
+            url: shown,
             weight: server.weight.0,
             path_prefix: (server.preserve_path && url.path() != "/").then(|| url.path().into()),
             load: balancer.load(url.as_str()),
@@ -229,7 +263,13 @@ fn load_balancer(
         slot,
         list,
         retries: compiler.states.of("retries", name, || Account::new(compiler.workers)),
+        learns: health.filter(|_| written.passive_health_check.is_some()),
     }
+}
+
+/// A server's URL in metrics and logs.
+fn shown(url: &url::Url) -> Arc<str> {
+    url.as_str().trim_end_matches('/').into()
 }
 
 /// Whether a service can take a request, each looked at once.
@@ -252,6 +292,8 @@ impl<'c> Availability<'c> {
                 let (_, children) = service.kind.children();
                 children.iter().any(|child| child.weight.0 > 0 && self.of(&child.name.value))
             }
+            Written::Failover(failover) => self.of(&failover.service.value) || self.of(&failover.fallback.value),
+            Written::Mirroring(mirroring) => self.of(&mirroring.service.value),
         };
         self.known.insert(name, available);
         available

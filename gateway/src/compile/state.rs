@@ -6,13 +6,20 @@ use std::{
 };
 
 use rollgate_config::{
-    dynamic::{Configuration, service::ServiceKind},
+    dynamic::{
+        Configuration,
+        service::{
+            ServiceKind,
+            health::{Mode, Probe, Scheme},
+        },
+    },
     problem::Problem,
     static_config::Static,
 };
 
 use crate::{
     balancer::Load,
+    health::{Configured, Servers, Surroundings},
     tls::{certificates::Fallback, client::Transport, options::Sessions},
 };
 
@@ -36,6 +43,7 @@ pub(crate) struct Balancer {
     /// The servers and weights that `list` stands for.
     servers: Vec<(String, u64)>,
     loads: HashMap<String, Arc<Load>>,
+    health: Option<Arc<Servers>>,
 }
 
 impl Kept {
@@ -87,7 +95,7 @@ impl Kept {
                 self.next_slot += 1;
                 self.next_slot - 1
             });
-            let fresh = Balancer { slot, list: 0, servers: Vec::new(), loads: HashMap::new() };
+            let fresh = Balancer { slot, list: 0, servers: Vec::new(), loads: HashMap::new(), health: None };
             self.balancers.insert(name.to_owned(), fresh);
         }
         let balancer = self.balancers.get_mut(name).expect("it was put there when it was missing");
@@ -102,7 +110,8 @@ impl Kept {
 
     /// Forgets load balancers that are gone.
     pub(crate) fn forget_balancers(&mut self, gone: &[Arc<str>]) {
-        for balancer in gone.iter().filter_map(|name| self.balancers.remove(&**name)) {
+        for mut balancer in gone.iter().filter_map(|name| self.balancers.remove(&**name)) {
+            balancer.no_health();
             self.free_slots.push(balancer.slot);
         }
     }
@@ -113,6 +122,30 @@ impl Balancer {
     pub(crate) fn load(&mut self, url: &str) -> Arc<Load> {
         self.loads.entry(url.to_owned()).or_default().clone()
     }
+
+    /// What is known of its servers' health, and from now on learned as configured.
+    pub(crate) fn health(
+        &mut self,
+        name: &Arc<str>,
+        surroundings: &Surroundings,
+        configured: &Configured<'_>,
+    ) -> Arc<Servers> {
+        let servers = self.health.get_or_insert_with(|| Servers::new(name.clone(), surroundings.clone()));
+        servers.configure(configured);
+        servers.clone()
+    }
+
+    /// Its servers are asked no more, and what was known of them is forgotten.
+    pub(crate) fn no_health(&mut self) {
+        if let Some(health) = self.health.take() {
+            health.forget();
+        }
+    }
+}
+
+/// A redirect may lead to TLS.
+fn may_use_tls(probe: &Probe) -> bool {
+    probe.scheme == Some(Scheme::Https) || (probe.mode == Mode::Http && !probe.stays)
 }
 
 /// The transports that reach a server behind TLS: the roots of a machine are some hundred, and most gateways never need
@@ -120,8 +153,11 @@ impl Balancer {
 fn reaching_tls(configuration: &Configuration) -> HashSet<&str> {
     let balancers = configuration.services.values().filter_map(|service| match &service.kind {
         ServiceKind::LoadBalancer(balancer) => Some(balancer),
-        ServiceKind::Weighted(_) | ServiceKind::HighestRandomWeight(_) => None,
+        _ => None,
     });
-    let behind_tls = balancers.filter(|balancer| balancer.servers.iter().any(|s| s.url.value.scheme() == "https"));
+    let behind_tls = balancers.filter(|balancer| {
+        let probed = balancer.health_check.as_ref().is_some_and(|check| may_use_tls(&check.probe));
+        probed || balancer.servers.iter().any(|server| server.url.value.scheme() == "https")
+    });
     behind_tls.map(|balancer| balancer.servers_transport.as_ref().map_or("", |name| name.value.as_str())).collect()
 }

@@ -35,11 +35,12 @@ const ROUTERS: [&str; 5] = [
     "{rule: PathPrefix(`/c`), service: split, tls: {}}",
     "",
 ];
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "{loadBalancer: {servers: [{url: 'http://10.0.0.1:80'}]}}",
     "{loadBalancer: {servers: [{url: 'http://10.0.0.1:80'}, {url: 'http://10.0.0.2:80', weight: 2}], serversTransport: t}}",
     "{loadBalancer: {servers: []}, middlewares: [m1]}",
     "{weighted: {services: [{name: other}, {name: api@internal, weight: 0}]}}",
+    "{failover: {service: flips, fallback: other}}",
 ];
 const MIDDLEWARES: [&str; 2] = ["{addPrefix: {prefix: /a}}", "{addPrefix: {prefix: /b}}"];
 const TRANSPORTS: [&str; 2] = ["{maxIdleConnsPerHost: 1}", "{maxIdleConnsPerHost: 2}"];
@@ -56,6 +57,8 @@ impl Written {
         for (number, variant) in self.services.iter().enumerate() {
             let _ = writeln!(text, "    s{number}: {}", SERVICES[*variant]);
         }
+        let server = if self.comment { "{url: 'http://10.0.0.7:80'}" } else { "" };
+        let _ = writeln!(text, "    flips: {{loadBalancer: {{servers: [{server}]}}}}");
         // One that comes and goes.
         if self.comment {
             text.push_str("    k: {loadBalancer: {servers: [{url: 'http://10.0.0.8:80'}]}}\n");
@@ -162,6 +165,13 @@ fn service(snapshot: &Snapshot, index: ServiceIndex, depth: usize, shown: &mut S
                 service(snapshot, child.service, depth + 1, shown);
             }
         }
+        ServiceKind::Failover(failover) => {
+            for leg in [failover.main, failover.fallback] {
+                let _ = writeln!(shown, "{:depth$} {}", "", leg.available);
+                service(snapshot, leg.service, depth + 1, shown);
+            }
+        }
+        ServiceKind::Mirroring(mirroring) => service(snapshot, mirroring.service, depth + 1, shown),
         ServiceKind::Internal(internal) => drop(writeln!(shown, "{:depth$} {internal:?}", "")),
     }
 }

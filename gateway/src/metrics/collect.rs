@@ -14,10 +14,11 @@ use super::{
     Families, Shared, TlsLabels, breakers,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, COMPRESS_SKIPPED, CONFIG_PROBLEMS,
-        CONNECTIONS, DURATIONS, FAMILIES, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, MEMORY,
-        MEMORY_REFUSING, OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED,
-        RETRIES_ENDED, RETRIES_SKIPPED, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED, UPSTREAM_CONNECTS,
-        UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram, key_labels, pair,
+        CONNECTIONS, DURATIONS, FAMILIES, HEALTH_CHECKS, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING,
+        MEMORY, MEMORY_REFUSING, OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED,
+        RETRIES_ENDED, RETRIES_SKIPPED, SERVER_CHANGES, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED,
+        UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram,
+        key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -275,6 +276,8 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(LAST_RELOAD.family(vec![gauge(Vec::new(), reloads.last_success as f64)]));
     all.push(CERTIFICATES.rows(&rows.certificates));
     all.push(SERVER_UP.rows(&rows.servers));
+    all.push(SERVER_CHANGES.counts(&rows.server_changes));
+    all.push(HEALTH_CHECKS.counts(&rows.health_checks));
     all.push(MEMORY.rows(&rows.memory));
     all.push(MEMORY_REFUSING.rows(&rows.memory_refusing));
     all.push(CONFIG_PROBLEMS.rows(&rows.problems));

@@ -3,7 +3,7 @@
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::{
-    rows::Rows,
+    rows::{Counts, Rows},
     series::{BUCKETS, Key, SUM},
 };
 
@@ -100,6 +100,13 @@ pub(super) const CERTIFICATES: Single = Single::gauge(
 );
 pub(super) const SERVER_UP: Single =
     Single::gauge("traefik_service_server_up", "1 if a server is up, 0 if not.", &["service", "url"]);
+pub(super) const SERVER_CHANGES: Single = Single::counter(
+    "rollgate_server_changes_total",
+    "Times that a server went up or down, by what was the cause.",
+    &["service", "url", "to", "cause"],
+);
+pub(super) const HEALTH_CHECKS: Single =
+    Single::counter("rollgate_health_checks_total", "Probes of servers.", &["service", "outcome"]);
 pub(super) const CONFIG_PROBLEMS: Single =
     Single::gauge("rollgate_config_problems", "Problems that a provider's last configuration has.", &["provider"]);
 pub(super) const HELD_BACK: Single =
@@ -171,6 +178,8 @@ pub(super) const SINGLES: &[&Single] = &[
     &LAST_RELOAD,
     &CERTIFICATES,
     &SERVER_UP,
+    &SERVER_CHANGES,
+    &HEALTH_CHECKS,
     &CONFIG_PROBLEMS,
     &HELD_BACK,
     &RESTART_NEEDED,
@@ -220,6 +229,15 @@ impl Single {
             gauge(self.labels.iter().zip(&values).map(|(label, value)| pair(label, value)).collect(), value)
         };
         self.family(rows.all().into_iter().map(metric).collect())
+    }
+}
+
+impl Single {
+    pub(super) fn counts(&self, counts: &Counts) -> MetricFamily {
+        let metric = |(values, count): (Vec<String>, u64)| {
+            counter(self.labels.iter().zip(&values).map(|(label, value)| pair(label, value)).collect(), count)
+        };
+        self.family(counts.all().into_iter().map(metric).collect())
     }
 }
 

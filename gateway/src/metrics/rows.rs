@@ -44,12 +44,43 @@ impl Rows {
     }
 }
 
-/// The gauges of the process as a whole.
+/// A counter by its label values, for what happens seldom.
+#[derive(Default)]
+pub(super) struct Counts(Mutex<BTreeMap<Vec<String>, u64>>);
+
+impl Counts {
+    /// Counts one.
+    pub(super) fn add(&self, values: Vec<String>) {
+        *self.0.lock().entry(values).or_default() += 1;
+    }
+
+    /// Of those whose first value is this one, keeps those that `stays` says.
+    pub(super) fn retain_of(&self, first: &str, stays: impl Fn(&[String]) -> bool) {
+        let mut all = self.0.lock();
+        let of_it =
+            all.range(vec![first.to_owned()]..).map(|(values, _)| values).take_while(|values| values[0] == first);
+        let gone: Vec<_> = of_it.filter(|values| !stays(values)).cloned().collect();
+        for values in gone {
+            all.remove(&values);
+        }
+    }
+
+    /// All counts now.
+    pub(super) fn all(&self) -> Vec<(Vec<String>, u64)> {
+        self.0.lock().iter().map(|(values, count)| (values.clone(), *count)).collect()
+    }
+}
+
+/// What is told of the process as a whole.
 #[derive(Default)]
 pub(super) struct ProcessRows {
     pub(super) reloads: Mutex<Reloads>,
     pub(super) certificates: Rows,
     pub(super) servers: Rows,
+    /// By service, URL, whereto and cause.
+    pub(super) server_changes: Counts,
+    /// By service and outcome.
+    pub(super) health_checks: Counts,
     pub(super) problems: Rows,
     pub(super) held_back: Rows,
     pub(super) restart: Rows,

@@ -128,11 +128,11 @@ fn told_by_the_control_plane(metrics: &Metrics) {
     metrics.set_held_back("file", 1);
     metrics.set_restart_needed(["log"]);
     metrics.set_unsupported_allowed(["entryPoints.web.http3"]);
-    metrics.set_servers("stable@file", ["http://10.0.0.3:80"]);
-    metrics.set_servers("stable@file", ["http://10.0.0.1:80", "http://10.0.0.2:80"]);
-    metrics.set_servers("stable@file-too", ["http://10.0.0.1:80"]);
+    metrics.set_servers("stable@file", [("http://10.0.0.3:80", true)]);
+    metrics.set_servers("stable@file", [("http://10.0.0.1:80", true), ("http://10.0.0.2:80", true)]);
+    metrics.set_servers("stable@file-too", [("http://10.0.0.1:80", true)]);
     metrics.set_servers("stable@file-too", []);
-    metrics.set_server_up("stable@file", "http://10.0.0.2:80", false);
+    metrics.server_changed("stable@file", "http://10.0.0.2:80", false, "probe");
     metrics.set_certificates(&[Certificate {
         common_name: "a.example".to_owned(),
         serial: "4711".to_owned(),

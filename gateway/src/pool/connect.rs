@@ -10,6 +10,7 @@ use std::{
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rollgate_config::dynamic::transport::ServersTransport;
 use rustls::ClientConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -21,8 +22,8 @@ use super::{
     watch::{Counted, Watched},
 };
 use crate::{
-    body::RequestBody, error::Error, http::LocalExecutor, stream::socket::Socket, tls::client::Handshakes,
-    worker::Worker,
+    body::RequestBody, error::Error, http::LocalExecutor, resolver::Host, stream::socket::Socket,
+    tls::client::Handshakes, worker::Worker,
 };
 
 /// A connection for an ordinary exchange; an HTTP/2 one is shared from then on.
@@ -61,7 +62,7 @@ async fn dial(worker: &Worker, target: &Target) -> Result<(Socket, Option<IpAddr
         return Ok((Socket::Memory(crate::memory::dial()), None));
     }
     let limit = target.transport.config.dial_timeout;
-    let connecting = connect_any(target, worker.random());
+    let connecting = connect_any(&target.place, target.port, worker.random());
     let connected = if limit.is_zero() {
         connecting.await
     } else {
@@ -71,27 +72,27 @@ async fn dial(worker: &Worker, target: &Target) -> Result<(Socket, Option<IpAddr
         io::ErrorKind::TimedOut => Error::ConnectTimeout,
         _ => Error::Connect(error),
     })?;
-    prepare(&tcp, target).map_err(Error::Connect)?;
+    prepare(&tcp, &target.transport.config).map_err(Error::Connect)?;
     Ok((Socket::Tcp(tcp), Some(address)))
 }
 
 /// The first of the host's addresses that connects.
-async fn connect_any(target: &Target, random: u64) -> io::Result<(TcpStream, IpAddr)> {
-    let port = target.port;
+pub(crate) async fn connect_any(place: &Host, port: u16, random: u64) -> io::Result<(TcpStream, IpAddr)> {
     let connect = move |address| async move {
         let tcp = TcpStream::connect(SocketAddr::new(address, port)).await?;
         Ok((tcp, address))
     };
-    match *target.place.addresses().await? {
+    match *place.addresses().await? {
         [only] => connect(only).await,
         ref several => dial::race(dial::order(several, random), connect, || tokio::time::sleep(dial::STAGGER)).await,
     }
 }
 
-fn prepare(tcp: &TcpStream, target: &Target) -> io::Result<()> {
+/// Sets what the transport says about sockets.
+pub(crate) fn prepare(tcp: &TcpStream, transport: &ServersTransport) -> io::Result<()> {
     // Requests and answers are written whole; waiting for more to send would only delay them.
     tcp.set_nodelay(true)?;
-    let (alive, unacknowledged) = (target.transport.config.tcp_keep_alive, target.transport.config.tcp_user_timeout);
+    let (alive, unacknowledged) = (transport.tcp_keep_alive, transport.tcp_user_timeout);
     let socket = SockRef::from(tcp);
     if !alive.is_zero() {
         // The kernel counts in seconds.

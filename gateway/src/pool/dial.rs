@@ -30,8 +30,8 @@ pub(super) async fn race<T, F, D>(
     stagger: impl Fn() -> D,
 ) -> io::Result<T>
 where
-    T: 'static,
-    F: Future<Output = io::Result<T>> + 'static,
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + Send + 'static,
     D: Future<Output = ()>,
 {
     let mut addresses = addresses.into_iter().peekable();
@@ -39,7 +39,7 @@ where
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
         match addresses.next() {
-            Some(address) => drop(attempts.spawn_local(connect(address))),
+            Some(address) => drop(attempts.spawn(connect(address))),
             None if attempts.is_empty() => return Err(last),
             None => {}
         }
@@ -60,10 +60,13 @@ pub(super) const STAGGER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, rc::Rc};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
 
     use proptest::prelude::*;
-    use tokio::{sync::Notify, task::LocalSet};
+    use tokio::sync::Notify;
 
     use super::*;
 
@@ -104,10 +107,10 @@ mod tests {
 
     /// Who wins, and how many were tried; `patient`: the stagger is never over.
     async fn raced(script: &'static [Does], patient: bool) -> (io::Result<IpAddr>, usize) {
-        let tried = Rc::new(Cell::new(0));
+        let tried = Arc::new(AtomicUsize::new(0));
         let addresses: Vec<IpAddr> = (0..script.len()).map(|at| four(at as u8)).collect();
         let connect = |address: IpAddr| {
-            let does = script[tried.replace(tried.get() + 1)];
+            let does = script[tried.fetch_add(1, SeqCst)];
             async move {
                 match does {
                     Connect => Ok(address),
@@ -122,7 +125,7 @@ mod tests {
             }
         };
         let racing = race(addresses, connect, stagger);
-        (LocalSet::new().run_until(racing).await, tried.get())
+        (racing.await, tried.load(SeqCst))
     }
 
     use Does::{Connect, Nothing, Refuse};
@@ -147,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_one_may_still_win() {
-        let begun = Rc::new(Notify::new());
+        let begun = Arc::new(Notify::new());
         let connect = |address: IpAddr| {
             let begun = begun.clone();
             async move {
@@ -160,7 +163,7 @@ mod tests {
             }
         };
         let racing = race(vec![four(0), four(1)], connect, || std::future::ready(()));
-        assert_eq!(LocalSet::new().run_until(racing).await.unwrap(), four(0));
+        assert_eq!(racing.await.unwrap(), four(0));
     }
 
     #[tokio::test]

@@ -155,6 +155,11 @@ impl Targets {
         self.target(transport, scheme, bare, port, authority, workers)
     }
 
+    /// Where a host is, without a target of its own.
+    pub(crate) fn place(&self, host: &str) -> Host {
+        self.0.names.host(host)
+    }
+
     /// What connections of the target that has this slot must be to stay; `None` if it is gone.
     pub(crate) fn stay(&self, slot: u32, unique: u64) -> Option<Stay> {
         let state = self.0.state.lock();

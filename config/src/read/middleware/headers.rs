@@ -71,7 +71,7 @@ fn present_value(value: Value<'_>, out: &mut Sink) -> Option<String> {
 }
 
 /// Names and values of headers, names lower-cased.
-fn pairs(fields: &mut Fields<'_>, key: &'static str) -> Vec<(String, String)> {
+pub(in crate::read) fn pairs(fields: &mut Fields<'_>, key: &'static str) -> Vec<(String, String)> {
     fields.named(key, |key, value, out| {
         if !is_token(&key.name) {
             out.problem(&key.at, value.path, format!("{} is no header name", quoted(&key.name)), "");

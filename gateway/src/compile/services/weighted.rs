@@ -43,7 +43,7 @@ fn affinity(name: &str, kind: &Written) -> Option<Affinity> {
     let (_, children) = kind.children();
     let names = children.iter().map(|child| child.name.value.as_str());
     match kind {
-        Written::LoadBalancer(_) => None,
+        Written::LoadBalancer(_) | Written::Failover(_) | Written::Mirroring(_) => None,
         Written::Weighted(weighted) => match (&weighted.sticky, &weighted.cohort) {
             (Some(sticky), _) => {
                 let members = children.iter().map(|child| Member { name: &child.written, weight: child.weight.0 });

@@ -1,0 +1,23 @@
+//! `failover`.
+
+use crate::problem::Located;
+
+/// A service, and one that takes its place while it is down, or answers as it should not.
+#[derive(Debug, Clone)]
+pub struct Failover {
+    /// `service`, qualified.
+    pub service: Located<String>,
+    /// `fallback`, qualified.
+    pub fallback: Located<String>,
+    /// `errors`.
+    pub errors: Option<FailoverErrors>,
+}
+
+/// `failover.errors`: which answers are thrown away, the request going to the fallback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailoverErrors {
+    /// `status`: from, to, both included; at least one.
+    pub status: Vec<(u16, u16)>,
+    /// `maxRequestBodyBytes`; `None` (-1): no bound of its own.
+    pub max_request_body_bytes: Option<u64>,
+}
