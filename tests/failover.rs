@@ -2,7 +2,16 @@
 
 #![cfg(test)]
 
-use rollgate_testkit::{Gateway, Switched, configuration, wait::eventually};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use rollgate_testkit::{
+    Ask, Backend, Gateway, Switched,
+    backend::{Protocol, nobody},
+    client::full,
+    configuration,
+    wait::eventually,
+};
 
 const CHECK: &str = "{path: /health, interval: 50ms}";
 
@@ -142,4 +151,91 @@ async fn middlewares_of_every_service_on_the_way_run() {
     main.health(500);
     is(&gateway, &main, false).await;
     assert_eq!(passed().await, [true, false, true]);
+}
+
+/// `f.test` leads to a failover from `main` to `spare`, neither checked, with these `errors`.
+fn by_status(main: &str, spare: &Backend, errors: &str) -> String {
+    format!(
+        "http:
+  routers: {{f: {{rule: Host(`f.test`), service: f}}}}
+  services:
+    main: {{loadBalancer: {{servers: [{{url: '{main}'}}]}}}}
+    spare: {}
+    f: {{failover: {{service: main, fallback: spare, errors: {errors}}}}}
+",
+        spare.load_balancer()
+    )
+}
+
+/// A server that reads the body and answers it back with this status.
+fn answering(name: &str, status: u16) -> Backend {
+    Backend::serve(name, Protocol::Http1, move |request: Request<Incoming>| async move {
+        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let mut response = Response::new(full(body));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response
+    })
+}
+
+#[tokio::test]
+async fn an_answer_with_a_status_that_is_not_to_be_given_goes_to_the_fallback_with_its_body() {
+    for (errors, status, expected) in [
+        ("{status: ['500-599']}", 503, 200),
+        ("{status: ['404', '503']}", 404, 200),
+        ("{status: ['404', '503']}", 500, 500),
+        ("{status: ['503'], maxRequestBodyBytes: 5}", 503, 200),
+        ("{status: ['503'], maxRequestBodyBytes: 4}", 503, 503),
+        ("{status: []}", 503, 503),
+    ] {
+        let (main, spare) = (answering("main", status), answering("spare", 200));
+        let gateway = Gateway::with(&by_status(&main.url(), &spare, errors));
+        for method in ["POST", "GET"] {
+            let reply = gateway.ask(Ask::new(method, "http://f.test/").body("hello")).await;
+            assert_eq!((reply.status, reply.text().as_str()), (expected, "hello"), "{errors} {status} {method}");
+        }
+        assert_eq!((main.requests(), spare.requests()), (2, if expected == 200 { 2 } else { 0 }), "{errors}");
+        // A request without a body always can be sent again.
+        let reply = gateway.get("http://f.test/").await;
+        assert_eq!(reply.status, if errors.contains("Bytes") { 200 } else { expected }, "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn a_main_service_that_cannot_be_reached_counts_as_the_status_of_that() {
+    let spare = answering("spare", 200);
+    let gateway = Gateway::with(&by_status(&nobody(), &spare, "{status: ['502']}"));
+    let reply = gateway.ask(Ask::new("POST", "http://f.test/").body("hello")).await;
+    assert_eq!((reply.status, reply.text().as_str()), (200, "hello"));
+    let metrics = gateway.metrics().await;
+    let requests =
+        |service, code| metrics.sum("traefik_service_requests_total", &[("service", service), ("code", code)]);
+    assert_eq!((requests("main@file", "502"), requests("spare@file", "200")), (1.0, 1.0));
+    assert_eq!(metrics.sum("traefik_entrypoint_requests_total", &[("entrypoint", "web"), ("code", "502")]), 0.0);
+}
+
+#[tokio::test]
+async fn the_fallbacks_answer_is_given_whatever_it_is_and_the_main_ones_where_there_is_no_fallback() {
+    let (main, spare) = (answering("main", 503), answering("spare", 503));
+    let config = by_status(&main.url(), &spare, "{status: ['503']}");
+    let gateway = Gateway::with(&config);
+    assert_eq!(gateway.get("http://f.test/").await.status, 503);
+    assert_eq!((main.requests(), spare.requests()), (1, 1));
+    let gateway = Gateway::with(&config.replace(&spare.load_balancer(), "{loadBalancer: {servers: []}}"));
+    let reply = gateway.ask(Ask::new("POST", "http://f.test/").body("main's")).await;
+    assert_eq!((reply.status, reply.text().as_str()), (503, "main's"));
+}
+
+#[tokio::test]
+async fn a_version_that_failed_is_counted_so_though_the_fallback_has_answered() {
+    let (main, spare) = (answering("main", 503), answering("spare", 200));
+    let config = by_status(&main.url(), &spare, "{status: ['503']}");
+    let config = config.replace("service: main, fallback", "service: w, fallback");
+    let gateway = Gateway::with(&format!("{config}    w: {{weighted: {{services: [{{name: main}}]}}}}\n"));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("http://f.test/").await.status, 200);
+    }
+    let metrics = gateway.metrics().await;
+    let ended =
+        |outcome| metrics.sum("rollgate_version_requests_total", &[("service", "w@file"), ("outcome", outcome)]);
+    assert_eq!((ended("error"), ended("ok")), (3.0, 0.0));
 }

@@ -17,12 +17,11 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use rollgate_testkit::{
     Ask, Backend, Connection, Gateway, HostileBackend, Launch, RawConnection, Reply,
-    backend::Protocol,
+    backend::{Protocol, nobody},
     client::{Body, channel, full, zeros},
     configuration,
     wait::{eventually, within},
 };
-use tokio::net::TcpSocket;
 
 /// A gateway with a router whose middleware is this retry, before servers at these URLs.
 fn gateway(retry: &str, urls: &[String]) -> Gateway {
@@ -61,17 +60,6 @@ fn answer(status: u16, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     response
-}
-
-/// A URL at which nobody listens.
-fn nobody() -> String {
-    // Bound and never listened on: nobody else gets the port, and whoever connects is refused.
-    static KEPT: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let address = socket.local_addr().unwrap();
-    KEPT.lock().unwrap().push(socket);
-    format!("http://{address}")
 }
 
 #[tokio::test]

@@ -121,7 +121,10 @@ impl<'s> Call<'s> {
                     return self.forward(balancer).await;
                 }
                 ServiceKind::Weighted(weighted) => way = Way::to(service::version(self, weighted)?),
-                ServiceKind::Failover(failover) => way = Way::to(service::leg(self, failover)?),
+                ServiceKind::Failover(failover) => match &failover.errors {
+                    None => way = Way::to(service::failover::leg(self, failover)?),
+                    Some(errors) => return Box::pin(service::failover::run(self, failover, errors)).await,
+                },
                 ServiceKind::Mirroring(mirroring) => way = Way::to(mirroring.service),
                 ServiceKind::Internal(internal) => {
                     let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
@@ -251,6 +254,17 @@ impl<'s> Call<'s> {
         parts.version = http::Version::HTTP_11;
         self.exchange.note_grpc_status(&parts.headers);
         Response::from_parts(parts, AnswerBody::Upstream(incoming))
+    }
+}
+
+/// The status that a client would get, where another answer may be given in its place: not where protocols were switched,
+/// nor where its connection ends.
+pub(crate) fn status_of(answered: &Result<Answered, Error>) -> Option<StatusCode> {
+    match answered {
+        Ok(Answered::Response(response)) => Some(response.status()),
+        Ok(Answered::Tunnelled(..)) | Err(Error::ClientGone) => None,
+        Err(error) if error.ends_connection() => None,
+        Err(error) => Some(error.status()),
     }
 }
 

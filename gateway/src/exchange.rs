@@ -259,6 +259,17 @@ impl Exchange {
         }
     }
 
+    /// The versions from `first` on have answered, with a status that the client does not get, and another service is asked
+    /// in their place.
+    pub(crate) fn leave_versions(&mut self, first: usize, status: StatusCode) {
+        let outcome = if status.is_server_error() { Outcome::Error } else { Outcome::Ok };
+        for version in self.versions.drain(first..) {
+            if self.count {
+                self.connection.worker.metrics.version_ended(version, outcome);
+            }
+        }
+    }
+
     /// Puts the server that has answered aside: another one is asked, for something else.
     pub(crate) fn set_aside(&mut self) -> Aside {
         Aside {

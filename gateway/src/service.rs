@@ -1,5 +1,7 @@
 //! From a service to one of its children, and whether a service can take a request at all.
 
+pub(crate) mod failover;
+
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -9,7 +11,7 @@ use crate::{
     call::Call,
     clock,
     error::Error,
-    snapshot::{Child, Failover, Leg, Service, ServiceIndex, ServiceKind, Services, Weighted},
+    snapshot::{Child, Service, ServiceIndex, ServiceKind, Services, Weighted},
     split::{self, Asking},
 };
 
@@ -79,16 +81,6 @@ fn lets_through(version: &Service, verdicts: &mut Vec<Verdict>, (worker, now): (
         verdicts.iter().for_each(|verdict| verdict.went_elsewhere(worker));
     }
     passes
-}
-
-/// The main one of a failover's two if it can take a request, else the fallback.
-pub(crate) fn leg(call: &Call<'_>, failover: &Failover) -> Result<ServiceIndex, Error> {
-    let troubles = call.exchange.connection.worker.shared.troubles.any();
-    let now = if troubles { Instant::now() } else { call.exchange.started };
-    let services = &call.snapshot.services;
-    let available =
-        |leg: &&Leg| leg.available && (!troubles || is_available(services, leg.service, now, &mut { MAX_LOOKS }));
-    [failover.main, failover.fallback].iter().find(available).map(|leg| leg.service).ok_or(Error::NoServer)
 }
 
 /// Whether a service can take a request now: something below it is up, and no breaker on the way turns requests away whose

@@ -36,7 +36,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use self::{echo::Seen, switched::Switched};
+pub use self::{echo::Seen, sockets::nobody, switched::Switched};
 use crate::client::Body;
 
 /// The runtime of every backend of the process.

@@ -15,7 +15,7 @@ mod retry;
 mod source;
 mod users;
 
-pub(super) use self::{addresses::ip_strategy, headers::pairs};
+pub(super) use self::{addresses::ip_strategy, headers::pairs, retry::bytes_or_any};
 use super::{router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},

@@ -149,10 +149,14 @@ impl WorkerMetrics {
             self.finish_families(families, finished);
         }
         for version in finished.versions {
-            self.versions.with(&self.shared.owners.versions, version.0, |local| {
-                add(&local.part.plain[finished.outcome as usize], 1);
-            });
+            self.version_ended(*version, finished.outcome);
         }
+    }
+
+    /// A request to a version has ended so.
+    pub fn version_ended(&self, version: VersionId, outcome: Outcome) {
+        self.versions
+            .with(&self.shared.owners.versions, version.0, |local| add(&local.part.plain[outcome as usize], 1));
     }
 
     /// A version was drawn at `now`, in seconds on any clock that only goes forward (the same for all workers and [`super::Metrics::encode`]).

@@ -14,7 +14,7 @@ use self::template::Template;
 use super::CompileError;
 use crate::{
     body::{AnswerBody, RequestBody},
-    call::{Answered, Call, Way},
+    call::{Answered, Call, Way, status_of},
     deadline,
     error::{Chain, Error},
     exchange::Aside,
@@ -87,13 +87,7 @@ impl ErrorPages {
 
     /// The status of an answer that is to be replaced. What ends a client's connection goes out as it is.
     fn replaced(&self, answered: &Result<Answered, Error>) -> Option<StatusCode> {
-        let status = match answered {
-            Ok(Answered::Response(response)) => response.status(),
-            Ok(Answered::Tunnelled(..)) | Err(Error::ClientGone) => return None,
-            Err(error) if error.ends_connection() => return None,
-            Err(error) => error.status(),
-        };
-        self.status.contains(status.as_u16()).then_some(status)
+        status_of(answered).filter(|status| self.status.contains(status.as_u16()))
     }
 
     fn rewritten(&self, status: StatusCode) -> StatusCode {

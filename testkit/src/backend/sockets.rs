@@ -1,11 +1,22 @@
 //! Servers that are bytes on a socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
+
+/// A URL at which nobody listens, as long as the process lasts.
+pub fn nobody() -> String {
+    // Bound and never listened on: nobody else gets the port, and whoever connects is refused.
+    static KEPT: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a loopback port is free");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
+    format!("http://{address}")
+}
 
 /// Answers each request head with the same bytes until the peer ends.
 pub(super) async fn canned(mut stream: TcpStream, answer: Arc<[u8]>) {

@@ -1,6 +1,6 @@
 //! `failover`.
 
-use crate::problem::Located;
+use crate::{problem::Located, scalar::StatusRanges};
 
 /// A service, and one that takes its place while it is down, or answers as it should not.
 #[derive(Debug, Clone)]
@@ -9,15 +9,15 @@ pub struct Failover {
     pub service: Located<String>,
     /// `fallback`, qualified.
     pub fallback: Located<String>,
-    /// `errors`.
+    /// `errors`; `None` as well where it names no status.
     pub errors: Option<FailoverErrors>,
 }
 
 /// `failover.errors`: which answers are thrown away, the request going to the fallback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailoverErrors {
-    /// `status`: from, to, both included; at least one.
-    pub status: Vec<(u16, u16)>,
+    /// `status`; at least one.
+    pub status: StatusRanges,
     /// `maxRequestBodyBytes`; `None` (-1): no bound of its own.
     pub max_request_body_bytes: Option<u64>,
 }

@@ -36,7 +36,7 @@ fn budget(fields: &mut Fields<'_>, budget: &mut RetryBudget) {
 }
 
 /// Bytes; -1 is as many as there are.
-pub(super) fn bytes_or_any(value: Value<'_>, out: &mut Sink) -> Option<Option<u64>> {
+pub(in crate::read) fn bytes_or_any(value: Value<'_>, out: &mut Sink) -> Option<Option<u64>> {
     integer(-1..=i64::MAX)(value, out).map(|bytes: i64| u64::try_from(bytes).ok())
 }
 
