@@ -139,6 +139,7 @@ impl Default for Limits {
             max_replay_bytes: 128 * 1024 * 1024,
             max_buffer_file_bytes: 4 * 1024 * 1024 * 1024,
             max_compress_bytes: 128 * 1024 * 1024,
+            max_mirror_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The small value types that several keys share.
 
+use std::fmt;
+
 use ipnet::IpNet;
 
 /// A weight: a decimal from 0 to 1,000,000 with at most six places, kept in millionths so that sums are exact.
@@ -13,8 +15,8 @@ impl Weight {
     pub const MAX: Self = Self(1_000_000 * 1_000_000);
 }
 
-impl std::fmt::Display for Weight {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
         if rest == 0 {
             return write!(f, "{whole}");
@@ -27,6 +29,17 @@ impl std::fmt::Display for Weight {
 /// Ranges of HTTP statuses, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StatusRanges(pub Vec<(u16, u16)>);
+
+impl fmt::Display for StatusRanges {
+    /// As they are written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (from, to)) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            if from == to { write!(f, "{comma}{from}")? } else { write!(f, "{comma}{from}-{to}")? }
+        }
+        Ok(())
+    }
+}
 
 impl StatusRanges {
     /// Whether a status is in one of them.
@@ -66,8 +79,8 @@ pub struct IpStrategy {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
 }

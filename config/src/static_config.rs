@@ -135,6 +135,8 @@ pub struct Limits {
     pub max_buffer_file_bytes: u64,
     /// `maxCompressBytes`, 128 MiB: what all encoders of `compress` may hold. 0 is no limit.
     pub max_compress_bytes: u64,
+    /// `maxMirrorBytes`, 64 MiB: what all requests to mirrors may hold, each at least 64 KiB. 0: nothing is mirrored.
+    pub max_mirror_bytes: u64,
 }
 
 /// `forwardedHeaders`.

@@ -3,6 +3,7 @@
 pub(crate) mod base64;
 pub(crate) mod replay;
 pub(crate) mod spool;
+pub(crate) mod tee;
 
 use std::{
     cell::Cell,

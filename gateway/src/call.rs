@@ -7,7 +7,10 @@
 //! [`Call::run`] goes the rest of a [`Way`]. A middleware that wraps the call is handed what is left of the way, and may
 //! run it, once, several times or not at all; all others are passed in a loop.
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request, response};
@@ -23,13 +26,14 @@ use crate::{
     middleware::{Answer, Head, around},
     passage::{Mark, Passage, Stop},
     relay, service,
-    snapshot::{LoadBalancer, Route, Server, ServiceIndex, ServiceKind, Snapshot, Step},
+    snapshot::{LoadBalancer, Route, Server, ServiceIndex, ServiceKind, Step},
     upgrade,
+    worker::Local,
 };
 
 /// One request under way.
 pub(crate) struct Call<'s> {
-    pub(crate) snapshot: &'s Snapshot,
+    pub(crate) snapshot: &'s Rc<Local>,
     pub(crate) exchange: Box<Exchange>,
     pub(crate) passage: Passage<'s>,
     /// The head that is forwarded; taken when it is, so whoever runs a way twice keeps a copy.
@@ -80,12 +84,22 @@ impl<'s> Way<'s> {
 
 impl<'s> Call<'s> {
     pub(crate) fn new(
-        snapshot: &'s Snapshot,
+        snapshot: &'s Rc<Local>,
         exchange: Box<Exchange>,
         parts: request::Parts,
         incoming: Incoming,
     ) -> Self {
         let body = RequestBody::new(incoming, &exchange);
+        Self::copied(snapshot, exchange, parts, body)
+    }
+
+    /// A copy of a request, which no client waits for.
+    pub(crate) fn copied(
+        snapshot: &'s Rc<Local>,
+        exchange: Box<Exchange>,
+        parts: request::Parts,
+        body: RequestBody,
+    ) -> Self {
         let (try_timeout, backend_timeout) = (Duration::ZERO, Duration::ZERO);
         let passage = Passage::default();
         Self { snapshot, exchange, passage, parts, body, upgrade: None, try_timeout, backend_timeout, asked: None }
@@ -125,7 +139,10 @@ impl<'s> Call<'s> {
                     None => way = Way::to(service::failover::leg(self, failover)?),
                     Some(errors) => return Box::pin(service::failover::run(self, failover, errors)).await,
                 },
-                ServiceKind::Mirroring(mirroring) => way = Way::to(mirroring.service),
+                ServiceKind::Mirroring(mirroring) => {
+                    service::mirroring::copy(self, way.service, mirroring);
+                    way = Way::to(mirroring.service);
+                }
                 ServiceKind::Internal(internal) => {
                     let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
                     return Ok(Answered::Response(answering.await.map(AnswerBody::Whole)));

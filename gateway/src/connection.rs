@@ -179,6 +179,12 @@ impl Connection {
         })
     }
 
+    /// One of nobody's, for a copy of a request: it is in no list, and its end is nobody's business.
+    pub(crate) fn detached(&self) -> Rc<Self> {
+        let of_client = (self.client, self.tls.clone(), false);
+        Self::new(&self.worker, self.entry.clone(), of_client, Arc::default(), (None, None))
+    }
+
     pub(crate) fn request_began(&self) {
         self.requests.set(self.requests.get() + 1);
         self.in_flight.set(self.in_flight.get() + 1);

@@ -242,6 +242,9 @@ pub(crate) enum BodyError {
     /// The request is sent once more, and its body with it: this sending has it no longer.
     #[error("the request is sent again")]
     Superseded,
+    /// It is a copy, and no more of the body was copied.
+    #[error("no more of the body was copied")]
+    Uncopied,
 }
 
 impl BodyError {

@@ -21,6 +21,7 @@ use crate::{
     metrics::{Assignment, Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
     pool::{Http1, Shared, Target},
+    snapshot::ServiceIndex,
     worker::Worker,
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct Exchange {
     pub(crate) service: Option<ServiceId>,
     pub(crate) versions: SmallVec<[VersionId; 2]>,
     pub(crate) count: bool,
+    /// It is a copy for a mirror: the service has it, and no entry point.
+    is_copy: bool,
     /// Bytes of the request's head that count against its connection; 0 over HTTP/1.
     head: u32,
     /// 0 until there is an answer.
@@ -73,6 +76,8 @@ pub(crate) struct Exchange {
 struct Seldom {
     /// Servers that the request has been to in vain.
     tried: Vec<u64>,
+    /// The services that have sent copies of it to their mirrors.
+    mirrored: Vec<ServiceIndex>,
     /// Lines of the answer that make the client come back, each with the service that wants it.
     cookies: Vec<(ServiceId, HeaderValue)>,
     /// gRPC's status where it stands in the answer's body.
@@ -127,6 +132,7 @@ impl Exchange {
             service: None,
             versions: SmallVec::new(),
             count: connection.entry.settings.metrics,
+            is_copy: false,
             head: 0,
             status: 0,
             request_bytes: connection.byte_counter(),
@@ -154,6 +160,25 @@ impl Exchange {
     pub(crate) fn hold_head(&mut self, bytes: u32) -> u32 {
         self.head = bytes;
         self.connection.hold_head(bytes)
+    }
+
+    /// A copy of the request for a mirror, on a connection of its own.
+    pub(crate) fn copied(&self, connection: &Rc<Connection>) -> Box<Self> {
+        let mut copied = Self::begin(connection, self.method.clone(), Instant::now());
+        copied.is_copy = true;
+        (copied.protocol, copied.count) = (self.protocol, self.count);
+        copied.header_labels = self.header_labels.clone();
+        copied
+    }
+
+    /// Whether it comes to a service that mirrors for the first time.
+    pub(crate) fn is_first_at(&mut self, service: ServiceIndex) -> bool {
+        let mirrored = &mut self.seldom.get_or_insert_default().mirrored;
+        let is_first = !mirrored.contains(&service);
+        if is_first {
+            mirrored.push(service);
+        }
+        is_first
     }
 
     /// Servers that the request has been to in vain; another one is chosen next, if there is one.
@@ -341,7 +366,7 @@ impl Exchange {
         let in_body = self.seldom.as_ref().and_then(|seldom| seldom.grpc_status.get());
         if self.count {
             self.connection.worker.metrics.finish(&Finished {
-                entry_point: Some(entry.id),
+                entry_point: (!self.is_copy).then_some(entry.id),
                 router: self.router,
                 service: self.service,
                 versions: &self.versions,

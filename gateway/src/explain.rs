@@ -108,6 +108,9 @@ pub struct Branch {
     pub share: f64,
     /// As a version: its weight among its siblings.
     pub weight: Option<f64>,
+    /// What it is to the service above, where that is not one of several versions: `main`, `fallback (also for 503)`,
+    /// `mirror of 10%`.
+    pub role: Option<String>,
     /// No server below it can take a request.
     pub unavailable: bool,
     /// Its own middlewares.
@@ -272,6 +275,7 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
         name: service.name.to_string(),
         share,
         weight,
+        role: None,
         unavailable: false,
         middlewares: names(&service.middlewares),
         breakers: Breaking::among(&service.middlewares, weight.is_some()),
@@ -306,13 +310,24 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
             branch.unavailable = !legs.iter().any(|leg| leg.available);
             // Health is not known here: the fallback is asked only where nothing behind the main one can answer.
             let taken = legs.iter().position(|leg| leg.available);
-            for (place, leg) in legs.into_iter().enumerate() {
+            let statuses = failover.errors.as_ref().map(|errors| format!(" (also for {})", errors.status));
+            let roles = ["main".to_owned(), format!("fallback{}", statuses.unwrap_or_default())];
+            for ((place, leg), role) in legs.into_iter().enumerate().zip(roles) {
                 let share = if taken == Some(place) { share } else { 0.0 };
-                branch.children.push(self::branch(asking, leg.service, share, None));
+                let child = self::branch(asking, leg.service, share, None);
+                branch.children.push(Branch { role: Some(role), ..child });
             }
         }
         ServiceKind::Mirroring(mirroring) => {
-            branch.children.push(self::branch(asking, mirroring.service, share, None));
+            let main = self::branch(asking, mirroring.service, share, None);
+            branch.unavailable = main.unavailable;
+            branch.children.push(Branch { role: Some("main".to_owned()), ..main });
+            for mirror in &mirroring.mirrors {
+                let copied = share * f64::from(mirror.percent) / 100.0;
+                let child = self::branch(asking, mirror.service, copied, None);
+                let role = Some(format!("mirror of {}%", mirror.percent));
+                branch.children.push(Branch { role, ..child });
+            }
         }
         ServiceKind::Internal(_) => {}
     }

@@ -313,6 +313,7 @@ fn bounds(statics: &Static, metrics: &Arc<Metrics>, workers: usize) -> Result<Bo
         admission: Admission::new(&statics.limits, descriptors.unwrap_or(u64::MAX)),
         pressure: Pressure::start(&statics.limits, metrics).map_err(|error| StartError::System(error.to_string()))?,
         replays: statics.limits.max_replay_bytes / workers.max(1) as u64,
+        mirrors: statics.limits.max_mirror_bytes / workers.max(1) as u64,
         encoders: match statics.limits.max_compress_bytes {
             0 => u64::MAX,
             bytes => bytes / workers.max(1) as u64,

@@ -125,8 +125,14 @@ impl Publications {
                 drop(std::thread::spawn(|| sweeper.run()));
                 let limits = &self.compiler.statics.limits;
                 let admission = Admission::new(limits, u64::MAX);
-                let bounds =
-                    Bounds { admission, pressure: Default::default(), replays: 0, encoders: 1 << 20, files: 0 };
+                let bounds = Bounds {
+                    admission,
+                    pressure: Default::default(),
+                    replays: 0,
+                    mirrors: 0,
+                    encoders: 1 << 20,
+                    files: 0,
+                };
                 let first = (compiled.snapshot, retired);
                 self.shared = Some(Shared::new(first, &self.compiler, true, None, bounds, 503));
             }
@@ -210,6 +216,7 @@ fn shared(
         admission: Admission::new(&statics.limits, u64::MAX),
         pressure: Default::default(),
         replays: 0,
+        mirrors: 0,
         encoders: 1 << 20,
         files: 0,
     };

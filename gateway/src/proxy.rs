@@ -122,7 +122,7 @@ fn enter(exchange: &mut Exchange, route: &Route, parts: &request::Parts, upgrade
 }
 
 /// The response halves of the middlewares, what holds for every answer, and the body with its exchange.
-fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
+pub(crate) fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Response<Body> {
     let Call { mut passage, mut exchange, .. } = call;
     let connection = exchange.connection.clone();
     match answered {

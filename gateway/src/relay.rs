@@ -276,7 +276,8 @@ pub(crate) fn blame_body(error: &BodyError) -> Error {
         | BodyError::WriteTimeout
         | BodyError::Encoder(_)
         | BodyError::Coding(_)
-        | BodyError::Superseded => Error::ClientGone,
+        | BodyError::Superseded
+        | BodyError::Uncopied => Error::ClientGone,
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a service to one of its children, and whether a service can take a request at all.
 
 pub(crate) mod failover;
+pub(crate) mod mirroring;
 
 use std::time::Instant;
 

@@ -50,6 +50,8 @@ pub(crate) struct Bounds {
     pub(crate) pressure: Arc<Pressure>,
     /// Bytes that each worker may keep of bodies that may have to be sent again.
     pub(crate) replays: u64,
+    /// Bytes that each worker's copies for mirrors may hold.
+    pub(crate) mirrors: u64,
     /// Bytes that each worker's encoders may hold.
     pub(crate) encoders: u64,
     /// Bytes of bodies that may lie in files at once; 0 is no limit.

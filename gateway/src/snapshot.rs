@@ -2,7 +2,7 @@
 
 pub(crate) mod retired;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rollgate_config::dynamic::{
     router::RouterTimeouts,
@@ -17,6 +17,7 @@ use crate::{
     pool::Target,
     rendezvous::Candidates,
     router::Table,
+    service::mirroring::Counts,
     split::{Affinity, Draw},
     sticky::Sticky,
     tls::{HostOptions, OptionsId, Tls},
@@ -146,6 +147,20 @@ pub(crate) struct Leg {
 #[derive(Debug, Clone)]
 pub(crate) struct Mirroring {
     pub(crate) service: ServiceIndex,
+    /// A longer body is not mirrored. `None`: no body is.
+    pub(crate) max_body_size: Option<u64>,
+    /// What a copy may take.
+    pub(crate) timeout: Duration,
+    pub(crate) mirrors: Box<[Mirror]>,
+}
+
+/// One that gets copies.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror {
+    pub(crate) service: ServiceIndex,
+    /// Of the requests.
+    pub(crate) percent: u8,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Servers that all do the same.

@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: WorkerMetrics,
     /// For bodies that may have to be sent again.
     pub(crate) replays: Rc<Room>,
+    /// For copies of requests that mirrors get.
+    pub(crate) mirrors: Rc<Room>,
     /// For encoders at work.
     pub(crate) encoders: Rc<Room>,
     /// For the internal entry point, when the process has no descriptors left.
@@ -181,6 +183,7 @@ impl Worker {
             snapshot: RefCell::new(Local::new(shared.current.load_full(), &shared)),
             metrics: shared.metrics.worker(),
             replays: Rc::new(Room::new(shared.bounds.replays)),
+            mirrors: Rc::new(Room::new(shared.bounds.mirrors)),
             encoders: Rc::new(Room::new(shared.bounds.encoders)),
             shared,
             pools: Pools::default(),

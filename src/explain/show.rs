@@ -70,7 +70,8 @@ fn branch(out: &mut String, branch: &Branch, depth: usize) {
     let indent = "  ".repeat(depth);
     let idle = if branch.weight == Some(0.0) { ", weight 0" } else { "" };
     let unavailable = if branch.unavailable { ", unavailable" } else { "" };
-    let _ = writeln!(out, "{indent}{} {}{idle}{unavailable}", percent(branch.share), branch.name);
+    let role = branch.role.as_ref().map_or_else(String::new, |role| format!(", {role}"));
+    let _ = writeln!(out, "{indent}{} {}{role}{idle}{unavailable}", percent(branch.share), branch.name);
     if !branch.middlewares.is_empty() {
         let _ = writeln!(out, "{indent}  middlewares {}", branch.middlewares.join(", "));
     }
@@ -155,6 +156,7 @@ fn tree(branch: &Branch) -> Value {
         "name": branch.name,
         "share": (branch.share * 1e9).round() / 1e9,
         "weight": branch.weight,
+        "role": branch.role,
         "unavailable": branch.unavailable,
         "middlewares": branch.middlewares,
         "breakers": breakers(&branch.breakers),

@@ -2,6 +2,7 @@
 
 mod failover;
 mod health;
+mod mirroring;
 
 use url::Url;
 
@@ -19,28 +20,22 @@ use crate::{
     scalar::Weight,
 };
 
-const KINDS: [&str; 4] = ["loadBalancer", "weighted", "highestRandomWeight", "failover"];
-
-const OTHER_KINDS: [&str; 1] = ["mirroring"];
+const KINDS: [&str; 5] = ["loadBalancer", "weighted", "highestRandomWeight", "failover", "mirroring"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Service> {
     let read = value.section(out, |fields| {
         let middlewares = fields.list("middlewares", reference);
-        let only = only_kind(fields, KINDS.into_iter(), &OTHER_KINDS);
+        let only = only_kind(fields, KINDS.into_iter(), &[]);
         // All of them are read, for their problems.
         let mut kinds = [
             fields.read("loadBalancer", load_balancer).map(ServiceKind::LoadBalancer),
             fields.read("weighted", weighted).map(ServiceKind::Weighted),
             fields.read("highestRandomWeight", highest_random_weight).map(ServiceKind::HighestRandomWeight),
             fields.read("failover", failover::read).map(ServiceKind::Failover),
+            fields.read("mirroring", mirroring::read).map(ServiceKind::Mirroring),
         ];
-        fields.unsupported(&OTHER_KINDS);
         let only = only?;
-        let kind = match KINDS.iter().position(|kind| *kind == only) {
-            Some(index) => kinds[index].take()?,
-            // Allowed though unsupported: a service that is there and has no server.
-            None => ServiceKind::LoadBalancer(LoadBalancer::default()),
-        };
+        let kind = KINDS.iter().position(|kind| *kind == only).and_then(|index| kinds[index].take())?;
         Some(Service { at: fields.at.clone(), middlewares, kind })
     });
     read.flatten()

@@ -86,6 +86,7 @@ fn read_limits(fields: &mut Fields<'_>, limits: &mut Limits) {
     fields.set("maxReplayBytes", &mut limits.max_replay_bytes, integer(0..=i64::MAX));
     fields.set("maxBufferFileBytes", &mut limits.max_buffer_file_bytes, integer(0..=i64::MAX));
     fields.set("maxCompressBytes", &mut limits.max_compress_bytes, integer(0..=i64::MAX));
+    fields.set("maxMirrorBytes", &mut limits.max_mirror_bytes, integer(0..=i64::MAX));
 }
 
 fn file_provider(value: Value<'_>, out: &mut Sink) -> Option<FileProvider> {

@@ -297,6 +297,11 @@ impl Room {
         Self { used: Cell::new(0), limit }
     }
 
+    /// As many as there are.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Takes so many; none if there are not so many.
     pub(crate) fn take(&self, bytes: u64) -> bool {
         let used = self.used.get() + bytes;

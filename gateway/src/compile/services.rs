@@ -22,8 +22,9 @@ use crate::{
     health::Configured,
     middleware::{Place, retry::Account},
     rendezvous::{Candidates, Salt},
+    service::mirroring::Counts,
     snapshot::{
-        Failover, Internal, Leg, LoadBalancer, Mirroring, Server, Service, ServiceIndex, ServiceKind, Services,
+        Failover, Internal, Leg, LoadBalancer, Mirror, Mirroring, Server, Service, ServiceIndex, ServiceKind, Services,
     },
     sticky::{Member, Sticky},
     tls::client::Transport,
@@ -149,9 +150,7 @@ pub(crate) fn compile(
                 let (main, fallback) = (leg(&failover.service), leg(&failover.fallback));
                 ServiceKind::Failover(Failover { main, fallback, errors: failover.errors.clone().map(Arc::new) })
             }
-            Written::Mirroring(mirroring) => {
-                ServiceKind::Mirroring(Mirroring { service: kept.index(&mirroring.service.value) })
-            }
+            Written::Mirroring(mirroring) => ServiceKind::Mirroring(self::mirroring(compiler, &kept, &name, mirroring)),
         };
         let middlewares = written.middlewares.iter().map(|name| name.value.as_str());
         let middlewares = chains.placed(compiler, Place::Service(&name), middlewares);
@@ -264,6 +263,21 @@ fn load_balancer(
         list,
         retries: compiler.states.of("retries", name, || Account::new(compiler.workers)),
         learns: health.filter(|_| written.passive_health_check.is_some()),
+    }
+}
+
+fn mirroring(compiler: &Compiler, kept: &Kept, name: &Arc<str>, written: &written::mirroring::Mirroring) -> Mirroring {
+    let mirror = |mirror: &written::mirroring::Mirror| {
+        let to = &*mirror.name.value;
+        let new = || Counts::new(name.clone(), to.into());
+        let counts = compiler.states.observed("mirror", &format!("{name} {to}"), &compiler.metrics, new);
+        Mirror { service: kept.index(to), percent: mirror.percent, counts }
+    };
+    Mirroring {
+        service: kept.index(&written.service.value),
+        max_body_size: written.mirror_body.then(|| written.max_body_size.unwrap_or(u64::MAX)),
+        timeout: written.timeout,
+        mirrors: written.mirrors.iter().map(mirror).collect(),
     }
 }
 

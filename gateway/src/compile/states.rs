@@ -9,6 +9,8 @@ use std::{
 
 use parking_lot::Mutex;
 
+use crate::metrics::{Metrics, Observed};
+
 /// Every state of a process, by kind and name.
 #[derive(Default)]
 pub(crate) struct States(Mutex<Known>);
@@ -40,6 +42,25 @@ impl States {
         let state = Arc::new(new());
         let weak: Weak<T> = Arc::downgrade(&state);
         known.states.insert(key, weak);
+        state
+    }
+
+    /// The same, of one that is asked at each scrape what it counts, as long as it is there.
+    pub(crate) fn observed<T: Observed + 'static>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        metrics: &Metrics,
+        new: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let mut is_new = false;
+        let state = self.of(kind, name, || {
+            is_new = true;
+            new()
+        });
+        if is_new {
+            metrics.observe(Arc::downgrade(&state) as Weak<dyn Observed>);
+        }
         state
     }
 }

@@ -41,6 +41,7 @@ fn worker() -> (Rc<Worker>, Arc<EntryPoint>, Arc<Metrics>) {
         admission: Admission::new(&statics.limits, 1024),
         pressure: Arc::default(),
         replays: 1 << 20,
+        mirrors: 1 << 20,
         encoders: 1 << 20,
         files: 0,
     };

@@ -125,6 +125,11 @@ pub(super) const PASSWORD_CHECKS: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
+pub(crate) const MIRRORED: Single = Single::counter(
+    "rollgate_mirrored_total",
+    "Copies of requests for a mirror, by what became of them.",
+    &["service", "mirror", "outcome"],
+);
 pub(crate) const RATE_LIMIT: Single = Single::counter(
     "rollgate_ratelimit_total",
     "Requests that met a rate limit, by what became of them.",

@@ -1,6 +1,6 @@
 //! What compiling a middleware may need besides its own configuration.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crate::{
     compile::States,
@@ -23,22 +23,14 @@ pub(crate) struct Making<'c> {
 }
 
 impl Making<'_> {
-    /// The [state](States::of) of that kind and name, which is asked what it counts as long as it is there.
+    /// The [state](States::observed) of that kind and name.
     pub(crate) fn observed<T: Observed + 'static>(
         &self,
         kind: &'static str,
         name: &str,
         new: impl FnOnce() -> T,
     ) -> Arc<T> {
-        let mut is_new = false;
-        let state = self.states.of(kind, name, || {
-            is_new = true;
-            new()
-        });
-        if is_new {
-            self.metrics.observe(Arc::downgrade(&state) as Weak<dyn Observed>);
-        }
-        state
+        self.states.observed(kind, name, self.metrics, new)
     }
 }
 

@@ -15,6 +15,13 @@ pub struct Request {
     pub trailers: Vec<(String, String)>,
 }
 
+impl Request {
+    /// The first value of a field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
 /// Why bytes are no request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {

@@ -1,5 +1,7 @@
 //! `mirroring`.
 
+use std::time::Duration;
+
 use crate::problem::Located;
 
 /// A service, and others that get copies of its requests.
@@ -11,6 +13,8 @@ pub struct Mirroring {
     pub mirror_body: bool,
     /// `maxBodySize`; `None` (-1): bodies of any length are mirrored.
     pub max_body_size: Option<u64>,
+    /// `timeout` (ours), 60 s: what a mirror may take for a whole request and its answer. At least 1 ms.
+    pub timeout: Duration,
     /// `mirrors`.
     pub mirrors: Vec<Mirror>,
 }

@@ -68,7 +68,7 @@ fn optional<T>(
     move |value, out| if text(value, out)?.is_empty() { None } else { decode(value, out) }
 }
 
-fn positive(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
+pub(super) fn positive(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
     let length = duration(value, out)?;
     if length < SHORTEST {
         out.problem(&value.node.at, value.path, "is too short", "at least 1ms");
