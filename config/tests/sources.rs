@@ -328,9 +328,6 @@ http:
   routers:
     r: {{rule: Host(`a`), service: l, ruleSyntax: v2, parentRefs: [x], tls: {{certResolver: le}}}}
   services:
-    m: {{mirroring: {{service: l}}}}
-    f: {{failover: {{service: l, fallback: h, errors: {{}}}}}}
-    h: {{loadBalancer: {{}}}}
     l: {{loadBalancer: {{}}}}
   serversTransports: {{t: {{spiffe: {{}}, peerCertSANs: [], minVersion: VersionTLS11}}}}
   middlewares:

@@ -149,7 +149,7 @@ fn a_table_that_differs_is_told_where() {
         ("http.routers.N.rule", Use::Read),
         ("http.routers.N.tls.domains[].main", Use::Read),
         ("http.routers.N.tls.options", Use::Read),
-        ("http.services.N.mirroring", Use::Refused),
+        ("http.services.N.udp", Use::Refused),
         ("log.noColor", Use::Inert),
         ("resolver.hosts", Use::Ours),
     ]
@@ -158,7 +158,7 @@ fn a_table_that_differs_is_told_where() {
     let told = |rows: &str| differences(rows, &schema);
     let right = "## Static\n| `log.noColor` | inert | |\n| `resolver.*` | ours | |\n## Dynamic: routers\n\
                  | `http.routers.N.rule`, `.tls.*` | same | |\n| `http.routers.N.tls.options` | fixed | words |\n\
-                 ## Dynamic: services\n| `mirroring` | refused | |\n## Behaviour\n| `anything` | goes | |\n";
+                 ## Dynamic: services\n| `udp` | refused | |\n## Behaviour\n| `anything` | goes | |\n";
     assert_eq!(told(right), [""; 0]);
     let missing = right.replace("| `http.routers.N.rule`, `.tls.*` | same | |\n", "");
     assert_eq!(
