@@ -116,6 +116,11 @@ pub enum MiddlewareKind {
     GrpcWeb(Vec<String>),
     /// `circuitBreaker`.
     CircuitBreaker(Box<CircuitBreaker>),
+    /// `contentType`.
+    ContentType {
+        /// `autoDetect`, true.
+        auto_detect: bool,
+    },
 }
 
 impl MiddlewareKind {

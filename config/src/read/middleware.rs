@@ -19,7 +19,7 @@ pub(super) use self::addresses::ip_strategy;
 use super::{router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},
-    fields::{Fields, Sink, Value, text},
+    fields::{Fields, Sink, Value, boolean, text},
 };
 
 type Reader = fn(Value<'_>, &mut Sink) -> Option<MiddlewareKind>;
@@ -46,9 +46,10 @@ const KINDS: &[(&str, Reader)] = &[
     ("basicAuth", users::basic_auth),
     ("digestAuth", users::digest_auth),
     ("forwardAuth", forward_auth::read),
+    ("contentType", content_type),
 ];
 
-const OTHER_KINDS: [&str; 5] = ["ipWhiteList", "encodedCharacters", "passTLSClientCert", "contentType", "plugin"];
+const OTHER_KINDS: [&str; 4] = ["ipWhiteList", "encodedCharacters", "passTLSClientCert", "plugin"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
     let read = value.section(out, |fields| {
@@ -84,4 +85,13 @@ fn chain(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
 
 fn grpc_web(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     value.section(out, |fields| MiddlewareKind::GrpcWeb(fields.list("allowOrigins", text)))
+}
+
+/// `autoDetect` is of v2, and there it was what asked for it.
+fn content_type(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
+    value.section(out, |fields| {
+        let mut auto_detect = true;
+        fields.set("autoDetect", &mut auto_detect, boolean);
+        MiddlewareKind::ContentType { auto_detect }
+    })
 }
