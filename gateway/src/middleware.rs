@@ -28,6 +28,7 @@ mod client;
 mod compress;
 mod content_type;
 mod digest_auth;
+mod encoded_characters;
 mod error_pages;
 mod forward_auth;
 mod grpc_web;
@@ -64,6 +65,7 @@ pub(crate) use self::{
     compress::Compress,
     content_type::ContentType,
     digest_auth::DigestAuth,
+    encoded_characters::EncodedCharacters,
     error_pages::ErrorPages,
     forward_auth::ForwardAuth,
     grpc_web::GrpcWeb,
@@ -109,6 +111,7 @@ pub(crate) enum Middleware {
     Buffering(Box<Buffering>),
     GrpcWeb(GrpcWeb),
     ContentType(ContentType),
+    EncodedCharacters(EncodedCharacters),
 }
 
 /// The head of a request on its way through the chain.
@@ -216,6 +219,7 @@ impl Middleware {
             MiddlewareKind::Errors(pages) => Self::Errors(Box::new(ErrorPages::compile(pages)?)),
             MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
             MiddlewareKind::GrpcWeb(origins) => Self::GrpcWeb(GrpcWeb::new(origins)),
+            MiddlewareKind::EncodedCharacters(allowed) => Self::EncodedCharacters(EncodedCharacters::new(*allowed)),
             MiddlewareKind::ContentType { auto_detect } => Self::ContentType(ContentType::new(*auto_detect)),
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
@@ -283,6 +287,7 @@ impl Middleware {
             Self::RedirectScheme(redirect) => redirect.request(head),
             Self::RedirectRegex(redirect) => redirect.request(head),
             Self::IpAllowList(list) => list.request(head),
+            Self::EncodedCharacters(allowed) => allowed.request(head.parts),
             Self::RateLimit(limit) => return limit.request(head),
             Self::InFlightReq(limit) => return limit.request(head),
             Self::CircuitBreaker(breaker) => return breaker.request(head),

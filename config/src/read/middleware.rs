@@ -16,10 +16,11 @@ mod source;
 mod users;
 
 pub(super) use self::addresses::ip_strategy;
-use super::{router::reference, service::only_kind};
+use super::{entry_point, router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},
     fields::{Fields, Sink, Value, boolean, text},
+    static_config::EncodedCharacters,
 };
 
 type Reader = fn(Value<'_>, &mut Sink) -> Option<MiddlewareKind>;
@@ -47,9 +48,10 @@ const KINDS: &[(&str, Reader)] = &[
     ("digestAuth", users::digest_auth),
     ("forwardAuth", forward_auth::read),
     ("contentType", content_type),
+    ("encodedCharacters", encoded_characters),
 ];
 
-const OTHER_KINDS: [&str; 4] = ["ipWhiteList", "encodedCharacters", "passTLSClientCert", "plugin"];
+const OTHER_KINDS: [&str; 3] = ["ipWhiteList", "passTLSClientCert", "plugin"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
     let read = value.section(out, |fields| {
@@ -93,5 +95,13 @@ fn content_type(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
         let mut auto_detect = true;
         fields.set("autoDetect", &mut auto_detect, boolean);
         MiddlewareKind::ContentType { auto_detect }
+    })
+}
+
+fn encoded_characters(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
+    value.section(out, |fields| {
+        let mut allowed = EncodedCharacters::NONE;
+        entry_point::encoded_characters(fields, &mut allowed);
+        MiddlewareKind::EncodedCharacters(allowed)
     })
 }
