@@ -164,15 +164,7 @@ impl Default for EntryPointHttp {
 
 impl Default for EncodedCharacters {
     fn default() -> Self {
-        Self {
-            slash: true,
-            back_slash: true,
-            null_character: true,
-            semicolon: true,
-            percent: true,
-            question_mark: true,
-            hash: true,
-        }
+        Self::ALL
     }
 }
 

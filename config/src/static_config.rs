@@ -206,6 +206,29 @@ pub struct EncodedCharacters {
     pub hash: bool,
 }
 
+impl EncodedCharacters {
+    /// All of them.
+    pub const ALL: Self = Self {
+        slash: true,
+        back_slash: true,
+        null_character: true,
+        semicolon: true,
+        percent: true,
+        question_mark: true,
+        hash: true,
+    };
+    /// None of them.
+    pub const NONE: Self = Self {
+        slash: false,
+        back_slash: false,
+        null_character: false,
+        semicolon: false,
+        percent: false,
+        question_mark: false,
+        hash: false,
+    };
+}
+
 /// `http.underscoreHeadersStrategy`: what becomes of a header whose name has an underscore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnderscoreHeaders {

@@ -132,6 +132,7 @@ fn what_is_ours_is_told_apart() {
             "http.services.browsers.weighted.cohort",
             "http.services.addresses.weighted.cohort",
             "http.services.asked.loadBalancer.passiveHealthCheck.maxEjectedPercent",
+            "http.services.copied.mirroring.timeout",
             "http.middlewares.rate.rateLimit.scope",
             "http.middlewares.rate.rateLimit.maxSources",
             "http.middlewares.rate.rateLimit.responseHeaders",

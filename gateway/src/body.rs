@@ -2,6 +2,7 @@
 
 pub(crate) mod base64;
 pub(crate) mod replay;
+mod resumed;
 pub(crate) mod spool;
 pub(crate) mod tee;
 
@@ -20,6 +21,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use self::replay::{Replay, Replayed, Room};
+pub(crate) use self::resumed::Resumed;
 use crate::{connection::Connection, error::BodyError, exchange::Exchange, forwarded, limits};
 
 /// What goes to a server.

@@ -26,7 +26,9 @@ mod buffering;
 mod circuit_breaker;
 mod client;
 mod compress;
+mod content_type;
 mod digest_auth;
+mod encoded_characters;
 mod error_pages;
 mod forward_auth;
 mod grpc_web;
@@ -61,7 +63,9 @@ pub(crate) use self::{
     circuit_breaker::CircuitBreaker,
     client::ClientAddress,
     compress::Compress,
+    content_type::ContentType,
     digest_auth::DigestAuth,
+    encoded_characters::EncodedCharacters,
     error_pages::ErrorPages,
     forward_auth::ForwardAuth,
     grpc_web::GrpcWeb,
@@ -106,6 +110,8 @@ pub(crate) enum Middleware {
     Compress(Box<Compress>),
     Buffering(Box<Buffering>),
     GrpcWeb(GrpcWeb),
+    ContentType(ContentType),
+    EncodedCharacters(EncodedCharacters),
 }
 
 /// The head of a request on its way through the chain.
@@ -213,6 +219,8 @@ impl Middleware {
             MiddlewareKind::Errors(pages) => Self::Errors(Box::new(ErrorPages::compile(pages)?)),
             MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
             MiddlewareKind::GrpcWeb(origins) => Self::GrpcWeb(GrpcWeb::new(origins)),
+            MiddlewareKind::EncodedCharacters(allowed) => Self::EncodedCharacters(EncodedCharacters::new(*allowed)),
+            MiddlewareKind::ContentType { auto_detect } => Self::ContentType(ContentType::new(*auto_detect)),
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
             }
@@ -247,7 +255,11 @@ impl Middleware {
 
     /// Whether it wraps the call: [`around::run`] is its only half.
     pub(crate) fn wraps(&self) -> bool {
-        matches!(self, Self::Retry(_) | Self::Errors(_) | Self::Compress(_) | Self::Buffering(_) | Self::GrpcWeb(_))
+        match self {
+            Self::Retry(_) | Self::Errors(_) | Self::Compress(_) | Self::Buffering(_) | Self::GrpcWeb(_) => true,
+            Self::ContentType(kind) => kind.detects(),
+            _ => false,
+        }
     }
 
     /// Whether it must see the request before any middleware of its chain changes it.
@@ -275,6 +287,7 @@ impl Middleware {
             Self::RedirectScheme(redirect) => redirect.request(head),
             Self::RedirectRegex(redirect) => redirect.request(head),
             Self::IpAllowList(list) => list.request(head),
+            Self::EncodedCharacters(allowed) => allowed.request(head.parts),
             Self::RateLimit(limit) => return limit.request(head),
             Self::InFlightReq(limit) => return limit.request(head),
             Self::CircuitBreaker(breaker) => return breaker.request(head),
@@ -282,9 +295,12 @@ impl Middleware {
             Self::DigestAuth(auth) => return auth.request(head),
             Self::ForwardAuth(auth) => return Err(Halt::Wait(Box::new(Wait::Question(auth.clone())))),
             // They wrap the call.
-            Self::Retry(_) | Self::Errors(_) | Self::Compress(_) | Self::Buffering(_) | Self::GrpcWeb(_) => {
-                ControlFlow::Continue(())
-            }
+            Self::Retry(_)
+            | Self::Errors(_)
+            | Self::Compress(_)
+            | Self::Buffering(_)
+            | Self::GrpcWeb(_)
+            | Self::ContentType(_) => ControlFlow::Continue(()),
         };
         match decision {
             ControlFlow::Continue(()) => Ok(Note::Nothing),

@@ -35,7 +35,7 @@ pub enum PathRefusal {
     /// An octet that no request target has: a control character, a space, `?` or `#`.
     #[error("the path has the character {0:?}")]
     BadCharacter(char),
-    /// A character that the entry point's `encodedCharacters` does not allow in encoded form.
+    /// A character that `encodedCharacters` does not allow in encoded form.
     #[error("the path has an encoded {name} (%{byte:02X})")]
     Encoded {
         /// What it is called: `slash`, `back slash`, ...
@@ -139,7 +139,7 @@ fn is_normal(rules: &PathRules, path: &[u8]) -> bool {
             }
             Class::Percent => {
                 let digits = path.get(at + 1..at + 3).unwrap_or_default();
-                let kept = hex(digits).filter(|byte| !is_unreserved(*byte) && allowed(rules, *byte).is_ok());
+                let kept = hex(digits).filter(|byte| !is_unreserved(*byte) && allowed(&rules.encoded, *byte).is_ok());
                 if kept.is_none() || digits.iter().any(u8::is_ascii_lowercase) {
                     return false;
                 }
@@ -171,12 +171,12 @@ fn normal_encoding(rules: &PathRules, raw: &str) -> Result<String, PathRefusal> 
                 if is_unreserved(byte) {
                     path.push(char::from(byte));
                 } else {
-                    allowed(rules, byte)?;
+                    allowed(&rules.encoded, byte)?;
                     push_encoded(&mut path, byte);
                 }
             }
             Class::Encode => {
-                allowed(rules, byte)?;
+                allowed(&rules.encoded, byte)?;
                 push_encoded(&mut path, byte);
             }
             Class::Refuse => return Err(PathRefusal::BadCharacter(char::from(byte))),
@@ -204,8 +204,19 @@ fn without_dots(path: &str) -> String {
     clean
 }
 
-fn allowed(rules: &PathRules, byte: u8) -> Result<(), PathRefusal> {
-    let encoded = &rules.encoded;
+/// Whether a path in normal form has none in encoded form but those that are allowed.
+///
+/// # Errors
+/// The first that is not.
+pub(crate) fn check_encoded(encoded: &EncodedCharacters, path: &str) -> Result<(), PathRefusal> {
+    for (at, _) in path.match_indices('%') {
+        let byte = path.as_bytes().get(at + 1..at + 3).and_then(hex).ok_or(PathRefusal::BadEncoding)?;
+        allowed(encoded, byte)?;
+    }
+    Ok(())
+}
+
+fn allowed(encoded: &EncodedCharacters, byte: u8) -> Result<(), PathRefusal> {
     let (name, allowed) = match byte {
         b'/' => ("slash", encoded.slash),
         b'\\' => ("back slash", encoded.back_slash),
@@ -261,18 +272,7 @@ const fn is_sub_delimiter(byte: u8) -> bool {
 }
 
 /// The strictest form with every character allowed: which ones are not was settled when the request came.
-const EVERYTHING: PathRules = PathRules {
-    sanitize: true,
-    encoded: EncodedCharacters {
-        slash: true,
-        back_slash: true,
-        null_character: true,
-        semicolon: true,
-        percent: true,
-        question_mark: true,
-        hash: true,
-    },
-};
+const EVERYTHING: PathRules = PathRules { sanitize: true, encoded: EncodedCharacters::ALL };
 
 #[derive(Clone, Copy)]
 enum Class {

@@ -34,6 +34,7 @@ pub use self::{
 use crate::{
     problem::{Located, Place},
     scalar::IpStrategy,
+    static_config::EncodedCharacters,
 };
 
 /// One policy.
@@ -116,6 +117,13 @@ pub enum MiddlewareKind {
     GrpcWeb(Vec<String>),
     /// `circuitBreaker`.
     CircuitBreaker(Box<CircuitBreaker>),
+    /// `encodedCharacters`: all false by default, unlike those of an entry point.
+    EncodedCharacters(EncodedCharacters),
+    /// `contentType`.
+    ContentType {
+        /// `autoDetect`, true.
+        auto_detect: bool,
+    },
 }
 
 impl MiddlewareKind {

@@ -221,7 +221,8 @@ fn redirection(value: Value<'_>, out: &mut Sink) -> Option<Redirection> {
     read.flatten()
 }
 
-fn encoded_characters(fields: &mut Fields<'_>, allowed: &mut EncodedCharacters) {
+/// Those of an entry point and those of a middleware, which differ in their defaults.
+pub(super) fn encoded_characters(fields: &mut Fields<'_>, allowed: &mut EncodedCharacters) {
     fields.set("allowEncodedSlash", &mut allowed.slash, boolean);
     fields.set("allowEncodedBackSlash", &mut allowed.back_slash, boolean);
     fields.set("allowEncodedNullCharacter", &mut allowed.null_character, boolean);

@@ -16,10 +16,11 @@ mod source;
 mod users;
 
 pub(super) use self::{addresses::ip_strategy, headers::pairs, retry::bytes_or_any};
-use super::{router::reference, service::only_kind};
+use super::{entry_point, router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},
-    fields::{Fields, Sink, Value, text},
+    fields::{Fields, Sink, Value, boolean, text},
+    static_config::EncodedCharacters,
 };
 
 type Reader = fn(Value<'_>, &mut Sink) -> Option<MiddlewareKind>;
@@ -46,9 +47,11 @@ const KINDS: &[(&str, Reader)] = &[
     ("basicAuth", users::basic_auth),
     ("digestAuth", users::digest_auth),
     ("forwardAuth", forward_auth::read),
+    ("contentType", content_type),
+    ("encodedCharacters", encoded_characters),
 ];
 
-const OTHER_KINDS: [&str; 5] = ["ipWhiteList", "encodedCharacters", "passTLSClientCert", "contentType", "plugin"];
+const OTHER_KINDS: [&str; 3] = ["ipWhiteList", "passTLSClientCert", "plugin"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
     let read = value.section(out, |fields| {
@@ -84,4 +87,21 @@ fn chain(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
 
 fn grpc_web(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     value.section(out, |fields| MiddlewareKind::GrpcWeb(fields.list("allowOrigins", text)))
+}
+
+/// `autoDetect` is of v2, and there it was what asked for it.
+fn content_type(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
+    value.section(out, |fields| {
+        let mut auto_detect = true;
+        fields.set("autoDetect", &mut auto_detect, boolean);
+        MiddlewareKind::ContentType { auto_detect }
+    })
+}
+
+fn encoded_characters(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
+    value.section(out, |fields| {
+        let mut allowed = EncodedCharacters::NONE;
+        entry_point::encoded_characters(fields, &mut allowed);
+        MiddlewareKind::EncodedCharacters(allowed)
+    })
 }

@@ -1,6 +1,6 @@
 //! Middlewares that wrap the call: they run what is left of the way, once, several times or not at all.
 
-use super::Middleware;
+use super::{Middleware, content_type};
 use crate::{
     call::{Answered, Call, Way},
     error::Error,
@@ -15,6 +15,7 @@ pub(crate) async fn run<'s>(call: &mut Call<'s>, step: &'s Step, way: Way<'s>) -
         Middleware::Buffering(buffering) => buffering.run(call, way).await,
         Middleware::GrpcWeb(web) => web.run(call, step, way).await,
         Middleware::Compress(compress) => compress.run(call, way).await,
+        Middleware::ContentType(_) => content_type::run(call, way).await,
         _ => call.run(way).await,
     }
 }

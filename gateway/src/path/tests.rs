@@ -206,6 +206,19 @@ proptest! {
     }
 
     #[test]
+    fn a_later_look_finds_what_the_first_one_would_have_found(
+        raw in paths(),
+        [slash, back_slash, null_character, semicolon, percent, question_mark, hash] in any::<[bool; 7]>(),
+    ) {
+        let encoded = EncodedCharacters { slash, back_slash, null_character, semicolon, percent, question_mark, hash };
+        let all = PathRules { sanitize: false, encoded: EncodedCharacters::ALL };
+        if let Ok(path) = normalise(&all, &raw) {
+            let first = normalise(&PathRules { sanitize: false, encoded }, &raw).map(|_| ());
+            prop_assert_eq!(check_encoded(&encoded, &path), first);
+        }
+    }
+
+    #[test]
     fn routing_paths_of_any_text_do_not_panic(raw in "\\PC{0,24}|[%0-9A-F/]{0,24}") {
         let _ = routing_path(&raw);
     }

@@ -1,18 +1,17 @@
 //! The beginning of an answer whose length nobody knows: whether it is long enough to be compressed.
 
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use crate::{body::AnswerBody, deadline, error::BodyError};
+use crate::{
+    body::{AnswerBody, Resumed},
+    deadline,
+    error::BodyError,
+};
 
 /// What is known of it.
 pub(super) enum Beginning {
@@ -42,7 +41,7 @@ pub(super) async fn of(mut body: AnswerBody, minimum: u64) -> Beginning {
                     break false;
                 }
                 if is_last {
-                    return Beginning::Short(AnswerBody::Filtered(Box::pin(Resumed { begun, body: None })));
+                    return Beginning::Short(AnswerBody::Filtered(Box::pin(Resumed::new(begun, None))));
                 }
             }
             Some(None) => break true,
@@ -52,7 +51,7 @@ pub(super) async fn of(mut body: AnswerBody, minimum: u64) -> Beginning {
     if ended && length < minimum {
         return Beginning::Whole(joined(begun));
     }
-    Beginning::Long(AnswerBody::Filtered(Box::pin(Resumed { begun, body: Some(body) })))
+    Beginning::Long(AnswerBody::Filtered(Box::pin(Resumed::new(begun, Some(body)))))
 }
 
 fn joined(begun: VecDeque<Result<Frame<Bytes>, BodyError>>) -> Bytes {
@@ -65,37 +64,16 @@ fn joined(begun: VecDeque<Result<Frame<Bytes>, BodyError>>) -> Bytes {
     all.freeze()
 }
 
-/// A body of which something has been taken.
-struct Resumed {
-    begun: VecDeque<Result<Frame<Bytes>, BodyError>>,
-    /// `None`: that was all.
-    body: Option<AnswerBody>,
-}
-
-impl HttpBody for Resumed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(frame) = self.begun.pop_front() {
-            return Poll::Ready(Some(frame));
-        }
-        match &mut self.body {
-            None => Poll::Ready(None),
-            Some(body) => Poll::Ready(ready!(Pin::new(body).poll_frame(cx))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.begun.is_empty() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
-    }
-}
-
 /// As long as an answer's head may wait for its body, where all else is there.
 const LONGEST: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, ready},
+    };
+
     use super::*;
 
     fn body(steps: Vec<Option<Result<Frame<Bytes>, BodyError>>>) -> AnswerBody {

@@ -1,4 +1,6 @@
-//! Prefixes that come and go, and targets that are replaced.
+//! Prefixes that come and go, targets that are replaced, and paths that are not let through.
+
+use rollgate_config::static_config::EncodedCharacters;
 
 use super::*;
 
@@ -208,5 +210,43 @@ fn a_target_without_a_path_is_left_alone() {
         assert_eq!(run(&compiled(kind.clone()), &mut parts), None, "{kind:?}");
         assert_eq!(parts.uri.to_string(), "h:443", "{kind:?}");
         assert_eq!(parts.headers.len(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn encoded_characters_are_let_through_one_by_one() {
+    let none = EncodedCharacters::NONE;
+    // As in Traefik's own test, and both cases of the digits.
+    for (path, allowing) in [
+        ("/foo%2Fbar", EncodedCharacters { slash: true, ..none }),
+        ("/foo%5cbar", EncodedCharacters { back_slash: true, ..none }),
+        ("/foo%00bar", EncodedCharacters { null_character: true, ..none }),
+        ("/foo%3Bbar", EncodedCharacters { semicolon: true, ..none }),
+        ("/foo%25bar", EncodedCharacters { percent: true, ..none }),
+        ("/foo%3fbar", EncodedCharacters { question_mark: true, ..none }),
+        ("/foo%23bar", EncodedCharacters { hash: true, ..none }),
+    ] {
+        let answered = |allowed| {
+            let middleware = compiled(MiddlewareKind::EncodedCharacters(allowed));
+            run(&middleware, &mut get("a.test", path)).map(|answer| answer.status)
+        };
+        assert_eq!(answered(none), Some(StatusCode::BAD_REQUEST), "{path}");
+        assert_eq!(answered(allowing), None, "{path}");
+        assert_eq!(answered(EncodedCharacters::ALL), None, "{path}");
+    }
+    let strict = compiled(MiddlewareKind::EncodedCharacters(none));
+    for (path, passes) in [
+        ("/", true),
+        ("/foo;bar", true),
+        ("/foo%20bar%C3%A4", true),
+        ("/foo?a=%2F%00%25", true),
+        // Twice encoded: it is the percent sign that is.
+        ("/foo%252Fbar", false),
+        ("/a%20b%C3%A4/%2F", false),
+        ("/%", false),
+        ("/%2", false),
+        ("/%zz", false),
+    ] {
+        assert_eq!(run(&strict, &mut get("a.test", path)).is_none(), passes, "{path}");
     }
 }
