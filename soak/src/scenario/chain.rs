@@ -48,8 +48,8 @@ pub async fn run(options: Options) -> Figures {
     load.end().iter().for_each(|tally| all.add(tally));
     let mut figures = Figures::default();
     report(&mut figures, &options, &all, rate, lasted);
-    figures
-        .tell("processor time of a request, observers' too", milliseconds(worked.as_micros() as u64 / all.requests()));
+    let each = worked.as_secs_f64() * 1e6 / (all.requests() + observers.asked) as f64;
+    figures.tell("the gateway's processor time for a request", format!("{each:.0} us"));
     rewrites.report(&mut figures, (seconds - 1) as u32);
     state(&mut figures, &gateway, all.requests() + observers.asked).await;
     watch::conclude(&mut figures, &gateway, &[]).await;
