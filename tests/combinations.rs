@@ -1,4 +1,4 @@
-//! Chains of middlewares as chance puts them together: where none of them has anything against a request, its answer is the
+//! Chains of middlewares, before every kind of service, as chance puts them together: where none of them has anything against a request, its answer is the
 //! server's own; what one does for it (trying again, a page for a failure), it does wherever it stands; and a client that
 //! goes away leaves nothing behind.
 //!
@@ -30,7 +30,7 @@ use rollgate_testkit::{
 };
 
 /// What may stand in a chain, by name.
-const KINDS: [(&str, &str); 18] = [
+const KINDS: [(&str, &str); 20] = [
     ("header", "{headers: {customResponseHeaders: {X-Chain: 'yes'}, customRequestHeaders: {X-Asked: 'yes'}}}"),
     ("strip", "{stripPrefix: {prefixes: [/none, /path]}}"),
     ("prefix", "{addPrefix: {prefix: /added}}"),
@@ -48,7 +48,19 @@ const KINDS: [(&str, &str); 18] = [
     ("again2", "{retry: {attempts: 2, status: [503], initialInterval: 1ms, budget: {percent: 1000}}}"),
     ("whole2", "{buffering: {memRequestBodyBytes: 1, memResponseBodyBytes: 1}}"),
     ("small2", "{compress: {minResponseBodyBytes: 1, encodings: [gzip]}}"),
+    ("guess", "{contentType: {}}"),
+    ("coded", "{encodedCharacters: {allowEncodedSlash: true}}"),
     ("web", "{grpcWeb: {allowOrigins: ['*']}}"),
+];
+
+/// What may stand before the server, behind a service's middlewares; `@S@` is the server's own service.
+const SERVICES: [&str; 6] = [
+    "weighted: {services: [{name: @S@}, {name: pages, weight: 0}]}",
+    "highestRandomWeight: {services: [{name: @S@}]}",
+    "failover: {service: @S@, fallback: pages}",
+    "failover: {service: @S@, fallback: pages, errors: {status: ['599']}}",
+    "failover: {service: nothing, fallback: @S@}",
+    "mirroring: {service: @S@, mirrors: [{name: judge, percent: 100}, {name: nothing, percent: 50}]}",
 ];
 
 /// Numbers from a seed (SplitMix64).
@@ -70,6 +82,7 @@ struct Chain {
     seed: u64,
     router: Vec<&'static str>,
     service: Vec<&'static str>,
+    kind: &'static str,
     http2: bool,
 }
 
@@ -87,7 +100,8 @@ impl Chain {
             names.insert(chance.below(names.len() + 1), name);
         }
         let service = names.split_off(chance.below(names.len() + 1));
-        Self { seed, router: names, service, http2: chance.below(2) == 0 }
+        let (http2, kind) = (chance.below(2) == 0, SERVICES[chance.below(SERVICES.len())]);
+        Self { seed, router: names, service, kind, http2 }
     }
 
     fn host(&self) -> String {
@@ -130,16 +144,18 @@ impl Site {
 fn dynamic(chains: &[Chain], [http1, http2]: &[Backend; 2], judge: &Backend, pages: &Backend) -> String {
     let urls = [http1.url(), http2.url_as("h2c")];
     let mut routers = String::new();
-    let mut services = format!("    pages: {}\n", pages.load_balancer());
+    let mut services = format!("    pages: {}\n    judge: {}\n", pages.load_balancer(), judge.load_balancer());
+    services += "    nothing: {loadBalancer: {}}\n";
     for (number, url) in (1..).zip(&urls) {
         routers += &format!("    plain{number}: {{rule: Host(`plain{number}.test`), service: plain{number}}}\n");
         services += &format!("    plain{number}: {{loadBalancer: {{servers: [{{url: '{url}'}}]}}}}\n");
     }
-    for Chain { seed, router, service, http2 } in chains {
+    for Chain { seed, router, service, kind, http2 } in chains {
         let (router, service, url) = (router.join(", "), service.join(", "), &urls[usize::from(*http2)]);
+        let kind = kind.replace("@S@", &format!("b{seed}"));
         routers += &format!("    c{seed}: {{rule: Host(`c{seed}.test`), middlewares: [{router}], service: s{seed}}}\n");
-        services +=
-            &format!("    s{seed}: {{middlewares: [{service}], loadBalancer: {{servers: [{{url: '{url}'}}]}}}}\n");
+        services += &format!("    s{seed}: {{middlewares: [{service}], {kind}}}\n");
+        services += &format!("    b{seed}: {{loadBalancer: {{servers: [{{url: '{url}'}}]}}}}\n");
     }
     let one = "    one: {inFlightReq: {amount: 1, sourceCriterion: {requestHost: true}}}\n";
     let kinds = KINDS.map(|(name, kind)| format!("    {name}: {}\n", kind.replace("@JUDGE@", &judge.url()))).concat();

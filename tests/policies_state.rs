@@ -14,7 +14,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use rollgate_testkit::{
-    Ask, Backend, Connection, Gateway, Launch, Reply,
+    Ask, Backend, Connection, Gateway, Launch, Reply, Switched,
     backend::Protocol,
     client::full,
     configuration,
@@ -33,6 +33,8 @@ struct Backends {
     fails: Arc<AtomicBool>,
     slow: Backend,
     fast: Backend,
+    /// Down by its health check.
+    sick: Switched,
 }
 
 impl Backends {
@@ -59,7 +61,9 @@ impl Backends {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Response::builder().header("x-backend", "slow").body(full("")).expect("it is an answer")
         });
-        Self { echo: Backend::echo("echo"), gated, gate, failing, fails, slow, fast: Backend::echo("fast") }
+        let sick = Switched::new("sick");
+        sick.health(500);
+        Self { echo: Backend::echo("echo"), gated, gate, failing, fails, slow, fast: Backend::echo("fast"), sick }
     }
 
     /// A router for each policy, at a host of its name; all of them differ a little with each number.
@@ -76,6 +80,9 @@ impl Backends {
     turn: {{rule: Host(`turn`), service: turn}}
     fastest: {{rule: Host(`fastest`), service: fastest}}
     versions: {{rule: Host(`versions`), service: versions}}
+    checked: {{rule: Host(`checked`), service: checked}}
+    learned: {{rule: Host(`learned`), service: learned}}
+    instead: {{rule: Host(`instead`), service: instead}}
     password: {{rule: Host(`password`), middlewares: [password], service: echo}}
   middlewares:
     bucket: {{rateLimit: {{average: 1, period: {minutes}m, burst: 2}}}}
@@ -91,11 +98,16 @@ impl Backends {
     turn: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{echo}', weight: 3}}, {{url: '{fast}', weight: 1}}]}}}}
     fastest: {{loadBalancer: {{passHostHeader: {pass}, strategy: leasttime, servers: [{{url: '{slow}'}}, {{url: '{fast}'}}]}}}}
     versions: {{weighted: {{services: [{{name: good}}, {{name: bad}}]}}}}
+    checked: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}, {{url: '{fast}'}}], healthCheck: {{path: /health, interval: {minutes}m}}}}}}
+    learned: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{failing}'}}, {{url: '{fast}'}}], passiveHealthCheck: {{failureWindow: {minutes}m}}}}}}
+    alone: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}], healthCheck: {{path: /health, interval: {minutes}m}}}}}}
+    instead: {{failover: {{service: alone, fallback: good}}}}
     good: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{fast}'}}]}}}}
     bad: {{middlewares: [of-version], loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{echo}'}}]}}}}
 ",
             fast = self.fast.url(),
             slow = self.slow.url(),
+            sick = self.sick.url(),
             minutes = 60 + number,
             amount = 2 + number,
             pass = number.is_multiple_of(2),
@@ -251,6 +263,7 @@ async fn everything_is_as_it_was(mut running: Running, before: Known) {
     assert_eq!(running.metric("rollgate_ratelimit_total", &[]).await, before.counted, "counters go on");
     assert_eq!(running.statuses("bucket").await, [429; 3], "the bucket is still empty");
     breakers_are_tripped(&mut running).await;
+    servers_are_out(&mut running).await;
     let mut turn = before.turn;
     for (server, count) in running.servers("turn", 6).await {
         *turn.entry(server).or_default() += count;
@@ -265,6 +278,20 @@ async fn everything_is_as_it_was(mut running: Running, before: Known) {
     assert_eq!(connects, before.connects, "the connections to servers were kept");
     the_budget_is_what_was_earned(&mut running).await;
     requests_under_way_still_count(running, before.room).await;
+}
+
+/// One by its probes, one by its answers, and the only one of a main service.
+async fn servers_are_out(running: &mut Running) {
+    for host in ["checked", "learned", "instead"] {
+        assert_eq!(running.servers(host, 10).await, BTreeMap::from([("fast".to_owned(), 10)]), "{host}");
+    }
+    assert_eq!(running.backends.sick.probes(), 2, "nobody is asked anew");
+    assert_eq!(running.metric("rollgate_server_changes_total", &[("to", "down")]).await, 3.0);
+    let (sick, failing) = (running.backends.sick.url(), running.backends.failing.url());
+    for (service, url) in [("checked@file", &sick), ("learned@file", &failing), ("alone@file", &sick)] {
+        let labels = [("service", service), ("url", url)];
+        assert_eq!(running.metric("traefik_service_server_up", &labels).await, 0.0, "{service}");
+    }
 }
 
 async fn breakers_are_tripped(running: &mut Running) {
@@ -294,6 +321,11 @@ async fn bring_into_a_state(running: &mut Running) {
     let fastest = running.servers("fastest", 20).await;
     assert!(fastest["fast"] >= 18, "{fastest:?}");
     assert_eq!(log_in(running).await, 200);
+    running.backends.fails.store(true, Ordering::SeqCst);
+    while running.ask("learned").await.status != 500 {}
+    running.backends.fails.store(false, Ordering::SeqCst);
+    let out = async || (running.metric("rollgate_server_changes_total", &[("to", "down")]).await == 3.0).then_some(());
+    eventually("three servers are out", out).await;
 }
 
 async fn log_in(running: &mut Running) -> u16 {
