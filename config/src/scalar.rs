@@ -60,7 +60,12 @@ pub struct Trust {
 impl Trust {
     /// Whether `peer` is believed.
     pub fn covers(&self, peer: std::net::IpAddr) -> bool {
-        self.insecure || self.trusted_ips.iter().any(|net| net.contains(&peer))
+        self.insecure || self.names(peer)
+    }
+
+    /// Whether `peer` is believed by its address.
+    pub fn names(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted_ips.iter().any(|net| net.contains(&peer))
     }
 }
 

@@ -318,7 +318,7 @@ accessLog: {otlp: {}, dualOutput: true, fields: {queryParameters: {}}}
 
 #[test]
 fn what_only_traefik_knows_of_the_dynamic_part_too() {
-    let kinds = ["ipWhiteList", "passTLSClientCert", "plugin"];
+    let kinds = ["ipWhiteList", "plugin"];
     let middlewares: String = kinds.iter().map(|kind| format!("    m{kind}: {{{kind}: {{}}}}\n")).collect();
     let text = format!(
         "

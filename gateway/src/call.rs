@@ -161,6 +161,8 @@ impl<'s> Call<'s> {
             parts: &mut self.parts,
             client: connection.client.ip(),
             tls: connection.tls.is_some(),
+            certificates: connection.tls.as_ref().and_then(|tls| tls.client.as_deref()),
+            known_peer: connection.peer.known,
             record: self.exchange.record.as_deref_mut(),
             worker: connection.worker.index,
             now: None,

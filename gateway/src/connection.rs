@@ -35,7 +35,7 @@ use crate::{
     listener::admission::{ClientPlace, Place, TooMany},
     metrics::TlsLabels,
     stream::{Stream, socket::Socket},
-    tls::options::Agreed,
+    tls::{client_chain::ClientChain, options::Agreed},
     worker::{Held, Worker},
 };
 
@@ -72,6 +72,8 @@ type Places = (Option<Place>, Option<Box<ClientPlace>>);
 pub(crate) struct TlsSession {
     pub(crate) labels: TlsLabels,
     pub(crate) agreed: Agreed,
+    /// What the client has shown, if it has.
+    pub(crate) client: Option<Arc<ClientChain>>,
 }
 
 /// Whether a connection is to end, and how.

@@ -44,6 +44,8 @@ pub struct Peer {
     pub tls: bool,
     /// Whether its X-Forwarded-* are believed.
     pub trusted: bool,
+    /// Whether it is believed by its address.
+    pub known: bool,
 }
 
 impl Peer {
@@ -51,7 +53,7 @@ impl Peer {
     pub fn new(address: SocketAddr, tls: bool, trust: &Trust) -> Self {
         let ip = address.ip().to_canonical();
         let ip_value = HeaderValue::try_from(ip.to_string()).expect("an address is made of visible characters");
-        Self { ip_value, tls, trusted: trust.covers(ip) }
+        Self { ip_value, tls, trusted: trust.covers(ip), known: trust.names(ip) }
     }
 }
 

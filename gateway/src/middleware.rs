@@ -37,6 +37,7 @@ mod in_flight;
 mod ip_allow_list;
 mod making;
 mod note;
+mod pass_tls_client_cert;
 pub(crate) mod rate_limit;
 mod redirect;
 mod redirect_regex;
@@ -74,6 +75,7 @@ pub(crate) use self::{
     ip_allow_list::IpAllowList,
     making::{Making, Place},
     note::{Asked, Note},
+    pass_tls_client_cert::PassTlsClientCert,
     rate_limit::RateLimit,
     redirect_regex::RedirectRegex,
     redirect_scheme::RedirectScheme,
@@ -85,6 +87,7 @@ pub(crate) use self::{
 use crate::{
     access_log::Record,
     breaker::{Breaker, Verdict},
+    tls::client_chain::ClientChain,
 };
 
 /// One policy, ready to run.
@@ -112,6 +115,7 @@ pub(crate) enum Middleware {
     GrpcWeb(GrpcWeb),
     ContentType(ContentType),
     EncodedCharacters(EncodedCharacters),
+    PassTlsClientCert(Box<PassTlsClientCert>),
 }
 
 /// The head of a request on its way through the chain.
@@ -123,6 +127,10 @@ pub(crate) struct Head<'a> {
     pub(crate) client: IpAddr,
     /// Whether it came over TLS.
     pub(crate) tls: bool,
+    /// The certificates that its connection was made with.
+    pub(crate) certificates: Option<&'a ClientChain>,
+    /// Whether the peer is one of the entry point's `trustedIPs`.
+    pub(crate) known_peer: bool,
     /// What is logged of the request, if it is.
     pub(crate) record: Option<&'a mut Record>,
     /// The place of the worker whose request it is, from 0.
@@ -220,6 +228,7 @@ impl Middleware {
             MiddlewareKind::Compress(compress) => Self::Compress(Box::new(Compress::new(compress))),
             MiddlewareKind::GrpcWeb(origins) => Self::GrpcWeb(GrpcWeb::new(origins)),
             MiddlewareKind::EncodedCharacters(allowed) => Self::EncodedCharacters(EncodedCharacters::new(*allowed)),
+            MiddlewareKind::PassTlsClientCert(pass) => Self::PassTlsClientCert(Box::new(PassTlsClientCert::new(pass))),
             MiddlewareKind::ContentType { auto_detect } => Self::ContentType(ContentType::new(*auto_detect)),
             MiddlewareKind::CircuitBreaker(breaker) => {
                 Self::CircuitBreaker(Box::new(CircuitBreaker::compile(breaker)?))
@@ -288,6 +297,7 @@ impl Middleware {
             Self::RedirectRegex(redirect) => redirect.request(head),
             Self::IpAllowList(list) => list.request(head),
             Self::EncodedCharacters(allowed) => allowed.request(head.parts),
+            Self::PassTlsClientCert(pass) => pass.request(head),
             Self::RateLimit(limit) => return limit.request(head),
             Self::InFlightReq(limit) => return limit.request(head),
             Self::CircuitBreaker(breaker) => return breaker.request(head),

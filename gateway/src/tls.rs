@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod client_chain;
 pub(crate) mod options;
 pub(crate) mod pem;
 pub(crate) mod verify;

@@ -8,7 +8,7 @@ use rcgen::{
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
 
@@ -30,6 +30,8 @@ pub struct Identity {
     pub key_pem: String,
     /// The certificate as the handshake shows it.
     pub certificate: CertificateDer<'static>,
+    /// What is shown behind it.
+    more: Vec<CertificateDer<'static>>,
     key: Vec<u8>,
 }
 
@@ -58,6 +60,7 @@ impl Authority {
             cert_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
             certificate: certificate.der().clone(),
+            more: Vec::new(),
             key: key.serialize_der(),
         }
     }
@@ -81,7 +84,7 @@ impl Authority {
         let builder = builder.with_root_certificates(roots);
         let mut config = match identity {
             Some(identity) => {
-                let chain = vec![identity.certificate.clone()];
+                let chain = [std::slice::from_ref(&identity.certificate), &identity.more].concat();
                 builder.with_client_auth_cert(chain, identity.private_key()).expect("the key fits")
             }
             None => builder.with_no_client_auth(),
@@ -92,6 +95,21 @@ impl Authority {
 }
 
 impl Identity {
+    /// One that was made before: its certificate, those to show behind it, and its key (PKCS #8).
+    pub fn from_pem(chain: &str, key: &str) -> Self {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let mut certificates = certificates.expect("the chain is PEM");
+        let certificate = certificates.remove(0);
+        let parsed = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).expect("the key is PEM");
+        Self {
+            cert_pem: chain.to_owned(),
+            key_pem: key.to_owned(),
+            certificate,
+            more: certificates,
+            key: parsed.secret_pkcs8_der().to_vec(),
+        }
+    }
+
     /// A server that shows this certificate and speaks these protocols.
     pub fn server(&self, alpn: &[&str]) -> ServerConfig {
         self.server_of(alpn, None)

@@ -6,6 +6,7 @@ mod client_tls;
 mod compress;
 mod error_pages;
 mod forward_auth;
+mod pass_tls_client_cert;
 mod rate_limit;
 mod retry;
 pub mod retry_expression;
@@ -27,6 +28,7 @@ use regex::Regex;
 pub use self::{
     client_tls::ClientTls,
     forward_auth::ForwardAuth,
+    pass_tls_client_cert::{CertificateInfo, NameInfo, PassTlsClientCert},
     rate_limit::{InFlightReq, OnFailure, RateLimit, Redis},
     source::{Scope, SourceCriterion},
     users::{BadLine, BasicUser, DigestUser, PasswordHash, User, UserAuth, UsersFile, users},
@@ -119,6 +121,8 @@ pub enum MiddlewareKind {
     CircuitBreaker(Box<CircuitBreaker>),
     /// `encodedCharacters`: all false by default, unlike those of an entry point.
     EncodedCharacters(EncodedCharacters),
+    /// `passTLSClientCert`.
+    PassTlsClientCert(Box<PassTlsClientCert>),
     /// `contentType`.
     ContentType {
         /// `autoDetect`, true.

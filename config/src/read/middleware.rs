@@ -7,6 +7,7 @@ mod compress;
 mod error_pages;
 mod forward_auth;
 mod headers;
+mod pass_tls_client_cert;
 mod paths;
 mod rate_limit;
 mod redirects;
@@ -49,9 +50,10 @@ const KINDS: &[(&str, Reader)] = &[
     ("forwardAuth", forward_auth::read),
     ("contentType", content_type),
     ("encodedCharacters", encoded_characters),
+    ("passTLSClientCert", pass_tls_client_cert::read),
 ];
 
-const OTHER_KINDS: [&str; 3] = ["ipWhiteList", "passTLSClientCert", "plugin"];
+const OTHER_KINDS: [&str; 2] = ["ipWhiteList", "plugin"];
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Middleware> {
     let read = value.section(out, |fields| {

@@ -15,6 +15,7 @@ use crate::{
     metrics::TlsLabels,
     proxy_protocol::{self, Progress},
     stream::{Kind, Raw, frames::PREFACE, socket::Socket},
+    tls::client_chain::ClientChain,
     worker::Worker,
 };
 
@@ -133,6 +134,7 @@ async fn shake_hands(worker: &Rc<Worker>, entry: &EntryPoint, raw: Raw) -> io::R
             session.negotiated_cipher_suite().map(|suite| suite.suite()),
         ),
         agreed: snapshot.tls.wants(options),
+        client: ClientChain::of(session),
     };
     Ok((Kind::Tls(Box::new(tls)), agreed, http2))
 }

@@ -65,8 +65,17 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let client = client.parse().unwrap();
-        let head =
-            Head { parts: &mut parts, client, tls: false, record: None, worker: 0, now: None, verdicts: Vec::new() };
+        let head = Head {
+            parts: &mut parts,
+            client,
+            tls: false,
+            certificates: None,
+            known_peer: false,
+            record: None,
+            worker: 0,
+            now: None,
+            verdicts: Vec::new(),
+        };
         Source::compile(criterion).unwrap().of(&head, <[u8]>::to_vec)
     }
 

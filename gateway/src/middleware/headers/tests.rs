@@ -31,7 +31,17 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
 
 fn head(parts: &mut Parts, tls: bool) -> Head<'_> {
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    Head { parts, client, tls, record: None, worker: 0, now: None, verdicts: Vec::new() }
+    Head {
+        parts,
+        client,
+        tls,
+        certificates: None,
+        known_peer: false,
+        record: None,
+        worker: 0,
+        now: None,
+        verdicts: Vec::new(),
+    }
 }
 
 fn sorted(headers: &HeaderMap) -> String {

@@ -63,6 +63,8 @@ impl Process {
             parts: &mut parts,
             client: IpAddr::V4(Ipv4Addr::from(client)),
             tls: false,
+            certificates: None,
+            known_peer: false,
             record: None,
             worker: 0,
             now: Some(self.began + Duration::from_millis(milliseconds) + LATER),
