@@ -107,7 +107,7 @@ impl EntryPoints {
         inherited: &mut Inherited,
     ) -> Result<Option<(Vec<u64>, SocketAddr)>, StartError> {
         let address = &settings.address.value;
-        let bound = listener::bind(name, address, self.workers, inherited)
+        let bound = listener::bind(name, (address, settings.timeouts.tcp_user), self.workers, inherited)
             .and_then(|bound| Ok((bound[0].local_addr()?, bound)));
         let (address, bound) = match bound {
             Ok(bound) => bound,

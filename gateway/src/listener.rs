@@ -7,7 +7,7 @@ mod reserve;
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
 
@@ -65,10 +65,11 @@ impl Inherited {
 
 /// At least one socket for each worker. `address` is `host:port`; an empty host is every address. With port 0, all get
 /// the port that the first was given. Inherited sockets are all used, also where there are more of them than workers:
-/// what is queued on one must find somebody who accepts it.
+/// what is queued on one must find somebody who accepts it. `patience` is how long the kernel tries to reach a client that
+/// acknowledges nothing; new sockets have it before the first connection comes.
 pub(crate) fn bind(
     entry_point: &str,
-    address: &str,
+    (address, patience): (&str, Duration),
     workers: usize,
     inherited: &mut Inherited,
 ) -> io::Result<Vec<TcpListener>> {
@@ -77,6 +78,7 @@ pub(crate) fn bind(
         let bound = first.local_addr()?;
         for _ in taken.len()..workers {
             let more = socket(bound, true)?;
+            reach_for(&more, patience)?;
             socket2::SockRef::from(&more).listen(BACKLOG)?;
             taken.push(more);
         }
@@ -84,7 +86,7 @@ pub(crate) fn bind(
     }
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for candidate in candidates(address)? {
-        match bind_all(candidate, workers) {
+        match bind_all(candidate, patience, workers) {
             Ok(listeners) => return Ok(listeners),
             Err(error) => last = error,
         }
@@ -102,7 +104,7 @@ fn candidates(address: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind_all(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+fn bind_all(address: SocketAddr, patience: Duration, workers: usize) -> io::Result<Vec<TcpListener>> {
     if address.port() != 0 {
         // SO_REUSEPORT would let a second gateway of the same user take half of the first one's connections.
         socket(address, false)?;
@@ -114,9 +116,16 @@ fn bind_all(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
         listeners.push(socket(address, true)?);
     }
     for listener in &listeners {
+        reach_for(listener, patience)?;
         socket2::SockRef::from(listener).listen(BACKLOG)?;
     }
     Ok(listeners)
+}
+
+/// How long the kernel tries to reach a client that acknowledges nothing; zero: as long as it does by itself. Accepted
+/// sockets inherit it when their handshake ends: no system call for each connection.
+pub(crate) fn reach_for(listener: &impl AsFd, patience: Duration) -> io::Result<()> {
+    socket2::SockRef::from(listener).set_tcp_user_timeout((!patience.is_zero()).then_some(patience))
 }
 
 /// Bound, not yet listening: a connection that arrives before all are bound would otherwise be lost to one of them.
@@ -138,3 +147,20 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 const BACKLOG: i32 = 4096;
 /// Traefik's: a peer that vanished is noticed within minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(180);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_connection_too_is_given_up_in_time() {
+        for patience in [Duration::ZERO, Duration::from_secs(7)] {
+            let bound = bind("web", ("127.0.0.1:0", patience), 2, &mut Inherited::default()).unwrap();
+            assert_eq!(bound.len(), 2);
+            for listener in &bound {
+                let has = socket2::SockRef::from(listener).tcp_user_timeout().unwrap();
+                assert_eq!(has.unwrap_or_default(), patience);
+            }
+        }
+    }
+}

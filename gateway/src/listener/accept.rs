@@ -19,6 +19,7 @@ use tokio::{
     sync::Notify,
 };
 
+use super::reach_for;
 use crate::{connection, entry_point::EntryPoint, limits, stream::socket::Socket, worker::Worker};
 
 /// A socket that a worker accepts on.
@@ -39,7 +40,8 @@ impl Accepting {
         entry: Arc<EntryPoint>,
         listener: StdListener,
     ) -> io::Result<Rc<Self>> {
-        patience(&listener, &entry)?;
+        // One that another process has left says what that one's entry point did.
+        reach_for(&listener, entry.settings.timeouts.tcp_user)?;
         let accepting = Rc::new(Self {
             socket,
             entry: RefCell::new(entry),
@@ -58,7 +60,7 @@ impl Accepting {
 
     /// From now on its connections belong to this entry point.
     pub(crate) fn belongs_to(&self, entry: Arc<EntryPoint>) {
-        if let Err(error) = patience(&self.listener, &entry) {
+        if let Err(error) = reach_for(&self.listener, entry.settings.timeouts.tcp_user) {
             tracing::warn!(entry_point = %entry.name, %error, "tcpUserTimeout could not be set");
         }
         *self.entry.borrow_mut() = entry;
@@ -146,13 +148,6 @@ impl Accepting {
         let place = (!entry.internal).then(|| bounds.admission.enter());
         tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Tcp(tcp), peer, place));
     }
-}
-
-/// How long the kernel tries to reach a client that acknowledges nothing. Accepted sockets inherit it: no system call for
-/// each connection.
-fn patience(listener: &impl AsFd, entry: &EntryPoint) -> io::Result<()> {
-    let limit = entry.settings.timeouts.tcp_user;
-    SockRef::from(listener).set_tcp_user_timeout((!limit.is_zero()).then_some(limit))
 }
 
 /// What a failed accept is about.
