@@ -1,9 +1,7 @@
 //! Checks of a rate limit among a million sources, or bare look-ups in an equal table, as many as the second argument says,
 //! for instruction counts; see README.md beside this file.
 
-use std::time::Instant;
-
-use rollgate_gateway::memory::{Bare, Limiter};
+use rollgate_gateway::memory::{Bare, Limiter, Moment};
 
 const SOURCES: u32 = 1_000_000;
 
@@ -22,7 +20,7 @@ fn main() {
             sources.filter(|source| limiter.holds(*source)).count()
         }
         _ => {
-            let (limiter, now) = (Limiter::new(SOURCES, 2), Instant::now());
+            let (limiter, now) = (Limiter::new(SOURCES, 2), Moment::now());
             sources.filter(|source| limiter.check(*source, now)).count()
         }
     };

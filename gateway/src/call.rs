@@ -166,6 +166,7 @@ impl<'s> Call<'s> {
             record: self.exchange.record.as_deref_mut(),
             worker: connection.worker.index,
             now: None,
+            moment: None,
             verdicts: std::mem::take(&mut self.exchange.verdicts),
         };
         let passed = self.passage.enter(way, &mut head);

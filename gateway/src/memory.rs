@@ -38,6 +38,7 @@ pub use self::{
     pipes::{Pipes, Server, compile},
 };
 pub use crate::{
+    clock::Moment,
     forwarded::{ForwardedPolicy, Peer, prepare_response, prepare_upstream, sanitise_incoming},
     proxy_protocol::{MAX_BYTES, Progress, parse as parse_proxy_protocol},
 };

@@ -87,6 +87,7 @@ pub(crate) use self::{
 use crate::{
     access_log::Record,
     breaker::{Breaker, Verdict},
+    clock::Moment,
     tls::client_chain::ClientChain,
 };
 
@@ -137,6 +138,8 @@ pub(crate) struct Head<'a> {
     pub(crate) worker: usize,
     /// Once somebody has asked; see [`Head::now`].
     pub(crate) now: Option<Instant>,
+    /// The same, as a number.
+    pub(crate) moment: Option<Moment>,
     /// What breakers said when the version was drawn.
     pub(crate) verdicts: Vec<Verdict>,
 }
@@ -145,6 +148,11 @@ impl Head<'_> {
     /// The time, the same for all that ask in one go through a chain: read once, and only if somebody asks.
     pub(crate) fn now(&mut self) -> Instant {
         *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// Likewise, for those that reckon with it.
+    pub(crate) fn moment(&mut self) -> Moment {
+        *self.moment.get_or_insert_with(Moment::now)
     }
 }
 

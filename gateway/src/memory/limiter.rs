@@ -3,12 +3,15 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::Ipv4Addr,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hashbrown::HashTable;
 
-use crate::middleware::rate_limit::{Buckets, Rate, Settings, Verdict};
+use crate::{
+    clock::Moment,
+    middleware::rate_limit::{Buckets, Rate, Settings, Verdict},
+};
 
 /// A limiter with a bucket for each of so many addresses.
 pub struct Limiter {
@@ -27,7 +30,7 @@ pub struct Bare {
 impl Limiter {
     /// One request of each address has been let through; all have many more left, and no bucket is full for hours.
     pub fn new(sources: u32, workers: usize) -> Self {
-        let now = Instant::now();
+        let now = Moment::now();
         let buckets = Buckets::new(workers, now);
         let rate = Rate::new(1, Duration::from_secs(3600), 1000).expect("it fills within a year");
         let settings = buckets.settings(rate, sources as usize);
@@ -37,7 +40,7 @@ impl Limiter {
     }
 
     /// A request of an address.
-    pub fn check(&self, source: u32, now: Instant) -> bool {
+    pub fn check(&self, source: u32, now: Moment) -> bool {
         let key = self.buckets.fingerprint(&address(source));
         matches!(self.buckets.take(key, now, &self.settings).verdict, Verdict::Allowed)
     }

@@ -16,10 +16,7 @@ mod shard;
 #[cfg(test)]
 mod simulation;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use http::response;
 use rollgate_config::dynamic::middleware::{self as config, OnFailure, Scope};
@@ -38,6 +35,7 @@ pub(crate) use self::{
     shard::Settings,
 };
 use super::{Answer, CompileError, Halt, Head, Making, Note, Place, Wait, source::Source};
+use crate::clock::Moment;
 
 /// Lets so many requests of a source pass in a time.
 #[derive(Debug, Clone)]
@@ -87,7 +85,7 @@ impl RateLimit {
     pub(super) fn request(&self, head: &mut Head<'_>) -> Result<Note, Halt> {
         let limit = &*self.0;
         let Some(settings) = &limit.settings else { return Ok(Note::Nothing) };
-        let now = head.now();
+        let now = head.moment();
         let buckets = &limit.limiter.buckets;
         let outcome = match &limit.remote {
             None => {
@@ -169,7 +167,7 @@ impl Limit {
     }
 
     /// What becomes of a request that Redis does not decide on.
-    fn without(&self, remote: &Remote, fingerprint: u64, now: Instant, settings: &Settings) -> Outcome {
+    fn without(&self, remote: &Remote, fingerprint: u64, now: Moment, settings: &Settings) -> Outcome {
         let outcome = match remote.on_failure {
             OnFailure::Allow => Outcome::Passes(Note::Nothing),
             OnFailure::Deny => Outcome::IsRefused(Box::new(redis::unavailable())),
@@ -191,7 +189,7 @@ impl Asking {
                 limit.limiter.remote.count(Met::of(&decision));
                 limit.outcome(&decision, &remote.rate)
             }
-            None => limit.without(remote, fingerprint, Instant::now(), settings),
+            None => limit.without(remote, fingerprint, Moment::now(), settings),
         };
         match outcome {
             Outcome::Passes(note) => Ok(note),

@@ -74,6 +74,7 @@ mod tests {
             record: None,
             worker: 0,
             now: None,
+            moment: None,
             verdicts: Vec::new(),
         };
         Source::compile(criterion).unwrap().of(&head, <[u8]>::to_vec)

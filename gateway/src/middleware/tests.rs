@@ -55,6 +55,7 @@ fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool
         record: None,
         worker: 0,
         now: None,
+        moment: None,
         verdicts: Vec::new(),
     };
     match middleware.request(&mut head) {

@@ -40,6 +40,7 @@ fn head(parts: &mut Parts, tls: bool) -> Head<'_> {
         record: None,
         worker: 0,
         now: None,
+        moment: None,
         verdicts: Vec::new(),
     }
 }

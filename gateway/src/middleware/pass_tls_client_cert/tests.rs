@@ -60,6 +60,7 @@ fn pass(config: Config, parts: &mut Parts, certificates: Option<&ClientChain>, k
         record: None,
         worker: 0,
         now: None,
+        moment: None,
         verdicts: Vec::new(),
     };
     assert!(PassTlsClientCert::new(&config).request(&mut head).is_continue());

@@ -113,8 +113,8 @@ pub(crate) fn duration(units: u64) -> Duration {
 }
 
 /// The units of a length of time that is shorter than they are counted.
+#[cfg(test)]
 pub(crate) fn units(duration: Duration) -> u64 {
-    // What Duration::as_nanos says takes 128 bits and thrice the time.
     duration.as_secs() * SECOND + u64::from(duration.subsec_nanos()) * UNITS
 }
 

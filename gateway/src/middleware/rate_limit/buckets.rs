@@ -1,20 +1,18 @@
 //! All buckets of one limiter, for all workers. A shard's lock is held for some ten nanoseconds.
 
-use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    time::Instant,
-};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::{
     super::sharded::Sharded,
-    bucket::{Decision, Rate, units},
+    bucket::{Decision, Rate, UNITS},
     shard::{Settings, Shard, Tally},
 };
+use crate::clock::Moment;
 
 /// A limiter's state.
 #[derive(Debug)]
 pub(crate) struct Buckets {
-    began: Instant,
+    began: Moment,
     shards: Sharded<Shard>,
     sources: AtomicUsize,
     generation: AtomicU64,
@@ -22,7 +20,7 @@ pub(crate) struct Buckets {
 
 impl Buckets {
     /// For so many workers; its time begins now.
-    pub(crate) fn new(workers: usize, now: Instant) -> Self {
+    pub(crate) fn new(workers: usize, now: Moment) -> Self {
         Self { began: now, shards: Sharded::new(workers), sources: AtomicUsize::new(0), generation: AtomicU64::new(0) }
     }
 
@@ -37,7 +35,7 @@ impl Buckets {
     }
 
     /// Takes a token from the bucket of the source with this fingerprint; new sources beyond `maxSources` have one together.
-    pub(crate) fn take(&self, key: u64, now: Instant, settings: &Settings) -> Decision {
+    pub(crate) fn take(&self, key: u64, now: Moment, settings: &Settings) -> Decision {
         let now = self.time(now);
         let own = self.shards.of(key).lock().take(key, now, settings, &self.sources);
         own.unwrap_or_else(|| self.shards.first().lock().take_common(now, settings))
@@ -49,7 +47,7 @@ impl Buckets {
     }
 
     /// Takes the buckets out of a part that are full again. It is locked for as long as it takes to look at them.
-    pub(crate) fn sweep(&self, part: usize, now: Instant) {
+    pub(crate) fn sweep(&self, part: usize, now: Moment) {
         if let Some(shard) = self.shards.all().nth(part) {
             shard.lock().sweep(self.time(now), &self.sources);
         }
@@ -77,8 +75,8 @@ impl Buckets {
         self.shards.of(key).lock().holds(key)
     }
 
-    fn time(&self, now: Instant) -> u64 {
-        units(now.saturating_duration_since(self.began))
+    fn time(&self, now: Moment) -> u64 {
+        now.nanoseconds_since(self.began) * UNITS
     }
 }
 
@@ -88,7 +86,7 @@ impl Buckets {
         self.shards.place(key)
     }
 
-    pub(super) fn sweep_all(&self, now: Instant) {
+    pub(super) fn sweep_all(&self, now: Moment) {
         (0..self.parts()).for_each(|part| self.sweep(part, now));
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use rollgate_config::dynamic::middleware::SourceCriterion;
 
 use super::{buckets::Buckets, redis::RemoteTally, shard::Tally};
 use crate::{
+    clock::Moment,
     helper::Helper,
     metrics::{Observed, Told, families},
     middleware::{Making, Place},
@@ -47,7 +48,7 @@ impl Limiter {
             is_new = true;
             Self {
                 middleware: making.name.into(),
-                buckets: Buckets::new(making.workers, Instant::now()),
+                buckets: Buckets::new(making.workers, Moment::now()),
                 is_shared,
                 remote: RemoteTally::default(),
                 register: register.clone(),
@@ -130,7 +131,7 @@ fn sweep_on(helper: &Helper, register: Weak<Register>) {
             let Some(limiters) = register.upgrade().map(|register| register.limiters.all()) else { return };
             for limiter in limiters {
                 for part in 0..limiter.buckets.parts() {
-                    limiter.buckets.sweep(part, Instant::now());
+                    limiter.buckets.sweep(part, Moment::now());
                     tokio::task::yield_now().await;
                 }
             }

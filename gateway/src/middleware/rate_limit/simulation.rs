@@ -1,16 +1,14 @@
 //! A limiter beside a model of it that keeps every bucket for ever, through random requests, changes of its parameters,
 //! sweeps and leaps of the clock.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     bucket::{Rate, UNITS, Verdict, duration},
     buckets::Buckets,
     shard::Settings,
 };
+use crate::clock::Moment;
 
 const SEEDS: u64 = 256;
 const STEPS: usize = 600;
@@ -82,7 +80,7 @@ fn any_settings(buckets: &Buckets, random: &mut fastrand::Rng) -> Settings {
 /// How many requests had no bucket of their own.
 fn run(seed: u64) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
-    let began = Instant::now();
+    let began = Moment::now();
     let buckets = Buckets::new(random.usize(1..9), began);
     let mut settings = any_settings(&buckets, &mut random);
     let mut older = settings;

@@ -1,7 +1,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::{HeaderMap, Request, Response, header};
@@ -17,7 +17,7 @@ struct Process {
     targets: Targets,
     helper: Helper,
     troubles: Troubles,
-    began: Instant,
+    began: Moment,
 }
 
 /// What became of a request.
@@ -36,7 +36,7 @@ impl Process {
             targets: Targets::default(),
             helper: Helper::default(),
             troubles: Troubles::default(),
-            began: Instant::now(),
+            began: Moment::now(),
         }
     }
 
@@ -67,7 +67,8 @@ impl Process {
             known_peer: false,
             record: None,
             worker: 0,
-            now: Some(self.began + Duration::from_millis(milliseconds) + LATER),
+            now: None,
+            moment: Some(self.began + Duration::from_millis(milliseconds) + LATER),
             verdicts: Vec::new(),
         };
         match limit.request(&mut head) {

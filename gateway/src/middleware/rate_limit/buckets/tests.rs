@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{super::bucket::Verdict, *};
 
@@ -8,7 +8,7 @@ fn rate(average: u64, burst: u64) -> Rate {
 
 #[test]
 fn nothing_is_allocated_before_the_first_request() {
-    let now = Instant::now();
+    let now = Moment::now();
     let buckets = Buckets::new(64, now);
     assert!(size_of::<Buckets>() <= 128, "{}", size_of::<Buckets>());
     assert_eq!(buckets.memory(), 0);
@@ -20,7 +20,7 @@ fn nothing_is_allocated_before_the_first_request() {
 
 #[test]
 fn what_is_counted_is_the_sum_of_the_shards() {
-    let now = Instant::now();
+    let now = Moment::now();
     let buckets = Buckets::new(4, now);
     let settings = buckets.settings(rate(10, 1), 100);
     for source in 0..50_u8 {
@@ -36,15 +36,15 @@ fn what_is_counted_is_the_sum_of_the_shards() {
 }
 
 /// One thread's requests that were let through: when before and after the decision it was, and for how long they are held.
-fn hammer(buckets: &Buckets, settings: &Settings, until: Instant) -> Vec<(Instant, Instant, Duration)> {
+fn hammer(buckets: &Buckets, settings: &Settings, until: Moment) -> Vec<(Moment, Moment, Duration)> {
     let (key, mut through, mut other) = (buckets.fingerprint(b"one"), Vec::new(), 0_u64);
     loop {
-        let before = Instant::now();
+        let before = Moment::now();
         if before > until {
             return through;
         }
         let decision = buckets.take(key, before, settings);
-        let after = Instant::now();
+        let after = Moment::now();
         match decision.verdict {
             Verdict::Allowed => through.push((before, after, Duration::ZERO)),
             Verdict::Delayed(wait) => through.push((before, after, Duration::from_nanos(wait / 64))),
@@ -60,9 +60,9 @@ fn hammer(buckets: &Buckets, settings: &Settings, until: Instant) -> Vec<(Instan
 fn eight_threads_on_one_source_get_no_more_than_its_share_in_any_window() {
     const AVERAGE: u64 = 5000;
     const BURST: u64 = 40;
-    let buckets = Buckets::new(8, Instant::now());
+    let buckets = Buckets::new(8, Moment::now());
     let settings = buckets.settings(rate(AVERAGE, BURST), 1_000_000);
-    let until = Instant::now() + Duration::from_millis(500);
+    let until = Moment::now() + Duration::from_millis(500);
     let mut through: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| hammer(&buckets, &settings, until))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -75,10 +75,10 @@ fn eight_threads_on_one_source_get_no_more_than_its_share_in_any_window() {
         for (last, (_, after, held)) in through.iter().enumerate().skip(first) {
             end = end.max(*after + *held);
             // Nanoseconds are what instants have, and a hold is counted in 64ths of them: one is allowed for.
-            let window = u128::from(AVERAGE) * ((end - begin).as_nanos() + 1);
+            let window = u128::from(AVERAGE) * u128::from(end.nanoseconds_since(begin) + 1);
             let most = u128::from(BURST) * 1_000_000_000 + window;
             let admitted = (last - first + 1) as u128;
-            assert!(admitted * 1_000_000_000 <= most, "{admitted} in {:?}", end - begin);
+            assert!(admitted * 1_000_000_000 <= most, "{admitted} in {} ns", end.nanoseconds_since(begin));
         }
     }
 }
