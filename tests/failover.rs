@@ -239,3 +239,20 @@ async fn a_version_that_failed_is_counted_so_though_the_fallback_has_answered() 
         |outcome| metrics.sum("rollgate_version_requests_total", &[("service", "w@file"), ("outcome", outcome)]);
     assert_eq!((ended("error"), ended("ok")), (3.0, 0.0));
 }
+
+#[tokio::test]
+async fn a_client_is_not_sent_back_to_a_server_that_has_failed_it() {
+    let (main, spare) = (answering("main", 503), answering("spare", 200));
+    let config = by_status(&main.url(), &spare, "{status: ['503']}");
+    let sticky = config.replace(
+        &format!("[{{url: '{}'}}]", main.url()),
+        &format!("[{{url: '{}'}}], sticky: {{cookie: {{name: c}}}}", main.url()),
+    );
+    let gateway = Gateway::with(&sticky);
+    let reply = gateway.get("http://f.test/").await;
+    assert_eq!((reply.status, reply.header("set-cookie")), (200, None));
+    // Where the main one's answer is given, its cookie is.
+    let gateway = Gateway::with(&sticky.replace("['503']", "['502']"));
+    let reply = gateway.get("http://f.test/").await;
+    assert!(reply.status == 503 && reply.header("set-cookie").is_some_and(|cookie| cookie.starts_with("c=")));
+}

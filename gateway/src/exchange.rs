@@ -93,6 +93,13 @@ impl Seldom {
     }
 }
 
+/// How much has been chosen for a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen {
+    versions: usize,
+    cookies: usize,
+}
+
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -284,14 +291,23 @@ impl Exchange {
         }
     }
 
-    /// The versions from `first` on have answered, with a status that the client does not get, and another service is asked
-    /// in their place.
-    pub(crate) fn leave_versions(&mut self, first: usize, status: StatusCode) {
+    /// What has been chosen for the request so far.
+    pub(crate) fn chosen(&self) -> Chosen {
+        let cookies = self.seldom.as_ref().map_or(0, |seldom| seldom.cookies.len());
+        Chosen { versions: self.versions.len(), cookies }
+    }
+
+    /// What was chosen since then has answered, with a status that the client does not get, and another service is asked in
+    /// its place: the client is not to come back there.
+    pub(crate) fn leave(&mut self, chosen: Chosen, status: StatusCode) {
         let outcome = if status.is_server_error() { Outcome::Error } else { Outcome::Ok };
-        for version in self.versions.drain(first..) {
+        for version in self.versions.drain(chosen.versions..) {
             if self.count {
                 self.connection.worker.metrics.version_ended(version, outcome);
             }
+        }
+        if let Some(seldom) = &mut self.seldom {
+            seldom.cookies.truncate(chosen.cookies);
         }
     }
 

@@ -34,12 +34,12 @@ pub(crate) async fn run<'s>(
     let began = Instant::now();
     let limit = errors.max_request_body_bytes.unwrap_or(u64::MAX);
     let replay = call.body.replayable(limit, &call.exchange.connection.worker.replays);
-    let (head, mark, versions) = (call.parts.clone(), call.mark(), call.exchange.versions.len());
+    let (head, mark, chosen) = (call.parts.clone(), call.mark(), call.exchange.chosen());
     let answered = call.run(Way::to(main.service)).await;
     let Some(status) = refused(errors, &answered) else { return answered };
     let Some(body) = again(replay.as_ref()) else { return answered };
     tracing::debug!(%status, "the fallback is asked");
-    call.exchange.leave_versions(versions, status);
+    call.exchange.leave(chosen, status);
     call.throw_away(answered, mark, status, began.elapsed());
     (call.parts, call.body) = (head, body);
     call.run(Way::to(fallback.service)).await
