@@ -40,6 +40,7 @@ impl<T: Default> Sharded<T> {
     }
 
     /// The shard of a source.
+    #[inline]
     pub(super) fn of(&self, fingerprint: u64) -> &Mutex<T> {
         &self.made()[self.place(fingerprint)].0
     }
@@ -70,6 +71,7 @@ impl<T: Default> Sharded<T> {
         size_of::<Apart<T>>()
     }
 
+    #[inline]
     fn made(&self) -> &[Apart<T>] {
         self.shards.get_or_init(|| (0..self.width).map(|_| Apart::default()).collect())
     }

@@ -66,6 +66,7 @@ impl Rate {
     }
 
     /// Takes a token at `now` from the bucket that is full at `full_at`; what `full_at` is then.
+    #[inline]
     pub(crate) fn take(&self, full_at: u64, now: u64) -> (u64, Decision) {
         let next = full_at.max(now) + self.interval;
         let wait = next.saturating_sub(now + self.capacity);

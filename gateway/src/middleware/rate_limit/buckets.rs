@@ -30,15 +30,22 @@ impl Buckets {
     }
 
     /// What a source is known by.
+    #[inline]
     pub(crate) fn fingerprint(&self, source: &[u8]) -> u64 {
         self.shards.fingerprint(source)
     }
 
     /// Takes a token from the bucket of the source with this fingerprint; new sources beyond `maxSources` have one together.
+    #[inline]
     pub(crate) fn take(&self, key: u64, now: Moment, settings: &Settings) -> Decision {
         let now = self.time(now);
         let own = self.shards.of(key).lock().take(key, now, settings, &self.sources);
-        own.unwrap_or_else(|| self.shards.first().lock().take_common(now, settings))
+        own.unwrap_or_else(|| self.take_common(now, settings))
+    }
+
+    #[cold]
+    fn take_common(&self, now: u64, settings: &Settings) -> Decision {
+        self.shards.first().lock().take_common(now, settings)
     }
 
     /// In how many parts it is swept.

@@ -57,6 +57,7 @@ struct Bucket {
 impl Shard {
     /// Takes a token from a source's bucket. `None`: it has none, and there is no room for one; the common one is to be
     /// asked. `sources` counts the buckets of the whole limiter.
+    #[inline]
     pub(crate) fn take(&mut self, key: u64, now: u64, settings: &Settings, sources: &AtomicUsize) -> Option<Decision> {
         let now = self.turn(now, settings);
         let decision = match self.buckets.find_mut(key, |bucket| bucket.key == key) {
