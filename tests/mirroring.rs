@@ -16,7 +16,7 @@ use hyper::body::{Frame, Incoming};
 use rollgate_testkit::{
     Ask, Backend, Connection, Gateway, HostileBackend, Launch, RawConnection, Recorder, Reply, Switched,
     backend::{Protocol, nobody},
-    client::{Body, channel, full, zeros},
+    client::{Body, broken, channel, full, zeros},
     configuration,
     wait::{eventually, within},
 };
@@ -399,4 +399,29 @@ async fn a_reload_loses_no_copy_and_no_count() {
     copies_are(&gateway, "copy", "ok", 1.0).await;
     gateway.get("http://m.test/").await;
     copies_are(&gateway, "copy", "ok", 2.0).await;
+}
+
+#[tokio::test]
+async fn a_copy_whose_answer_stops_or_breaks_off_ends_and_the_worker_goes_on() {
+    // The answer begins, and then nothing comes, or its stream fails.
+    let stalling = Backend::serve("stalling", Protocol::H2c, |request: Request<Incoming>| async move {
+        if request.uri().path() == "/fails" {
+            return Response::new(broken("begun"));
+        }
+        let (sender, body) = channel();
+        sender.send(Frame::data("begun".into())).unwrap();
+        tokio::spawn(async move { sender.closed().await });
+        Response::new(body)
+    });
+    let main = Backend::echo("main");
+    let text = dynamic(&main.url(), ", timeout: 1s", &[("copy", &stalling.url_as("h2c"), 100)]);
+    let gateway = Launch::new(&configuration(&text)).argument("--workers").argument("1").start();
+    for path in ["fails", "stalls"] {
+        assert_eq!(gateway.get(&format!("http://m.test/{path}")).await.status, 200);
+    }
+    copies_are(&gateway, "copy", "error", 1.0).await;
+    copies_are(&gateway, "copy", "late", 1.0).await;
+    let before = gateway.processor_time();
+    rollgate_testkit::wait::lasted(Duration::from_millis(300)).await;
+    assert!(gateway.processor_time() - before < Duration::from_millis(150), "nothing is busy any more");
 }

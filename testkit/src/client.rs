@@ -39,6 +39,12 @@ pub fn zeros(length: u64) -> Body {
     UnsyncBoxBody::new(StreamBody::new(Box::pin(pieces)))
 }
 
+/// A body that fails after these bytes.
+pub fn broken(bytes: impl Into<Bytes>) -> Body {
+    let frames = [Ok(Frame::data(bytes.into())), Err(io::Error::other("no more"))];
+    UnsyncBoxBody::new(StreamBody::new(futures_util::stream::iter(frames)))
+}
+
 /// A body whose frames come from a channel, so that a test decides when; it ends when the sender is dropped.
 pub fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, Body) {
     let (sender, mut receiver) = mpsc::unbounded_channel();

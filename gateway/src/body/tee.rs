@@ -176,6 +176,13 @@ impl Fate {
         .await
     }
 
+    /// Nothing is kept for it any more.
+    pub(crate) fn end(&self) {
+        let mut line = self.0.borrow_mut();
+        line.whole = line.whole && line.pieces.is_empty() && line.trailers.is_none();
+        line.lose(Lost::Unwanted);
+    }
+
     #[cfg(test)]
     fn is(&self) -> Option<Lost> {
         self.0.borrow().lost

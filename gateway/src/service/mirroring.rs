@@ -131,7 +131,7 @@ impl Copied {
         let (counts, fate) = (self.counts.clone(), self.fate);
         let sending = exchange(self.snapshot, self.exchange, (self.parts, self.body), self.service, self.timeout);
         let lost = async {
-            match fate {
+            match &fate {
                 Some(fate) => fate.lost().await,
                 None => std::future::pending().await,
             }
@@ -141,6 +141,8 @@ impl Copied {
             lost = lost => Outcome::from(lost),
             outcome = sending => outcome,
         };
+        // A mirror that has answered and not taken its copy will not.
+        fate.iter().for_each(Fate::end);
         if outcome != Outcome::Ok {
             tracing::debug!(?outcome, "a copy for a mirror");
         }
@@ -164,8 +166,11 @@ async fn exchange(
     let response = proxy::finish(answered.unwrap_or(Err(Error::RequestTimeout)), call);
     let (status, mut body, mut broken) = (response.status(), response.into_body(), false);
     while let Some(frame) = body.frame().await {
-        is_late |= matches!(frame, Err(BodyError::WriteTimeout));
-        broken |= frame.is_err();
+        if let Err(error) = frame {
+            // It would say so again and again.
+            (is_late, broken) = (is_late || matches!(error, BodyError::WriteTimeout), true);
+            break;
+        }
     }
     match (is_late, broken || status.is_server_error()) {
         (true, _) => Outcome::Late,
