@@ -84,7 +84,13 @@ pub(crate) fn tee<B: HttpBody>(body: B, copies: usize, limit: u64, room: &Rc<Roo
     let total = body.size_hint().exact();
     let lines: SmallVec<[_; 2]> = (0..copies).map(|_| Rc::new(RefCell::new(Line::new(room)))).collect();
     let copies = lines.iter().map(|line| Copy { line: line.clone(), total, given: 0 }).collect();
-    (Tee { body, total, passed: 0, limit, lines }, copies)
+    let is_at_end = body.is_end_stream();
+    let mut tee = Tee { body, total, passed: 0, limit, lines };
+    // Then nobody asks for the end.
+    if is_at_end {
+        tee.end();
+    }
+    (tee, copies)
 }
 
 // === impl Tee ===

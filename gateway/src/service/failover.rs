@@ -38,6 +38,8 @@ pub(crate) async fn run<'s>(
     let answered = call.run(Way::to(main.service)).await;
     let Some(status) = refused(errors, &answered) else { return answered };
     let Some(body) = again(replay.as_ref()) else { return answered };
+    // Nobody will want it once more.
+    drop(replay);
     tracing::debug!(%status, "the fallback is asked");
     call.exchange.leave(chosen, status);
     call.throw_away(answered, mark, status, began.elapsed());

@@ -206,6 +206,33 @@ fn a_body_of_a_known_length_is_whole_when_it_has_passed() {
 }
 
 #[test]
+fn a_body_that_is_at_its_end_already_is_a_whole_copy() {
+    let mut empty = body(&[], End::Known);
+    empty.total = None;
+    let (tee, mut copy) = teed(empty, u64::MAX, &room(1 << 20));
+    drop(tee);
+    assert_eq!(all(&mut copy), Got { ended: true, ..Got::default() });
+    assert_eq!(copy.fate().is(), None);
+}
+
+#[test]
+fn a_copy_that_is_ended_holds_nothing_and_says_that_it_is_not_whole() {
+    let room = room(1 << 20);
+    let (mut tee, mut copy) = teed(body(&[4_000; 3], End::Known), u64::MAX, &room);
+    all(&mut tee);
+    copy.fate().end();
+    assert!(room.take(1 << 20));
+    room.give(1 << 20);
+    assert!(all(&mut copy).failed);
+    // One that has had all is whole.
+    let (mut tee, mut copy) = teed(body(&[5], End::Known), u64::MAX, &room);
+    all(&mut tee);
+    assert_eq!(all(&mut copy).bytes.len(), 5);
+    copy.fate().end();
+    assert_eq!(copy.fate().is(), None);
+}
+
+#[test]
 fn nothing_is_kept_for_a_mirror_that_wants_no_more() {
     let room = room(1 << 20);
     let (mut tee, copy) = teed(body(&[4_000; 3], End::Asked), u64::MAX, &room);
