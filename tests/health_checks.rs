@@ -4,7 +4,8 @@
 #![cfg(test)]
 
 use rollgate_testkit::{
-    Ask, Backend, Gateway, Launch, Switched, backend::Protocol, configuration, tls::Authority, wait::eventually,
+    Ask, Backend, Gateway, Launch, RawConnection, Switched, backend::Protocol, configuration, tls::Authority,
+    wait::eventually,
 };
 
 /// `s.test` leads to a load balancer of these servers, checked as it says.
@@ -313,4 +314,34 @@ async fn probes_go_on_while_the_gateway_is_asked_to_check_a_thousand_servers() {
     assert_eq!(answers(&gateway, 10).await, ["good"; 10]);
     let reply = Ask::get("http://localhost/ready").send(gateway.address("traefik")).await;
     assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_that_lets_no_probe_end_keeps_no_connection() {
+    // Its window is closed, and its answer has begun.
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    let head = [0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88];
+    let hostile = Backend::raw("hostile", move |stream| async move {
+        let mut peer = RawConnection::over(stream);
+        peer.write(settings).await;
+        peer.read_exactly(24).await;
+        // Past the frames before the request's head, and that.
+        let mut kind = 0;
+        while kind != 1 {
+            let frame = peer.read_exactly(9).await;
+            let [0, long, short, is, ..] = frame[..] else { return };
+            peer.read_exactly(usize::from(long) * 256 + usize::from(short)).await;
+            kind = is;
+        }
+        peer.write(head).await;
+        peer.read_to_end().await;
+    });
+    let _gateway = Gateway::with(&format!(
+        "http:
+  services: {{s: {{loadBalancer: {{servers: [{{url: 'h2c://{}'}}], healthCheck: {{mode: grpc, interval: 30ms, timeout: 100ms}}}}}}}}
+",
+        hostile.address
+    ));
+    eventually("it is asked often", async || (hostile.connections() >= 10).then_some(())).await;
+    assert!(hostile.open() <= 3, "{} of {}", hostile.open(), hostile.connections());
 }

@@ -8,11 +8,11 @@ mod http;
 use std::sync::Arc;
 
 use rollgate_config::dynamic::service::health::{HealthCheck, Mode};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use url::Url;
 
 use super::fault::Fault;
-use crate::{pool::Targets, tls::client::Transport};
+use crate::{deadline, pool::Targets, tls::client::Transport};
 
 /// What is asked of a load balancer's servers, how often, and by which way.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Asking {
                 Mode::Grpc => grpc::ask(check, server, &self.targets).await,
             }
         };
-        tokio::time::timeout(timeout, asking).await.unwrap_or(Err(Fault::Timeout(timeout)))
+        deadline::met(Instant::now() + timeout, asking).await.unwrap_or(Err(Fault::Timeout(timeout)))
     }
 }
 

@@ -127,7 +127,9 @@ impl Servers {
     /// A request to a server went well. Two loads, unless it has failed of late.
     pub(crate) fn succeeded(&self, health: &Health) {
         if health.failing.load(Ordering::Relaxed) {
-            self.state.lock().roster.succeeded(&health.url);
+            let state = &mut *self.state.lock();
+            state.roster.succeeded(&health.url);
+            // Under the lock: a failure that comes now is not to be taken for forgiven.
             health.failing.store(false, Ordering::Relaxed);
         }
     }

@@ -1,6 +1,9 @@
 //! A connection for one probe, and one exchange on it.
 
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Weak},
+};
 
 use ::http::{HeaderValue, Request, Response, header};
 use bytes::Bytes;
@@ -8,12 +11,14 @@ use http_body_util::Full;
 use hyper::{
     body::Incoming,
     client::conn::{http1, http2},
+    rt::Executor,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    task::AbortHandle,
+    task::JoinSet,
 };
 use tokio_rustls::TlsConnector;
 
@@ -31,13 +36,26 @@ pub(super) struct Answer {
     pub(super) connection: Ends,
 }
 
-/// A task that ends when nobody waits for it any more.
-#[derive(Debug)]
-pub(super) struct Ends(AbortHandle);
+/// The tasks of a connection, which end when nobody waits for them any more. HTTP/2 begins some of its own, that a server may
+/// keep busy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ends(Arc<Mutex<JoinSet<()>>>);
 
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.abort();
+impl<F: Future<Output: Send + 'static> + Send + 'static> Executor<F> for Ends {
+    fn execute(&self, task: F) {
+        self.0.lock().spawn(async move { drop(task.await) });
+    }
+}
+
+/// What a connection's own tasks begin tasks with, for as long as it is there.
+#[derive(Debug, Clone)]
+struct Begins(Weak<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output: Send + 'static> + Send + 'static> Executor<F> for Begins {
+    fn execute(&self, task: F) {
+        if let Some(tasks) = self.0.upgrade() {
+            Ends(tasks).execute(task);
+        }
     }
 }
 
@@ -90,7 +108,8 @@ where
     request.headers_mut().insert(header::HOST, host.clone());
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let ends = Ends(tokio::spawn(connection).abort_handle());
+    let ends = Ends::default();
+    ends.execute(connection);
     Ok(Answer { response: sender.send_request(request).await?, connection: ends })
 }
 
@@ -104,7 +123,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     *request.uri_mut() = to.uri(host)?;
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    let ends = Ends(tokio::spawn(connection).abort_handle());
+    let ends = Ends::default();
+    let begins = Begins(Arc::downgrade(&ends.0));
+    let (mut sender, connection) = http2::handshake(begins, TokioIo::new(stream)).await?;
+    ends.execute(connection);
     Ok(Answer { response: sender.send_request(request).await?, connection: ends })
 }
