@@ -256,3 +256,18 @@ async fn a_client_is_not_sent_back_to_a_server_that_has_failed_it() {
     let reply = gateway.get("http://f.test/").await;
     assert!(reply.status == 503 && reply.header("set-cookie").is_some_and(|cookie| cookie.starts_with("c=")));
 }
+
+#[tokio::test]
+async fn an_answer_of_the_fallbacks_middleware_is_not_the_main_services() {
+    let (main, spare) = (answering("main", 503), answering("spare", 200));
+    let config =
+        by_status(&main.url(), &spare, "{status: ['503']}").replace("    spare: {", "    spare: {middlewares: [few], ");
+    let few = "  middlewares: {few: {rateLimit: {average: 1, period: 1h, burst: 1}}}\n";
+    let gateway = Gateway::with(&format!("{config}{few}"));
+    assert_eq!(gateway.get("http://f.test/").await.status, 200);
+    assert_eq!(gateway.get("http://f.test/").await.status, 429);
+    let metrics = gateway.metrics().await;
+    let requests = |service| metrics.sum("traefik_service_requests_total", &[("service", service)]);
+    assert_eq!((requests("main@file"), requests("spare@file")), (2.0, 1.0));
+    assert_eq!(metrics.sum("traefik_router_requests_total", &[("code", "429")]), 1.0);
+}

@@ -311,6 +311,16 @@ impl Exchange {
         }
     }
 
+    /// The service that has answered has been counted, and no longer is the request's: where nobody is asked in its place,
+    /// the answer is no service's.
+    pub(crate) fn leave_service(&mut self) {
+        (self.service, self.origin_bytes) = (None, None);
+        if let Some(record) = &mut self.record {
+            (record.service, record.server_url, record.server_address) = (None, None, None);
+            (record.origin, record.origin_headers) = (None, Vec::new());
+        }
+    }
+
     /// Puts the server that has answered aside: another one is asked, for something else.
     pub(crate) fn set_aside(&mut self) -> Aside {
         Aside {

@@ -43,6 +43,7 @@ pub(crate) async fn run<'s>(
     tracing::debug!(%status, "the fallback is asked");
     call.exchange.leave(chosen, status);
     call.throw_away(answered, mark, status, began.elapsed());
+    call.exchange.leave_service();
     (call.parts, call.body) = (head, body);
     call.run(Way::to(fallback.service)).await
 }
