@@ -119,6 +119,7 @@ async fn a_mirror_gets_the_request_and_nobody_its_answer() {
     assert_eq!(count("traefik_entrypoint_requests_total", &[("entrypoint", "web")]), 1.0);
     assert_eq!(count("traefik_service_requests_total", &[("service", "main@file"), ("code", "200")]), 1.0);
     assert_eq!(count("traefik_service_requests_total", &[("service", "copy@file"), ("code", "500")]), 1.0);
+    assert_eq!(count("traefik_service_requests_bytes_total", &[("service", "copy@file")]), 5.0);
 }
 
 #[tokio::test]

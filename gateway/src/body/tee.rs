@@ -10,7 +10,7 @@
 //! for one; where that is too little the copy is lost, and the body goes on.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
@@ -23,7 +23,7 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use smallvec::SmallVec;
 
-use super::replay::Room;
+use super::replay::{Held, Room};
 use crate::error::BodyError;
 
 /// The body as the server that answers has it.
@@ -44,6 +44,11 @@ pub(crate) struct Copy {
     line: Rc<RefCell<Line>>,
     total: Option<u64>,
     given: u64,
+    /// What is held for its request, for as long as a connection has it: a server that takes nothing may keep that for longer
+    /// than its answer.
+    held: Option<Rc<Held>>,
+    /// Where its bytes are counted.
+    bytes: Rc<Cell<u64>>,
 }
 
 /// What became of a copy; it outlives the copy.
@@ -83,7 +88,10 @@ struct Line {
 pub(crate) fn tee<B: HttpBody>(body: B, copies: usize, limit: u64, room: &Rc<Room>) -> (Tee<B>, SmallVec<[Copy; 2]>) {
     let total = body.size_hint().exact();
     let lines: SmallVec<[_; 2]> = (0..copies).map(|_| Rc::new(RefCell::new(Line::new(room)))).collect();
-    let copies = lines.iter().map(|line| Copy { line: line.clone(), total, given: 0 }).collect();
+    let copies = lines
+        .iter()
+        .map(|line| Copy { line: line.clone(), total, given: 0, held: None, bytes: Rc::default() })
+        .collect();
     let is_at_end = body.is_end_stream();
     let mut tee = Tee { body, total, passed: 0, limit, lines };
     // Then nobody asks for the end.
@@ -160,6 +168,11 @@ impl<B> Drop for Tee<B> {
 // === impl Copy ===
 
 impl Copy {
+    /// Holds that for as long as it lasts, and counts its bytes there.
+    pub(crate) fn belongs_to(&mut self, held: Rc<Held>, bytes: Rc<Cell<u64>>) {
+        (self.held, self.bytes) = (Some(held), bytes);
+    }
+
     /// What will have become of it.
     pub(crate) fn fate(&self) -> Fate {
         Fate(self.line.clone())
@@ -203,6 +216,7 @@ impl HttpBody for Copy {
         let frame = ready!(self.line.borrow_mut().poll(cx));
         if let Some(Ok(frame)) = &frame {
             self.given += frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.bytes.set(self.given);
         }
         Poll::Ready(frame)
     }
@@ -287,6 +301,9 @@ impl Line {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(piece) = self.pieces.pop_front() {
             self.give(piece.len());
+            if self.pieces.is_empty() && self.pieces.capacity() > MANY {
+                self.pieces = VecDeque::new();
+            }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if let Some(trailers) = self.trailers.take() {
@@ -324,6 +341,8 @@ impl Drop for Line {
 
 /// What a piece costs besides its bytes.
 const FRAME: u64 = 96;
+/// Places for pieces that are not worth giving back.
+const MANY: usize = 64;
 /// Pieces from this size on are kept as they are.
 const SMALL: usize = 2 * 1024;
 

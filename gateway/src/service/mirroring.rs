@@ -53,10 +53,17 @@ pub(crate) fn copy(call: &mut Call<'_>, service: ServiceIndex, mirroring: &Mirro
         Ok(bodies) => bodies,
         Err(outcome) => return admitted.iter().for_each(|(mirror, _)| mirror.counts.add(outcome)),
     };
-    for ((mirror, held), (body, fate)) in admitted.into_iter().zip(bodies) {
+    for ((mirror, held), copy) in admitted.into_iter().zip(bodies) {
+        let (exchange, held) = (call.exchange.copied(&call.exchange.connection.detached()), Rc::new(held));
+        let (mut body, mut fate) = (RequestBody::Empty, None);
+        if let Some(mut copy) = copy {
+            copy.belongs_to(held.clone(), exchange.request_bytes.clone());
+            fate = Some(copy.fate());
+            body = RequestBody::made(copy);
+        }
         let copied = Copied {
             snapshot: call.snapshot.clone(),
-            exchange: call.exchange.copied(&call.exchange.connection.detached()),
+            exchange,
             parts: parts.clone(),
             body,
             fate,
@@ -92,12 +99,12 @@ fn head_bytes(headers: &HeaderMap) -> u64 {
     headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + FIELD) as u64).sum()
 }
 
-type Bodies = SmallVec<[(RequestBody, Option<Fate>); 2]>;
+type Bodies = SmallVec<[Option<Copy>; 2]>;
 
-/// So many copies of the body. An error where it is known to be longer than what is copied.
+/// So many copies of the body, if there is one that they are to have. An error where it is known to be longer than what is copied.
 fn bodies(call: &mut Call<'_>, mirroring: &Mirroring, copies: usize) -> Result<Bodies, Outcome> {
     let Some(limit) = mirroring.max_body_size.filter(|_| !matches!(call.body, RequestBody::Empty)) else {
-        return Ok((0..copies).map(|_| (RequestBody::Empty, None)).collect());
+        return Ok((0..copies).map(|_| None).collect());
     };
     if http_body::Body::size_hint(&call.body).lower() > limit {
         return Err(Outcome::TooLong);
@@ -105,11 +112,7 @@ fn bodies(call: &mut Call<'_>, mirroring: &Mirroring, copies: usize) -> Result<B
     let body = std::mem::replace(&mut call.body, RequestBody::Empty);
     let (body, copies) = tee::tee(body, copies, limit, &call.exchange.connection.worker.mirrors);
     call.body = RequestBody::made(body);
-    let made = |copy: Copy| {
-        let fate = copy.fate();
-        (RequestBody::made(copy), Some(fate))
-    };
-    Ok(copies.into_iter().map(made).collect())
+    Ok(copies.into_iter().map(Some).collect())
 }
 
 /// A copy on its way.
@@ -122,7 +125,7 @@ struct Copied {
     service: ServiceIndex,
     counts: Arc<Counts>,
     timeout: Duration,
-    _held: Held,
+    _held: Rc<Held>,
 }
 
 impl Copied {

@@ -233,6 +233,30 @@ fn a_copy_that_is_ended_holds_nothing_and_says_that_it_is_not_whole() {
 }
 
 #[test]
+fn what_is_held_for_a_request_is_held_as_long_as_a_connection_has_its_body() {
+    let room = room(1_000);
+    let (mut tee, mut copy) = teed(body(&[5, 6], End::Known), u64::MAX, &room);
+    let (held, bytes) = (Rc::new(room.hold(700).unwrap()), Rc::new(Cell::new(0)));
+    copy.belongs_to(held.clone(), bytes.clone());
+    drop(held);
+    assert!(!room.take(400), "the copy holds it too");
+    all(&mut tee);
+    all(&mut copy);
+    assert_eq!(bytes.get(), 11);
+    drop(copy);
+    assert!(room.take(1_000));
+}
+
+#[test]
+fn a_mirror_that_has_caught_up_leaves_no_room_for_pieces_behind() {
+    let (mut tee, mut copy) = teed(body(&[1; 1_000], End::Known), u64::MAX, &room(1 << 20));
+    all(&mut tee);
+    assert!(copy.line.borrow().pieces.capacity() >= 1_000);
+    all(&mut copy);
+    assert!(copy.line.borrow().pieces.capacity() <= MANY);
+}
+
+#[test]
 fn nothing_is_kept_for_a_mirror_that_wants_no_more() {
     let room = room(1 << 20);
     let (mut tee, copy) = teed(body(&[4_000; 3], End::Asked), u64::MAX, &room);
