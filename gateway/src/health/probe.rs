@@ -38,12 +38,12 @@ impl Asking {
         // It is never closed.
         let _turn = self.turns.acquire().await;
         let timeout = check.config.timeout;
-        let asking = async {
+        let asking = Box::pin(async {
             match check.config.probe.mode {
                 Mode::Http => http::ask(check, server, &self.targets).await,
                 Mode::Grpc => grpc::ask(check, server, &self.targets).await,
             }
-        };
+        });
         deadline::met(Instant::now() + timeout, asking).await.unwrap_or(Err(Fault::Timeout(timeout)))
     }
 }
