@@ -20,7 +20,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use self::replay::{Replay, Replayed, Room};
+use self::replay::{Lost, Replay, Replayed, Room};
 pub(crate) use self::resumed::Resumed;
 use crate::{connection::Connection, error::BodyError, exchange::Exchange, forwarded, limits};
 
@@ -107,6 +107,14 @@ impl RequestBody {
         let (replay, body) = replay::replayable(std::mem::replace(self, Self::Empty), limit, room);
         *self = Self::Replayed(Box::new(body));
         Some(replay)
+    }
+
+    /// The body once more; without a replay it was empty.
+    ///
+    /// # Errors
+    /// Something has passed that was not kept.
+    pub(crate) fn again(replay: Option<&Replay<Self>>) -> Result<Self, Lost> {
+        replay.map_or(Ok(Self::Empty), |replay| Ok(Self::Replayed(Box::new(replay.again()?))))
     }
 }
 

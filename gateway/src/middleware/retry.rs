@@ -116,10 +116,7 @@ impl Retry {
             }
             return None;
         }
-        Some(match replay {
-            None => RequestBody::Empty,
-            Some(replay) => RequestBody::Replayed(Box::new(replay.again().ok()?)),
-        })
+        RequestBody::again(replay).ok()
     }
 }
 

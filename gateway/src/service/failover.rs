@@ -7,7 +7,7 @@ use rollgate_config::dynamic::service::failover::FailoverErrors;
 
 use super::{MAX_LOOKS, is_available};
 use crate::{
-    body::{RequestBody, replay::Replay},
+    body::RequestBody,
     call::{Answered, Call, Way, status_of},
     error::Error,
     snapshot::{Failover, Leg, ServiceIndex},
@@ -37,7 +37,7 @@ pub(crate) async fn run<'s>(
     let (head, mark, chosen) = (call.parts.clone(), call.mark(), call.exchange.chosen());
     let answered = call.run(Way::to(main.service)).await;
     let Some(status) = refused(errors, &answered) else { return answered };
-    let Some(body) = again(replay.as_ref()) else { return answered };
+    let Ok(body) = RequestBody::again(replay.as_ref()) else { return answered };
     // Nobody will want it once more.
     drop(replay);
     tracing::debug!(%status, "the fallback is asked");
@@ -58,12 +58,4 @@ fn can_take(call: &Call<'_>, leg: Leg) -> bool {
 /// The status of an answer that is not given.
 fn refused(errors: &FailoverErrors, answered: &Result<Answered, Error>) -> Option<StatusCode> {
     status_of(answered).filter(|status| errors.status.contains(status.as_u16()))
-}
-
-/// The body once more, if it can be had.
-fn again(replay: Option<&Replay<RequestBody>>) -> Option<RequestBody> {
-    match replay {
-        None => Some(RequestBody::Empty),
-        Some(replay) => replay.again().ok().map(|body| RequestBody::Replayed(Box::new(body))),
-    }
 }
