@@ -144,6 +144,25 @@ pub(crate) struct Head<'a> {
     pub(crate) verdicts: Vec<Verdict>,
 }
 
+#[cfg(test)]
+impl<'a> Head<'a> {
+    /// As it is in clear text, when nothing has been asked yet.
+    pub(crate) fn plain(parts: &'a mut request::Parts, client: IpAddr) -> Self {
+        Self {
+            parts,
+            client,
+            tls: false,
+            certificates: None,
+            known_peer: false,
+            record: None,
+            worker: 0,
+            now: None,
+            moment: None,
+            verdicts: Vec::new(),
+        }
+    }
+}
+
 impl Head<'_> {
     /// The time, the same for all that ask in one go through a chain: read once, and only if somebody asks.
     pub(crate) fn now(&mut self) -> Instant {

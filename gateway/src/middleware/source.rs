@@ -65,18 +65,7 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let client = client.parse().unwrap();
-        let head = Head {
-            parts: &mut parts,
-            client,
-            tls: false,
-            certificates: None,
-            known_peer: false,
-            record: None,
-            worker: 0,
-            now: None,
-            moment: None,
-            verdicts: Vec::new(),
-        };
+        let head = Head::plain(&mut parts, client);
         Source::compile(criterion).unwrap().of(&head, <[u8]>::to_vec)
     }
 

@@ -46,18 +46,7 @@ fn run_over(middleware: &Middleware, parts: &mut Parts, tls: bool) -> Option<Ans
 }
 
 fn run_for(middleware: &Middleware, parts: &mut Parts, client: IpAddr, tls: bool) -> Option<Answer> {
-    let mut head = Head {
-        parts,
-        client,
-        tls,
-        certificates: None,
-        known_peer: false,
-        record: None,
-        worker: 0,
-        now: None,
-        moment: None,
-        verdicts: Vec::new(),
-    };
+    let mut head = Head { tls, ..Head::plain(parts, client) };
     match middleware.request(&mut head) {
         Ok(_) => None,
         Err(Halt::Answer(answer)) => Some(*answer),

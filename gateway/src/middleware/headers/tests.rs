@@ -31,18 +31,7 @@ fn asked(method: Method, fields: &[(&'static str, &'static str)]) -> Parts {
 
 fn head(parts: &mut Parts, tls: bool) -> Head<'_> {
     let client = std::net::Ipv4Addr::LOCALHOST.into();
-    Head {
-        parts,
-        client,
-        tls,
-        certificates: None,
-        known_peer: false,
-        record: None,
-        worker: 0,
-        now: None,
-        moment: None,
-        verdicts: Vec::new(),
-    }
+    Head { tls, ..Head::plain(parts, client) }
 }
 
 fn sorted(headers: &HeaderMap) -> String {

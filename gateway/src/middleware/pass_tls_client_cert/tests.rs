@@ -51,18 +51,8 @@ fn sent(config: Config, certificates: Option<&ClientChain>, known_peer: bool) ->
 }
 
 fn pass(config: Config, parts: &mut Parts, certificates: Option<&ClientChain>, known_peer: bool) {
-    let mut head = Head {
-        parts,
-        client: [192, 0, 2, 1].into(),
-        tls: true,
-        certificates,
-        known_peer,
-        record: None,
-        worker: 0,
-        now: None,
-        moment: None,
-        verdicts: Vec::new(),
-    };
+    let plain = Head::plain(parts, [192, 0, 2, 1].into());
+    let mut head = Head { tls: true, certificates, known_peer, ..plain };
     assert!(PassTlsClientCert::new(&config).request(&mut head).is_continue());
 }
 

@@ -59,18 +59,9 @@ impl Process {
     /// A request so many milliseconds after the beginning.
     fn ask(&self, limit: &RateLimit, milliseconds: u64, client: [u8; 4], key: &str) -> Met {
         let (mut parts, ()) = Request::builder().header("x-key", key).body(()).unwrap().into_parts();
-        let mut head = Head {
-            parts: &mut parts,
-            client: IpAddr::V4(Ipv4Addr::from(client)),
-            tls: false,
-            certificates: None,
-            known_peer: false,
-            record: None,
-            worker: 0,
-            now: None,
-            moment: Some(self.began + Duration::from_millis(milliseconds) + LATER),
-            verdicts: Vec::new(),
-        };
+        let plain = Head::plain(&mut parts, IpAddr::V4(Ipv4Addr::from(client)));
+        let moment = Some(self.began + Duration::from_millis(milliseconds) + LATER);
+        let mut head = Head { moment, ..plain };
         match limit.request(&mut head) {
             Ok(note) => Met::Passed(note),
             Err(Halt::Answer(answer)) => Met::Refused(answer),
