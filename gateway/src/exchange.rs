@@ -1,6 +1,9 @@
 //! One request and its answer: what is counted and logged about it, and what it holds. Finishing happens once: at the
 //! last frame of the answer, or in `Drop` when the client or the server went away before.
 
+mod elsewhere;
+mod seldom;
+
 use std::{
     cell::Cell,
     rc::Rc,
@@ -9,19 +12,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use smallvec::SmallVec;
 
+pub(crate) use self::elsewhere::Aside;
+use self::seldom::Seldom;
 use crate::{
     access_log::{Origin, Record},
     balancer::InFlight,
     breaker::Verdict,
     connection::Connection,
-    metrics::{Assignment, Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
+    metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
     pool::{Http1, Shared, Target},
-    snapshot::ServiceIndex,
     worker::Worker,
 };
 
@@ -71,35 +75,6 @@ pub(crate) struct Exchange {
     pub(crate) header_labels: Option<LabelValues>,
 }
 
-/// What few requests have.
-#[derive(Debug, Default)]
-struct Seldom {
-    /// Servers that the request has been to in vain.
-    tried: Vec<u64>,
-    /// The services that have sent copies of it to their mirrors.
-    mirrored: Vec<ServiceIndex>,
-    /// Lines of the answer that make the client come back, each with the service that wants it.
-    cookies: Vec<(ServiceId, HeaderValue)>,
-    /// gRPC's status where it stands in the answer's body.
-    grpc_status: Rc<Cell<Option<u16>>>,
-}
-
-impl Seldom {
-    #[cold]
-    fn give_cookies(&mut self, headers: &mut HeaderMap) {
-        for (_, line) in self.cookies.drain(..) {
-            headers.append(header::SET_COOKIE, line);
-        }
-    }
-}
-
-/// How much has been chosen for a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Chosen {
-    versions: usize,
-    cookies: usize,
-}
-
 /// A pooled connection on loan: it goes back when the answer has been read to its end, and is closed otherwise.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -112,19 +87,6 @@ impl Lease {
     pub(crate) fn give_back(self, worker: &Worker) {
         worker.pools.checkin(&self.target, self.connection);
     }
-}
-
-/// A server that has answered, while another one is asked.
-#[derive(Debug)]
-pub(crate) struct Aside {
-    pub(crate) lease: Option<Lease>,
-    shared: Option<Shared>,
-    in_flight: Option<InFlight>,
-    server: Option<u64>,
-    sent: bool,
-    answer_by: Option<Instant>,
-    service: Option<ServiceId>,
-    versions: SmallVec<[VersionId; 2]>,
 }
 
 impl Exchange {
@@ -178,47 +140,12 @@ impl Exchange {
         copied
     }
 
-    /// Whether it comes to a service that mirrors for the first time.
-    pub(crate) fn is_first_at(&mut self, service: ServiceIndex) -> bool {
-        let mirrored = &mut self.seldom.get_or_insert_default().mirrored;
-        let is_first = !mirrored.contains(&service);
-        if is_first {
-            mirrored.push(service);
-        }
-        is_first
-    }
-
-    /// Servers that the request has been to in vain; another one is chosen next, if there is one.
-    pub(crate) fn tried(&self) -> &[u64] {
-        self.seldom.as_ref().map_or(&[], |seldom| &seldom.tried)
-    }
-
     /// The server that has the request is not to get it again if there is another one, and what it holds of the request is
     /// let go.
     pub(crate) fn give_up_server(&mut self) {
         (self.lease, self.shared, self.in_flight) = (None, None, None);
         if let Some(server) = self.server.take() {
             self.seldom.get_or_insert_default().tried.push(server);
-        }
-    }
-
-    /// How the client came to the server or version that a service has chosen.
-    pub(crate) fn assigned(&mut self, service: ServiceId, how: Option<Assignment>, cookie: Option<HeaderValue>) {
-        if let Some(how) = how {
-            self.connection.worker.metrics.assigned(service, how);
-        }
-        if let Some(line) = cookie {
-            let cookies = &mut self.seldom.get_or_insert_default().cookies;
-            cookies.retain(|(by, _)| *by != service);
-            cookies.push((service, line));
-        }
-    }
-
-    /// Puts the cookies into the answer.
-    #[inline]
-    pub(crate) fn give_cookies(&mut self, headers: &mut HeaderMap) {
-        if let Some(seldom) = &mut self.seldom {
-            seldom.give_cookies(headers);
         }
     }
 
@@ -237,14 +164,6 @@ impl Exchange {
         {
             self.grpc_status = status.to_str().ok().and_then(|status| status.parse().ok());
         }
-    }
-
-    /// Where gRPC's status goes that is written into the answer's body.
-    pub(crate) fn grpc_status_in_body(&mut self) -> Rc<Cell<Option<u16>>> {
-        let status = &mut self.seldom.get_or_insert_default().grpc_status;
-        // What an attempt before has left behind goes nowhere.
-        *status = Rc::default();
-        status.clone()
     }
 
     /// Where the bytes of the server's answer are counted, which are not those that the client gets.
@@ -289,64 +208,6 @@ impl Exchange {
                 header_labels: self.header_labels.as_ref(),
             });
         }
-    }
-
-    /// What has been chosen for the request so far.
-    pub(crate) fn chosen(&self) -> Chosen {
-        let cookies = self.seldom.as_ref().map_or(0, |seldom| seldom.cookies.len());
-        Chosen { versions: self.versions.len(), cookies }
-    }
-
-    /// What was chosen since then has answered, with a status that the client does not get, and another service is asked in
-    /// its place: the client is not to come back there.
-    pub(crate) fn leave(&mut self, chosen: Chosen, status: StatusCode) {
-        let outcome = if status.is_server_error() { Outcome::Error } else { Outcome::Ok };
-        for version in self.versions.drain(chosen.versions..) {
-            if self.count {
-                self.connection.worker.metrics.version_ended(version, outcome);
-            }
-        }
-        if let Some(seldom) = &mut self.seldom {
-            seldom.cookies.truncate(chosen.cookies);
-        }
-    }
-
-    /// The service that has answered has been counted, and no longer is the request's: where nobody is asked in its place,
-    /// the answer is no service's.
-    pub(crate) fn leave_service(&mut self) {
-        (self.service, self.origin_bytes) = (None, None);
-        if let Some(record) = &mut self.record {
-            (record.service, record.server_url, record.server_address) = (None, None, None);
-            (record.origin, record.origin_headers) = (None, Vec::new());
-        }
-    }
-
-    /// Puts the server that has answered aside: another one is asked, for something else.
-    pub(crate) fn set_aside(&mut self) -> Aside {
-        Aside {
-            lease: self.lease.take(),
-            shared: self.shared.take(),
-            in_flight: self.in_flight.take(),
-            server: self.server.take(),
-            sent: self.sent,
-            answer_by: self.answer_by.take(),
-            service: self.service,
-            versions: std::mem::take(&mut self.versions),
-        }
-    }
-
-    /// That server's answer goes to the client after all.
-    pub(crate) fn take_back(&mut self, aside: Aside) {
-        (self.lease, self.shared, self.in_flight) = (aside.lease, aside.shared, aside.in_flight);
-        (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
-        (self.sent, self.answer_by) = (aside.sent, aside.answer_by);
-    }
-
-    /// What the other server has answered stands for that server's answer, and the request counts for where it went first:
-    /// it is there that it has failed, if it is sent again. That server's connection, if it is this request's alone.
-    pub(crate) fn stand_for(&mut self, aside: Aside) -> Option<Lease> {
-        (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
-        aside.lease
     }
 
     /// An answer of this status counts, though the client may get another one.
