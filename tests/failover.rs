@@ -30,14 +30,6 @@ fn failover(main: &Switched, spare: &Switched, keys: &str) -> String {
     )
 }
 
-async fn is(gateway: &Gateway, server: &Switched, up: bool) {
-    eventually(&format!("{} is {up}", server.backend.name), async || {
-        let metrics = gateway.metrics().await;
-        (metrics.sum("traefik_service_server_up", &[("url", &server.url())]) == f64::from(up)).then_some(())
-    })
-    .await;
-}
-
 /// Who answers, or with which status.
 async fn answers(gateway: &Gateway, host: &str, count: usize) -> Vec<String> {
     let mut names = Vec::new();
@@ -58,15 +50,15 @@ async fn the_fallback_answers_while_the_main_service_is_down() {
         let gateway = Gateway::with(&failover(&main, &spare, keys));
         assert_eq!(answers(&gateway, "f.test", 10).await, ["main"; 10]);
         main.health(500);
-        is(&gateway, &main, false).await;
+        gateway.server_is(&main.url(), false).await;
         assert_eq!(answers(&gateway, "f.test", 10).await, ["spare"; 10]);
         main.health(200);
-        is(&gateway, &main, true).await;
+        gateway.server_is(&main.url(), true).await;
         assert_eq!(answers(&gateway, "f.test", 10).await, ["main"; 10]);
         main.health(500);
         spare.health(500);
-        is(&gateway, &main, false).await;
-        is(&gateway, &spare, false).await;
+        gateway.server_is(&main.url(), false).await;
+        gateway.server_is(&spare.url(), false).await;
         let reply = gateway.get("http://f.test/").await;
         assert_eq!((reply.status, reply.text().as_str()), (503, "no available server\n"));
     }
@@ -105,12 +97,12 @@ async fn health_goes_up_through_every_kind_of_service() {
     ));
     main.health(500);
     spare.health(500);
-    is(&gateway, &main, false).await;
-    is(&gateway, &spare, false).await;
+    gateway.server_is(&main.url(), false).await;
+    gateway.server_is(&spare.url(), false).await;
     assert_eq!(answers(&gateway, "w.test", 20).await, ["other"; 20]);
     assert_eq!(answers(&gateway, "o.test", 20).await, ["other"; 20]);
     spare.health(200);
-    is(&gateway, &spare, true).await;
+    gateway.server_is(&spare.url(), true).await;
     assert_eq!(answers(&gateway, "o.test", 20).await, ["spare"; 20]);
 }
 
@@ -120,7 +112,7 @@ async fn a_reload_of_something_else_does_not_send_requests_back() {
     main.health(500);
     let config = configuration(&failover(&main, &spare, "").replace("50ms", "1h"));
     let gateway = Gateway::start(&config);
-    is(&gateway, &main, false).await;
+    gateway.server_is(&main.url(), false).await;
     for round in 0..3 {
         let other = format!("routers: {{o{round}: {{rule: Host(`o{round}.test`), service: spare}}, f:");
         gateway.rewrite("rollgate.yml", &config.replace("routers: {f:", &other));
@@ -149,7 +141,7 @@ async fn middlewares_of_every_service_on_the_way_run() {
     };
     assert_eq!(passed().await, [true, true, false]);
     main.health(500);
-    is(&gateway, &main, false).await;
+    gateway.server_is(&main.url(), false).await;
     assert_eq!(passed().await, [true, false, true]);
 }
 

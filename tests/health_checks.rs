@@ -25,18 +25,6 @@ fn balanced(servers: &[String], check: &str) -> String {
     )
 }
 
-/// Waits until the gateway says that the server is up (or is not).
-async fn is(gateway: &Gateway, url: &str, up: bool) {
-    let what = format!("{url} is {}", if up { "up" } else { "down" });
-    eventually(&what, async || {
-        let metrics = gateway.metrics().await;
-        let labels = [("url", url)];
-        let told = metrics.has("traefik_service_server_up", &labels);
-        (told && (metrics.sum("traefik_service_server_up", &labels) == 1.0) == up).then_some(())
-    })
-    .await;
-}
-
 /// Who answers so many requests, each on a connection of its own.
 async fn answers(gateway: &Gateway, count: usize) -> Vec<String> {
     let mut names = Vec::new();
@@ -52,7 +40,7 @@ async fn the_first_probe_comes_at_once() {
     let (good, bad) = (Switched::new("good"), Switched::new("bad"));
     bad.health(503);
     let gateway = Gateway::with(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
-    is(&gateway, &bad.url(), false).await;
+    gateway.server_is(&bad.url(), false).await;
     let before = bad.requests();
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
     assert_eq!(bad.requests(), before);
@@ -72,13 +60,13 @@ async fn one_that_goes_down_gets_no_request_once_that_is_noticed_and_comes_back(
     let both = answers(&gateway, 10).await;
     assert!(both.contains(&"one".to_owned()) && both.contains(&"two".to_owned()), "{both:?}");
     two.health(500);
-    is(&gateway, &two.url(), false).await;
+    gateway.server_is(&two.url(), false).await;
     // It could not answer any more either.
     two.answers(500);
     assert_eq!(answers(&gateway, 50).await, ["one"; 50]);
     two.answers(200);
     two.health(200);
-    is(&gateway, &two.url(), true).await;
+    gateway.server_is(&two.url(), true).await;
     let both = answers(&gateway, 10).await;
     assert!(both.contains(&"two".to_owned()), "{both:?}");
 }
@@ -89,7 +77,7 @@ async fn a_reload_of_something_else_neither_forgets_nor_asks_again() {
     bad.health(503);
     let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
     let gateway = Gateway::start(&config);
-    is(&gateway, &bad.url(), false).await;
+    gateway.server_is(&bad.url(), false).await;
     for round in 0..5 {
         let other = format!("routers: {{o{round}: {{rule: Host(`o{round}.test`), service: s}}, s:");
         gateway.rewrite("rollgate.yml", &config.replace("routers: {s:", &other));
@@ -109,7 +97,7 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     bad.health(503);
     let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
     let gateway = Gateway::start(&config);
-    is(&gateway, &bad.url(), false).await;
+    gateway.server_is(&bad.url(), false).await;
     // Another strategy and another interval; the probe is the same.
     let changed =
         config.replace("interval: 1h", "interval: 2h, timeout: 3s").replace("servers:", "strategy: p2c, servers:");
@@ -127,7 +115,7 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
     // Without a check nobody is down.
     gateway.rewrite("rollgate.yml", &changed.replace(", healthCheck: {path: /health, interval: 2h, timeout: 3s}", ""));
-    is(&gateway, &bad.url(), true).await;
+    gateway.server_is(&bad.url(), true).await;
     let both = answers(&gateway, 50).await;
     assert!(both.contains(&"bad".to_owned()), "{both:?}");
 }
@@ -146,7 +134,7 @@ async fn a_newcomer_gets_no_request_before_its_first_probe_was_good() {
     new.health(200);
     let check = check.replace("/health", "'/health?again'");
     gateway.rewrite("rollgate.yml", &configuration(&checked(&[&old, &new], &check)));
-    is(&gateway, &new.url(), true).await;
+    gateway.server_is(&new.url(), true).await;
     let both = answers(&gateway, 10).await;
     assert!(both.contains(&"new".to_owned()), "{both:?}");
 }
@@ -169,8 +157,8 @@ async fn with_all_servers_down_there_is_none_and_a_parent_gives_their_share_to_o
 ",
         other.backend.load_balancer()
     ));
-    is(&gateway, &one.url(), false).await;
-    is(&gateway, &two.url(), false).await;
+    gateway.server_is(&one.url(), false).await;
+    gateway.server_is(&two.url(), false).await;
     let reply = gateway.get("http://s.test/").await;
     assert_eq!((reply.status, reply.text().as_str()), (503, "no available server\n"));
     for host in ["w.test", "n.test"] {
@@ -180,7 +168,7 @@ async fn with_all_servers_down_there_is_none_and_a_parent_gives_their_share_to_o
         }
     }
     one.health(200);
-    is(&gateway, &one.url(), true).await;
+    gateway.server_is(&one.url(), true).await;
     assert_eq!(answers(&gateway, 5).await, ["one"; 5]);
     let mut names = Vec::new();
     for _ in 0..30 {
@@ -196,8 +184,8 @@ async fn a_server_that_hangs_or_is_not_there_is_down() {
     let gone = Backend::echo("gone").url();
     let servers = [hangs.url(), gone.clone(), good.url()].map(|url| format!("{{url: '{url}'}}"));
     let gateway = Gateway::with(&balanced(&servers, "{path: /health, interval: 1s, timeout: 100ms}"));
-    is(&gateway, &hangs.url(), false).await;
-    is(&gateway, &gone, false).await;
+    gateway.server_is(&hangs.url(), false).await;
+    gateway.server_is(&gone, false).await;
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
     gateway.logs("no answer within 100ms").await;
     gateway.logs("it cannot be connected to: Connection refused").await;
@@ -225,9 +213,9 @@ async fn a_probe_asks_what_is_written() {
     ] {
         assert_eq!(parts.headers[name], value, "{name}");
     }
-    is(&gateway, &elsewhere.url(), true).await;
+    gateway.server_is(&elsewhere.url(), true).await;
     asked.health(200);
-    is(&gateway, &elsewhere.url(), false).await;
+    gateway.server_is(&elsewhere.url(), false).await;
 }
 
 #[tokio::test]
@@ -240,19 +228,19 @@ async fn redirects_are_followed_to_their_end_unless_that_is_turned_off() {
     let servers = [redirects.url(), around.url()].map(|url| format!("{{url: '{url}'}}"));
     end.health(404);
     let gateway = Gateway::with(&balanced(&servers, "{path: /health, interval: 50ms}"));
-    is(&gateway, &redirects.url(), false).await;
-    is(&gateway, &around.url(), false).await;
+    gateway.server_is(&redirects.url(), false).await;
+    gateway.server_is(&around.url(), false).await;
     gateway.logs("more than 10 redirects").await;
     end.health(200);
-    is(&gateway, &redirects.url(), true).await;
+    gateway.server_is(&redirects.url(), true).await;
     end.health(404);
-    is(&gateway, &redirects.url(), false).await;
+    gateway.server_is(&redirects.url(), false).await;
     gateway.rewrite(
         "rollgate.yml",
         &configuration(&balanced(&servers, "{path: /health, followRedirects: false, interval: 50ms}")),
     );
-    is(&gateway, &redirects.url(), true).await;
-    is(&gateway, &around.url(), true).await;
+    gateway.server_is(&redirects.url(), true).await;
+    gateway.server_is(&around.url(), true).await;
 }
 
 #[tokio::test]
@@ -265,12 +253,12 @@ async fn grpc_servers_say_whether_they_serve() {
     let (parts, body) = two.last().unwrap();
     assert_eq!((parts.headers["content-type"].as_bytes(), &body[..]), (&b"application/grpc"[..], &[0; 5][..]));
     two.health(500);
-    is(&gateway, &url, false).await;
+    gateway.server_is(&url, false).await;
     gateway.logs("it says NOT_SERVING").await;
     two.health(200);
-    is(&gateway, &url, true).await;
+    gateway.server_is(&url, true).await;
     two.health(404);
-    is(&gateway, &url, false).await;
+    gateway.server_is(&url, false).await;
     gateway.logs("gRPC status 12 (it has no grpc.health.v1.Health)").await;
     assert_eq!(answers(&gateway, 20).await, ["one"; 20]);
 }
@@ -288,13 +276,13 @@ async fn probes_go_over_tls_with_the_transport_of_the_service() {
         .replace("loadBalancer: {", "loadBalancer: {serversTransport: t, ");
     let config = format!("{config}  serversTransports: {{t: {{rootCAs: ['@DIR@/ca.crt']}}}}\n");
     let gateway = Launch::new(&configuration(&config)).file("ca.crt", &authority.pem).start();
-    is(&gateway, &urls[1], false).await;
-    is(&gateway, &urls[0], true).await;
+    gateway.server_is(&urls[1], false).await;
+    gateway.server_is(&urls[0], true).await;
     gateway.logs("no TLS with it").await;
     assert_eq!(answers(&gateway, 10).await, ["trusted"; 10]);
     assert!(trusted.probes() > 0);
     trusted.health(500);
-    is(&gateway, &urls[0], false).await;
+    gateway.server_is(&urls[0], false).await;
 }
 
 #[tokio::test]
@@ -310,7 +298,7 @@ async fn probes_go_on_while_the_gateway_is_asked_to_check_a_thousand_servers() {
     })
     .await;
     bad.health(500);
-    is(&gateway, &bad.url(), false).await;
+    gateway.server_is(&bad.url(), false).await;
     assert_eq!(answers(&gateway, 10).await, ["good"; 10]);
     let reply = Ask::get("http://localhost/ready").send(gateway.address("traefik")).await;
     assert_eq!(reply.status, 200);

@@ -340,11 +340,7 @@ async fn a_mirroring_service_is_up_as_long_as_its_main_one_is() {
     ));
     let down = async |server: &Switched| {
         server.health(500);
-        eventually("it is down", async || {
-            let metrics = gateway.metrics().await;
-            (metrics.sum("traefik_service_server_up", &[("url", &server.url())]) == 0.0).then_some(())
-        })
-        .await;
+        gateway.server_is(&server.url(), false).await;
     };
     // A mirror that is down is no matter to anybody but itself.
     down(&mirror).await;

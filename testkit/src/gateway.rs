@@ -96,6 +96,17 @@ impl Gateway {
         states[0]
     }
 
+    /// Waits until it says that the server at this URL is up, or that it is not.
+    pub async fn server_is(&self, url: &str, up: bool) {
+        let what = format!("{url} is {}", if up { "up" } else { "down" });
+        wait::eventually(&what, async || {
+            let (metrics, labels) = (self.metrics().await, [("url", url)]);
+            let told = metrics.has("traefik_service_server_up", &labels);
+            (told && (metrics.sum("traefik_service_server_up", &labels) == 1.0) == up).then_some(())
+        })
+        .await;
+    }
+
     /// The configuration file.
     pub fn config_path(&self) -> &Path {
         &self.config_path

@@ -165,18 +165,7 @@ http:
 ";
 
 /// An entry point's own, unless it says otherwise.
-const RULES: PathRules = PathRules {
-    sanitize: true,
-    encoded: EncodedCharacters {
-        slash: true,
-        back_slash: true,
-        null_character: true,
-        semicolon: true,
-        percent: true,
-        question_mark: true,
-        hash: true,
-    },
-};
+const RULES: PathRules = PathRules { sanitize: true, encoded: EncodedCharacters::ALL };
 
 /// In memory everything happens at once; this is for what never does.
 const PATIENCE: Duration = Duration::from_secs(10);

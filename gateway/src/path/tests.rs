@@ -2,24 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: EncodedCharacters = EncodedCharacters {
-    slash: true,
-    back_slash: true,
-    null_character: true,
-    semicolon: true,
-    percent: true,
-    question_mark: true,
-    hash: true,
-};
-const NONE: EncodedCharacters = EncodedCharacters {
-    slash: false,
-    back_slash: false,
-    null_character: false,
-    semicolon: false,
-    percent: false,
-    question_mark: false,
-    hash: false,
-};
+const ALL: EncodedCharacters = EncodedCharacters::ALL;
+const NONE: EncodedCharacters = EncodedCharacters::NONE;
 const SANITISED: PathRules = PathRules { sanitize: true, encoded: ALL };
 const AS_SENT: PathRules = PathRules { sanitize: false, encoded: ALL };
 

@@ -26,15 +26,7 @@ impl Request {
     fn to(url: &str) -> Self {
         let uri: Uri = url.parse().unwrap();
         let authority = authority::parse(uri.authority().unwrap().as_str()).unwrap();
-        let encoded = EncodedCharacters {
-            slash: true,
-            back_slash: true,
-            null_character: true,
-            semicolon: true,
-            percent: true,
-            question_mark: true,
-            hash: true,
-        };
+        let encoded = EncodedCharacters::ALL;
         let path = path::normalise(&path::PathRules { sanitize: true, encoded }, uri.path()).unwrap();
         Self {
             method: Method::GET,
