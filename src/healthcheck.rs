@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &HealthcheckArgs) -> ExitCode {
 }
 
 /// A host that stands for every address is asked on loopback.
-fn dialled(address: &str) -> String {
+pub(crate) fn dialled(address: &str) -> String {
     match address.rsplit_once(':') {
         Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
         _ => address.to_owned(),

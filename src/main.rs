@@ -1,8 +1,10 @@
 //! `rollgate`: a gateway that moves users between versions of a service. Each command is a file beside this one.
 
+mod admin;
 mod check;
 mod demo;
 mod explain;
+mod generate;
 mod handover;
 mod healthcheck;
 mod logging;
@@ -13,7 +15,7 @@ mod supervisor;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Fewer and cheaper calls than the system's allocator on the request path; docs/performance.md has the numbers.
 #[global_allocator]
@@ -41,6 +43,11 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Serves. Takes --config FILE, or Traefik's own flags, or TRAEFIK_* variables.
     Run(run::RunArgs),
+    #[command(flatten)]
+    Admin(admin::AdminCommand),
+    /// Writes manual pages and completions.
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,5 +58,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Admin(command) => admin::run(&command),
+        Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     }
 }

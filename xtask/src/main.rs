@@ -1,18 +1,20 @@
 //! The commands that need Rust: set-up, checks, the image.
 //!
 //! ```text
-//! cargo xtask test    everything: set-up, checks, tests, image; stops at the first step that fails
-//! cargo xtask check   the checks alone: format, clippy, rustdoc, house rules, dependencies
-//! cargo xtask setup   install what the tests need and the machine has not
-//! cargo xtask house   the rules that no other tool checks
-//! cargo xtask image   build the container image without a container engine, and start it
-//! cargo xtask soak    the long runs (docs/soak.md); `test` has their short form
-//! cargo xtask fuzz    let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
+//! cargo xtask test      everything: set-up, checks, tests, image; stops at the first step that fails
+//! cargo xtask check     the checks alone: format, clippy, rustdoc, house rules, dependencies
+//! cargo xtask setup     install what the tests need and the machine has not
+//! cargo xtask house     the rules that no other tool checks
+//! cargo xtask generate  write manual pages and completions anew; `test` tells when that is due
+//! cargo xtask image     build the container image without a container engine, and start it
+//! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
+//! cargo xtask fuzz      let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
 
 mod fuzz;
+mod generate;
 mod house;
 mod image;
 mod setup;
@@ -47,6 +49,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         "check" => check(&workspace, &mut steps)?,
         "setup" => install(&workspace, &mut steps)?,
         "house" => steps.run("house rules", "cargo xtask house", || house::check(&workspace))?,
+        "generate" => steps.run("generated files", "cargo xtask generate", || generate::run(&workspace))?,
         "image" => {
             install(&workspace, &mut steps)?;
             pack(&workspace, &mut steps)?;
@@ -58,7 +61,9 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
             steps.run("fuzzing", "cargo xtask fuzz", || fuzz::run(&workspace, &plan))?;
         }
         _ => {
-            return Err(format!("unknown command `{command}` (test, check, setup, house, image, soak, fuzz)"));
+            return Err(format!(
+                "unknown command `{command}` (test, check, setup, house, generate, image, soak, fuzz)"
+            ));
         }
     }
     steps.end();

@@ -1,0 +1,196 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_rollgate_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_rollgate_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_rollgate_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_rollgate_using_subcommand
+    set -l cmd (__fish_rollgate_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c rollgate -n "__fish_rollgate_needs_command" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_needs_command" -s V -l version -d 'Print version'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "check" -d 'Tells everything that is wrong with a configuration'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "demo" -d 'Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "sample" -d 'Serves as a small sample service that says who it is'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "explain" -d 'Tells where a request would go, and why'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "healthcheck" -d 'Asks the internal entry point whether it serves'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "run" -d 'Serves. Takes --config FILE, or Traefik\'s own flags, or TRAEFIK_* variables'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "services" -d 'Shows services, their versions, weights and shares'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "weights" -d 'Shows, sets and resets live weights'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "brake" -d 'Takes a version out of its service at once, and gives it back'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "events" -d 'Shows what changes: weights, brakes, configuration, breakers, health'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "audit" -d 'Shows who changed what, newest first'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "status" -d 'Shows what runs: version, generation, configuration and its problems, entry points'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand check" -l allow-unsupported -d 'Keys that are not supported yet and may be left out' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand check" -l traefik -d 'Also lists what Traefik itself would refuse'
+complete -c rollgate -n "__fish_rollgate_using_subcommand check" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand demo" -l seconds -d 'End after so many seconds [default: 30 without a terminal, never in one]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -l name -d 'What it says it is' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -l listen -d 'Where it listens; an empty host is every address' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -l version -d 'Which version of that' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -s c -l config -d 'The configuration that `run` would be given' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -s X -l request -d 'The request\'s method' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -s H -l header -d 'A header field, `Name: value`; may be given several times' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l client -d 'The client\'s address' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l allow-unsupported -d 'Keys that Traefik knows and Rollgate does not only warn' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l json -d 'For scripts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand healthcheck" -l address -d 'Where the internal entry point listens [default: ROLLGATE_INTERNAL_ADDRESS, else 127.0.0.1:8080]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand healthcheck" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand services" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and not __fish_seen_subcommand_from get set reset help" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and not __fish_seen_subcommand_from get set reset help" -f -a "get" -d 'Shows weights: the configuration\'s, the live ones, and what counts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and not __fish_seen_subcommand_from get set reset help" -f -a "set" -d 'Sets live weights. They are in force on every worker when the command ends, and outlive reloads and restarts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and not __fish_seen_subcommand_from get set reset help" -f -a "reset" -d 'Returns to the configuration\'s weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and not __fish_seen_subcommand_from get set reset help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l reason -d 'Why, for the audit log and the events' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l if-match -d 'Only if the weights are still those that had this ETag, with or without its quotation marks' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l idempotency-key -d 'What tells a repeat from a change of its own, for 24 hours [default: a new one for each command]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l patch -d 'The versions that are not named keep their weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l dry-run -d 'Changes nothing: shows what it would come to'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l reason -d 'Why, for the audit log and the events' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l if-match -d 'Only if the weights are still those that had this ETag, with or without its quotation marks' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l idempotency-key -d 'What tells a repeat from a change of its own, for 24 hours [default: a new one for each command]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l dry-run -d 'Changes nothing: shows what it would come to'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from help" -f -a "get" -d 'Shows weights: the configuration\'s, the live ones, and what counts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from help" -f -a "set" -d 'Sets live weights. They are in force on every worker when the command ends, and outlive reloads and restarts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Returns to the configuration\'s weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand weights; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and not __fish_seen_subcommand_from set release list help" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and not __fish_seen_subcommand_from set release list help" -f -a "set" -d 'Gives a version weight 0 now, until it is released; reloads and restarts leave it so'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and not __fish_seen_subcommand_from set release list help" -f -a "release" -d 'Ends a brake: the version has its weight again'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and not __fish_seen_subcommand_from set release list help" -f -a "list" -d 'Shows what is braked, by whom and why'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and not __fish_seen_subcommand_from set release list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l reason -d 'Why, for the audit log and the events' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "set" -d 'Gives a version weight 0 now, until it is released; reloads and restarts leave it so'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "release" -d 'Ends a brake: the version has its weight again'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "list" -d 'Shows what is braked, by whom and why'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l since -d 'Begins after the event with this id' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l limit -d 'Ends after so many events' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l type -d 'Only events of this type, as `weights.set`, or `weights` for all of that family; may be given several times' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -s f -l follow -d 'Waits for more, and connects again where it left off if the connection is lost'
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l service -d 'Only changes of this service' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l actor -d 'Only changes by this token, certificate or other caller' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l action -d 'Only changes of this kind, as `weights.set`' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l since -d 'Only changes from this time on: 2026-11-26T10:00:00Z, or 2h for two hours ago' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l until -d 'Only changes before this time' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l limit -d 'So many changes at most' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l client-certificate -d 'A certificate to show, PEM, with those that signed it behind it' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l client-key -d 'The key of that certificate, PEM' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
+complete -c rollgate -n "__fish_rollgate_using_subcommand status" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "check" -d 'Tells everything that is wrong with a configuration'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "demo" -d 'Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "sample" -d 'Serves as a small sample service that says who it is'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "explain" -d 'Tells where a request would go, and why'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "healthcheck" -d 'Asks the internal entry point whether it serves'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "run" -d 'Serves. Takes --config FILE, or Traefik\'s own flags, or TRAEFIK_* variables'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "services" -d 'Shows services, their versions, weights and shares'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "weights" -d 'Shows, sets and resets live weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "brake" -d 'Takes a version out of its service at once, and gives it back'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "events" -d 'Shows what changes: weights, brakes, configuration, breakers, health'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "audit" -d 'Shows who changed what, newest first'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "status" -d 'Shows what runs: version, generation, configuration and its problems, entry points'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run services weights brake events audit status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from weights" -f -a "get" -d 'Shows weights: the configuration\'s, the live ones, and what counts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from weights" -f -a "set" -d 'Sets live weights. They are in force on every worker when the command ends, and outlive reloads and restarts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from weights" -f -a "reset" -d 'Returns to the configuration\'s weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from brake" -f -a "set" -d 'Gives a version weight 0 now, until it is released; reloads and restarts leave it so'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from brake" -f -a "release" -d 'Ends a brake: the version has its weight again'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from brake" -f -a "list" -d 'Shows what is braked, by whom and why'

@@ -1,0 +1,122 @@
+//! The commands that speak with a running gateway: a request or a few of its admin API each, shown as a table or as JSON.
+//!
+//! ```text
+//! reach (options, environment) -> client (HTTP, repeats) -> contract (what the answers hold) -> screen, table (output)
+//! services  weights  brake  events (sse)  audit  status: one file for each command
+//! ```
+
+mod audit;
+mod brake;
+mod client;
+mod contract;
+mod events;
+mod failure;
+mod numbers;
+mod reach;
+mod screen;
+mod services;
+mod sse;
+mod status;
+mod table;
+mod text;
+mod tls;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use self::{client::Client, failure::Failure, reach::Reach, screen::Screen};
+
+/// The commands of the admin API.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Shows services, their versions, weights and shares.
+    #[command(after_help = EXIT_CODES)]
+    Services(services::ServicesArgs),
+    /// Shows, sets and resets live weights.
+    Weights {
+        #[command(subcommand)]
+        command: weights::WeightsCommand,
+    },
+    /// Takes a version out of its service at once, and gives it back.
+    Brake {
+        #[command(subcommand)]
+        command: brake::BrakeCommand,
+    },
+    /// Shows what changes: weights, brakes, configuration, breakers, health.
+    #[command(after_help = EXIT_CODES)]
+    Events(events::EventsArgs),
+    /// Shows who changed what, newest first.
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::AuditArgs),
+    /// Shows what runs: version, generation, configuration and its problems, entry points.
+    #[command(after_help = status::EXIT_CODES)]
+    Status(status::StatusArgs),
+}
+
+/// What all of them take.
+#[derive(Debug, Args)]
+struct Common {
+    /// For scripts: the API's JSON; what goes wrong is a problem document on standard error
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How a command that was carried out ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Well,
+    /// There are problems with the configuration.
+    Troubled,
+}
+
+/// Runs one; docs/cli.md lists the exit codes.
+pub(crate) fn run(command: &AdminCommand) -> ExitCode {
+    let common = common(command);
+    let screen = Screen::of_process(common.json);
+    let done = Client::new(&common.reach).and_then(|client| carry_out(command, &client, &screen));
+    match done {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Troubled) => ExitCode::from(TROUBLED),
+        Err(failure) => {
+            screen.failed(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn common(command: &AdminCommand) -> &Common {
+    match command {
+        AdminCommand::Services(arguments) => &arguments.common,
+        AdminCommand::Weights { command } => command.common(),
+        AdminCommand::Brake { command } => command.common(),
+        AdminCommand::Events(arguments) => &arguments.common,
+        AdminCommand::Audit(arguments) => &arguments.common,
+        AdminCommand::Status(arguments) => &arguments.common,
+    }
+}
+
+fn carry_out(command: &AdminCommand, client: &Client, screen: &Screen) -> Result<Done, Failure> {
+    match command {
+        AdminCommand::Services(arguments) => services::run(arguments, client, screen),
+        AdminCommand::Weights { command } => weights::run(command, client, screen),
+        AdminCommand::Brake { command } => brake::run(command, client, screen),
+        AdminCommand::Events(arguments) => events::run(arguments, client, screen),
+        AdminCommand::Audit(arguments) => audit::run(arguments, client, screen),
+        AdminCommand::Status(arguments) => status::run(arguments, client, screen),
+    }
+}
+
+/// `status` found problems.
+const TROUBLED: u8 = 5;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused by the gateway, or the output could not be written
+  2  wrong usage, or a file of the command line that is no good
+  3  not reached, no answer in time, or the gateway cannot do it now (5xx)
+  4  a conflict: the service has another owner, a name is ambiguous, or the ETag has changed";

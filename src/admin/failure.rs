@@ -1,0 +1,82 @@
+//! Why a command was not carried out: whose fault it is decides the exit code.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::contract::Problem;
+
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The command line, the environment, or a file that they name.
+    Usage(String),
+    /// The gateway answered with a problem document.
+    Refused(Box<Problem>),
+    /// No answer of the admin API was had.
+    Unreached {
+        /// Where, and what happened.
+        what: String,
+        /// Another attempt may do better.
+        passing: bool,
+    },
+    /// Standard output takes no more.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// An answer that does not hold what the API promises.
+    pub(super) fn misunderstood(what: impl Into<String>) -> Self {
+        Self::Unreached { what: what.into(), passing: false }
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Output(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreached { .. } => 3,
+            Self::Refused(problem) => match problem.status {
+                409 | 412 => 4,
+                500.. => 3,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Whether the same request may be answered a moment later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreached { passing, .. } => *passing,
+            Self::Refused(problem) => problem.status == 503,
+            Self::Usage(_) | Self::Output(_) => false,
+        }
+    }
+
+    /// For a person: a line, and one for each thing there is to know.
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Usage(what) | Self::Unreached { what, .. } => vec![what.clone()],
+            Self::Output(error) => vec![format!("standard output: {error}")],
+            Self::Refused(problem) => problem.lines(),
+        }
+    }
+
+    /// For a script: a problem document (RFC 9457).
+    pub(super) fn document(&self) -> Value {
+        match self {
+            Self::Refused(problem) => problem.document.clone(),
+            Self::Usage(what) => {
+                json!({ "type": "urn:rollgate:problem:usage", "title": "Wrong usage", "detail": what })
+            }
+            Self::Unreached { what, .. } => {
+                json!({ "type": "urn:rollgate:problem:unreached", "title": "Not reached", "detail": what })
+            }
+            Self::Output(error) => {
+                let detail = format!("standard output: {error}");
+                json!({ "type": "urn:rollgate:problem:output", "title": "Not written", "detail": detail })
+            }
+        }
+    }
+}

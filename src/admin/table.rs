@@ -1,0 +1,199 @@
+//! Columns of equal width. All text that goes in is made harmless ([`super::text`]).
+
+use clap::builder::styling::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::text::shown;
+
+/// Text in one place of a table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+/// What a colour stands for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    Good,
+    Warning,
+    Bad,
+    Heading,
+}
+
+/// Where a column's text stands, and its heading.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Column {
+    Left(&'static str),
+    /// Numbers.
+    Right(&'static str),
+}
+
+/// Rows under one heading.
+#[derive(Debug)]
+pub(super) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Cell {
+    /// Text that is there or is not; `-` stands for the latter.
+    pub(super) fn maybe(text: Option<impl AsRef<str>>) -> Self {
+        text.map_or_else(|| "-".into(), |text| text.as_ref().into())
+    }
+
+    /// The same with a colour.
+    pub(super) fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: shown(text.as_ref()).into_owned(), tone: Tone::Plain }
+    }
+}
+
+impl Table {
+    /// An empty one.
+    pub(super) fn new(columns: &[Column]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Two columns without headings: what something is called, and what it is.
+    pub(super) fn facts() -> Self {
+        Self::new(&[Column::Left(""), Column::Left("")])
+    }
+
+    /// Adds a row; places at its end may be left out.
+    pub(super) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(cells.into());
+    }
+
+    /// Adds a row of [`Table::facts`].
+    pub(super) fn fact(&mut self, name: &str, value: impl Into<Cell>) {
+        self.row([name.into(), value.into()]);
+    }
+
+    /// Nothing to show.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// As lines.
+    pub(super) fn text(&self, colours: bool) -> String {
+        let headings = self.columns.iter().map(|column| Cell::from(column.heading()).toned(Tone::Heading));
+        let headings: Vec<Cell> = headings.collect();
+        let has_headings = headings.iter().any(|heading| !heading.text.is_empty());
+        let lines = has_headings.then_some(&headings).into_iter().chain(&self.rows);
+        let widths = self.widths(&headings);
+        let mut out = String::new();
+        for line in lines {
+            self.line(&mut out, line, &widths, colours);
+        }
+        out
+    }
+
+    fn widths(&self, headings: &[Cell]) -> Vec<usize> {
+        let mut widths: Vec<usize> = headings.iter().map(|heading| heading.text.width()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.width());
+            }
+        }
+        widths
+    }
+
+    fn line(&self, out: &mut String, cells: &[Cell], widths: &[usize], colours: bool) {
+        let mut gap = 0;
+        for ((column, cell), width) in self.columns.iter().zip(cells).zip(widths) {
+            let missing = width - cell.text.width();
+            let (before, after) = match column {
+                Column::Left(_) => (0, missing),
+                Column::Right(_) => (missing, 0),
+            };
+            // What is only space at the end of a line is left out.
+            if !cell.text.is_empty() {
+                out.extend(std::iter::repeat_n(' ', gap + before));
+                gap = 0;
+                cell.put(out, colours);
+            } else {
+                gap += before;
+            }
+            gap += after + 2;
+        }
+        out.push('\n');
+    }
+}
+
+impl Cell {
+    fn put(&self, out: &mut String, colours: bool) {
+        let style = self.tone.style();
+        if !colours || style.is_plain() {
+            out.push_str(&self.text);
+            return;
+        }
+        out.push_str(&format!("{style}{}{style:#}", self.text));
+    }
+}
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Left(heading) | Self::Right(heading) => heading,
+        }
+    }
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Warning => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default(),
+            Self::Heading => Style::new().bold(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Table {
+        let mut table = Table::new(&[Column::Left("NAME"), Column::Right("WEIGHT"), Column::Left("STATE")]);
+        table.row(["k8s-flask@file".into(), "95".into(), Cell::from("up").toned(Tone::Good)]);
+        table.row(["日本\u{1b}[2J".into(), "100.5".into()]);
+        table.row(["".into(), "".into(), "braked".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_text() {
+        let expected = "\
+NAME            WEIGHT  STATE
+k8s-flask@file      95  up
+日本\\u{1b}[2J    100.5
+                        braked
+";
+        assert_eq!(sample().text(false), expected);
+    }
+
+    #[test]
+    fn colours_are_added_when_asked_for_only() {
+        let coloured = sample().text(true);
+        assert!(coloured.contains("\u{1b}[32mup\u{1b}[0m"), "{coloured:?}");
+        assert!(!sample().text(false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn facts_have_no_headings() {
+        let mut facts = Table::facts();
+        facts.fact("owner", "api");
+        facts.fact("generation", "17");
+        assert_eq!(facts.text(false), "owner       api\ngeneration  17\n");
+    }
+}

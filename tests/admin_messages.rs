@@ -1,0 +1,561 @@
+//! What the commands of the admin API send, print and end with, against a server that answers as the API does.
+
+#![cfg(test)]
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use rollgate_testkit::{
+    Backend, Output,
+    backend::Protocol,
+    client::{Body, full},
+    command,
+    tls::Authority,
+};
+use serde_json::{Value, json};
+
+/// What the server was asked, and what it is still to answer.
+#[derive(Debug, Default)]
+struct Script {
+    answers: Mutex<VecDeque<Scripted>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// `GET /api/v1/services`.
+    line: String,
+    headers: http::HeaderMap,
+    body: String,
+}
+
+/// An answer to be given.
+#[derive(Debug)]
+struct Scripted {
+    status: u16,
+    headers: Vec<(&'static str, &'static str)>,
+    body: String,
+}
+
+/// The server, and the commands that ask it.
+struct Api {
+    server: Backend,
+    script: Arc<Script>,
+}
+
+impl Api {
+    /// Answers in this order, whatever is asked.
+    fn answering(answers: impl IntoIterator<Item = Scripted>) -> Self {
+        Self::over(Protocol::Http1, answers)
+    }
+
+    fn over(protocol: Protocol, answers: impl IntoIterator<Item = Scripted>) -> Self {
+        let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), ..Script::default() });
+        let shared = Arc::clone(&script);
+        let server = Backend::serve("api", protocol, move |request| answer(Arc::clone(&shared), request));
+        Self { server, script }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = std::process::Command::new(command::binary());
+        command.args(arguments).env_clear().env("ROLLGATE_ADDRESS", self.server.url());
+        command.envs(variables.iter().copied());
+        command::run(command)
+    }
+
+    /// What the server was asked, in order.
+    fn asked(&self) -> Vec<Asked> {
+        self.script.asked.lock().unwrap().clone()
+    }
+
+    /// What a command left behind, for a snapshot: the server's port is different each time.
+    fn said(&self, output: &Output) -> String {
+        let text = format!(
+            "exit code {}\n--- standard output\n{}--- standard error\n{}",
+            output.code, output.stdout, output.stderr
+        );
+        text.replace(&self.server.url(), "http://GATEWAY")
+    }
+}
+
+async fn answer(script: Arc<Script>, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    script.asked.lock().unwrap().push(Asked {
+        line: format!("{} {}", head.method, head.uri.path_and_query().unwrap()),
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    });
+    let scripted = script.answers.lock().unwrap().pop_front().unwrap_or_else(|| ok(json!({})));
+    let mut answer = Response::builder().status(scripted.status);
+    for (name, value) in scripted.headers {
+        answer = answer.header(name, value);
+    }
+    answer.body(full(scripted.body)).unwrap()
+}
+
+fn ok(body: Value) -> Scripted {
+    Scripted { status: 200, headers: vec![("content-type", "application/json")], body: body.to_string() }
+}
+
+fn with_etag(body: Value) -> Scripted {
+    let mut scripted = ok(body);
+    scripted.headers.push(("etag", "\"17-3f\""));
+    scripted
+}
+
+fn list(items: Value) -> Scripted {
+    ok(json!({ "items": items, "next": null }))
+}
+
+fn problem(status: u16, body: Value) -> Scripted {
+    let headers = vec![("content-type", "application/problem+json")];
+    Scripted { status, headers, body: body.to_string() }
+}
+
+fn events(text: &str) -> Scripted {
+    Scripted { status: 200, headers: vec![("content-type", "text/event-stream")], body: text.to_owned() }
+}
+
+fn unavailable() -> Scripted {
+    problem(
+        503,
+        json!({
+            "type": "urn:rollgate:problem:store-unavailable", "title": "The store is not available", "status": 503,
+            "detail": "the change was not stored, so it was not made: disk full",
+        }),
+    )
+}
+
+fn pro() -> Value {
+    json!({
+        "name": "pro@file", "kind": "weighted", "owner": "api", "setBy": "spinnaker", "setAt": "2026-11-26T10:00:00Z",
+        "drift": true, "available": true,
+        "versions": [
+            {"name": "k8s-flask@file", "configured": "90", "live": "95", "effective": "95", "share": 0.95,
+             "shareLastMinute": 0.949, "requestsLastMinute": 1234, "available": true, "braked": false, "breakers": []},
+            {"name": "k8s-flask-canary@file", "configured": "10", "live": "5", "effective": "5", "share": 0.05,
+             "shareLastMinute": null, "requestsLastMinute": null, "available": true, "braked": true,
+             "breakers": [{"middleware": "b@file", "state": "tripped", "cause": "NetworkErrorRatio() > 0.5"},
+                          {"middleware": "c@file", "state": "standby", "cause": null}]},
+        ],
+    })
+}
+
+fn weights() -> Value {
+    json!({
+        "service": "pro@file", "owner": "api", "weights": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"},
+        "configured": {"k8s-flask@file": "90", "k8s-flask-canary@file": "10"},
+        "effective": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"}, "drift": false, "setBy": "spinnaker",
+        "setAt": "2026-11-26T10:00:00Z", "generation": 17, "changed": true, "dryRun": false,
+    })
+}
+
+#[test]
+fn services_are_a_table_of_versions_and_servers() {
+    let servers = json!({
+        "name": "shop@file", "kind": "loadBalancer", "owner": "none", "setBy": null, "setAt": null, "drift": false,
+        "available": true, "servers": [{"url": "http://10.0.0.1:80", "up": true}, {"url": "http://10.0.0.2:80", "up": false}],
+    });
+    let mirrored =
+        json!({"name": "m@file", "kind": "mirroring", "owner": "none", "services": ["shop@file", "pro@file"]});
+    let first = ok(json!({ "items": [pro(), servers], "next": "shop@file" }));
+    let api = Api::answering([first, list(json!([mirrored]))]);
+    let output = api.run(&["services"]);
+    insta::assert_snapshot!("services", api.said(&output));
+    let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines, ["GET /api/v1/services", "GET /api/v1/services?after=shop%40file"]);
+}
+
+#[test]
+fn one_service_is_shown_with_all_that_is_known() {
+    let api = Api::answering([with_etag(pro())]);
+    let output = api.run(&["services", "pro@file"]);
+    insta::assert_snapshot!("service", api.said(&output));
+    assert_eq!(api.asked()[0].line, "GET /api/v1/services/pro%40file");
+}
+
+#[test]
+fn a_script_gets_the_json_of_all_pages() {
+    let first = ok(json!({ "items": [pro()], "next": "pro@file" }));
+    let api = Api::answering([first, list(json!([{ "name": "a\u{9b}2J\u{1b}[2J" }]))]);
+    let output = api.run(&["services", "--json"]);
+    let said: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(said, json!({ "items": [pro(), { "name": "a\u{9b}2J\u{1b}[2J" }], "next": null }));
+    assert!(output.stdout.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{output:?}");
+}
+
+#[test]
+fn weights_are_shown_beside_the_configurations() {
+    let api = Api::answering([list(json!([weights()])), with_etag(weights())]);
+    let all = api.run(&["weights", "get"]);
+    insta::assert_snapshot!("weights_of_all", api.said(&all));
+    let one = api.run(&["weights", "get", "pro"]);
+    insta::assert_snapshot!("weights_of_one", api.said(&one));
+}
+
+#[test]
+fn weights_are_set_with_a_key_that_is_new_each_time() {
+    let api = Api::answering([with_etag(weights()), with_etag(weights())]);
+    let set = ["weights", "set", "pro@file", "k8s-flask=95", "k8s-flask-canary=5", "--reason", "stage 2"];
+    let output = api.run(&[&set[..], &["--if-match", "16-3f"]].concat());
+    insta::assert_snapshot!("weights_set", api.said(&output));
+    assert_eq!(api.run(&[&set[..], &["--patch", "--dry-run"]].concat()).code, 0);
+    let asked = api.asked();
+    assert_eq!(asked[0].line, "PUT /api/v1/services/pro%40file/weights");
+    assert_eq!(asked[1].line, "PATCH /api/v1/services/pro%40file/weights?dryRun=true");
+    let body: Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body, json!({ "weights": { "k8s-flask": "95", "k8s-flask-canary": "5" }, "reason": "stage 2" }));
+    assert_eq!(asked[0].headers["content-type"], "application/json");
+    assert_eq!(asked[0].headers["if-match"], "\"16-3f\"");
+    let keys: Vec<&str> = asked.iter().map(|asked| asked.headers["idempotency-key"].to_str().unwrap()).collect();
+    assert!(keys.iter().all(|key| key.len() == 32) && keys[0] != keys[1], "{keys:?}");
+}
+
+#[test]
+fn weights_are_reset() {
+    let mut reset = weights();
+    reset["owner"] = json!("none");
+    reset["weights"] = json!({});
+    reset["effective"] = reset["configured"].clone();
+    reset["dryRun"] = json!(true);
+    let api = Api::answering([with_etag(reset)]);
+    let output = api.run(&["weights", "reset", "pro@file", "--dry-run", "--idempotency-key", "stage-7"]);
+    insta::assert_snapshot!("weights_reset", api.said(&output));
+    let asked = api.asked();
+    assert_eq!(asked[0].line, "DELETE /api/v1/services/pro%40file/weights?dryRun=true");
+    assert_eq!((asked[0].body.as_str(), &asked[0].headers["idempotency-key"]), ("", &"stage-7".parse().unwrap()));
+}
+
+#[test]
+fn a_change_is_sent_again_as_the_same_change_until_the_store_is_back() {
+    let api = Api::answering([unavailable(), unavailable(), with_etag(weights())]);
+    let output = api.run(&["weights", "set", "pro@file", "k8s-flask=1", "k8s-flask-canary=0"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    let asked = api.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|one| one.headers["idempotency-key"] == asked[0].headers["idempotency-key"]));
+    assert!(asked.iter().all(|one| one.body == asked[0].body));
+}
+
+#[test]
+fn a_change_is_given_up_after_a_few_attempts_and_a_question_after_one() {
+    let api = Api::answering((0..9).map(|_| unavailable()));
+    let output = api.run(&["brake", "set", "pro", "k8s-flask-canary"]);
+    insta::assert_snapshot!("store_unavailable", api.said(&output));
+    assert_eq!(api.asked().len(), 5);
+    assert_eq!(api.run(&["brake", "list"]).code, 3);
+    assert_eq!(api.asked().len(), 6);
+}
+
+#[test]
+fn brakes_are_set_released_and_listed() {
+    let brake = |braked: bool, stored: bool| {
+        json!({
+            "service": "pro@file", "version": "k8s-flask-canary@file", "braked": braked, "setBy": "loopback",
+            "setAt": "2026-11-26T10:00:00Z", "reason": "500s\nall over", "stored": stored, "generation": 18,
+        })
+    };
+    let answers = [ok(brake(true, false)), ok(brake(false, true)), list(json!([brake(true, true)])), list(json!([]))];
+    let api = Api::answering(answers);
+    for (name, arguments) in [
+        ("brake_set", &["brake", "set", "pro", "k8s-flask-canary", "--reason", "500s"][..]),
+        ("brake_release", &["brake", "release", "pro", "k8s-flask-canary"]),
+        ("brake_list", &["brake", "list"]),
+        ("brake_list_empty", &["brake", "list"]),
+    ] {
+        let output = api.run(arguments);
+        insta::assert_snapshot!(name, api.said(&output));
+    }
+    let asked = api.asked();
+    assert_eq!(asked[0].line, "PUT /api/v1/services/pro/brake/k8s-flask-canary");
+    assert_eq!(asked[0].body, r#"{"reason":"500s"}"#);
+    assert_eq!(asked[1].line, "DELETE /api/v1/services/pro/brake/k8s-flask-canary");
+}
+
+#[test]
+fn what_the_gateway_refuses_is_told_with_field_and_what_is_allowed() {
+    let invalid = json!({
+        "type": "urn:rollgate:problem:invalid", "title": "Not valid", "status": 422,
+        "detail": "PUT names every version; this one is missing: k8s-flask-canary@file", "field": "weights",
+        "allowed": ["k8s-flask@file", "k8s-flask-canary@file"],
+    });
+    let owned = json!({
+        "type": "urn:rollgate:problem:owned", "title": "Owned by another", "status": 409,
+        "detail": "the weights of pro@file are set by a rollout", "owner": "rollout:7",
+    });
+    let stale = json!({ "type": "urn:rollgate:problem:precondition-failed", "title": "Changed since", "status": 412 });
+    let set = ["weights", "set", "pro@file", "k8s-flask=95"];
+    for (name, status, document, code) in
+        [("refused_invalid", 422, &invalid, 1), ("refused_owned", 409, &owned, 4), ("refused_stale", 412, &stale, 4)]
+    {
+        let api = Api::answering([problem(status, document.clone()), problem(status, document.clone())]);
+        let output = api.run(&set);
+        insta::assert_snapshot!(name, api.said(&output));
+        let json = api.run(&[&set[..], &["--json"]].concat());
+        assert_eq!((output.code, json.code, json.stdout.as_str()), (code, code, ""));
+        assert_eq!(&serde_json::from_str::<Value>(&json.stderr).unwrap(), document);
+        assert_eq!(api.asked().len(), 2, "{name}");
+    }
+}
+
+#[test]
+fn what_comes_from_the_gateway_cannot_write_to_the_terminal() {
+    let hostile = "\u{1b}[2J\u{9b}1m\r\nfaked: line\u{202e}";
+    let document =
+        json!({ "type": "urn:rollgate:problem:invalid", "status": 422, "detail": hostile, "field": hostile });
+    let change = json!({
+        "id": 1, "at": hostile, "actor": hostile, "role": hostile, "address": hostile, "action": hostile,
+        "service": hostile, "reason": hostile, "from": { hostile: "1" }, "to": { hostile: hostile }, "generation": 1,
+    });
+    let data = json!({ "id": "e-1", "type": "brake.set", "cause": hostile, hostile: hostile });
+    let service = json!({
+        "name": hostile, "kind": hostile, "owner": hostile, "setBy": hostile,
+        "versions": [{ "name": hostile, "configured": hostile, "effective": hostile }],
+    });
+    for (arguments, answer) in [
+        (&["audit"][..], list(json!([change]))),
+        (&["events"], events(&format!("event: {}\ndata: {data}\n\n", hostile.replace(['\r', '\n'], "")))),
+        (&["services"], list(json!([service.clone()]))),
+        (&["services", "x"], ok(service)),
+        (&["weights", "get", "x"], problem(422, document)),
+        (&["status"], Scripted { status: 502, headers: vec![], body: hostile.to_owned() }),
+        (&["status"], ok(json!({ "generation": hostile }))),
+    ] {
+        let output = Api::answering([answer]).run(arguments);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(said.chars().all(|character| character == '\n' || !character.is_control()), "{arguments:?}: {said:?}");
+        assert!(!said.contains('\u{202e}') && !said.contains("\nfaked"), "{arguments:?}: {said:?}");
+        assert!(!said.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_audit_log_is_a_table_of_differences() {
+    let change = json!({
+        "id": 9, "at": "2026-11-26T10:00:00Z", "actor": "spinnaker", "role": "operate", "address": "10.0.0.7:4711",
+        "action": "weights.set", "service": "pro@file", "reason": "stage 2",
+        "from": {"weights": {"k8s-flask@file": "90", "k8s-flask-canary@file": "10"}},
+        "to": {"weights": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"}}, "generation": 17,
+    });
+    let api = Api::answering([ok(json!({ "items": [change], "next": "8" }))]);
+    let since = "2026-11-26T00:00:00Z";
+    let output = api.run(&["audit", "--service", "pro@file", "--actor", "spinnaker", "--since", since, "--limit", "1"]);
+    insta::assert_snapshot!("audit", api.said(&output));
+    let asked = api.asked();
+    assert_eq!(asked.len(), 1);
+    let expected = "GET /api/v1/audit?service=pro%40file&actor=spinnaker&since=2026-11-26T00%3A00%3A00Z&limit=1";
+    assert_eq!(asked[0].line, expected);
+}
+
+#[test]
+fn the_status_tells_of_problems_and_has_a_code_for_them() {
+    let snapshot = |problems: Value, held_back: bool| {
+        ok(json!({
+            "generation": 17, "version": "0.1.0", "startedAt": "2026-11-26T09:00:00Z",
+            "providers": [{
+                "name": "file",
+                "files": [{"name": "dynamic/a.yml", "liveSince": "2026-11-26T09:30:00Z", "heldBack": held_back}],
+                "problems": problems, "restart": ["api.hosts"],
+            }],
+        }))
+    };
+    let entry_points =
+        || list(json!([{"name": "web", "address": "0.0.0.0:80"}, {"name": "traefik", "address": "127.0.0.1:8080"}]));
+    let problems = json!([{
+        "file": "dynamic/a.yml", "line": 7, "field": "http.services.a.weighted", "what": "no such service: b", "hint": "c",
+    }]);
+    let api = Api::answering([snapshot(json!([]), false), entry_points(), snapshot(problems, true), entry_points()]);
+    let (good, bad) = (api.run(&["status"]), api.run(&["status"]));
+    insta::assert_snapshot!("status", api.said(&good));
+    insta::assert_snapshot!("status_with_problems", api.said(&bad));
+    assert_eq!((good.code, bad.code), (0, 5));
+}
+
+#[test]
+fn events_are_followed_over_lost_connections() {
+    let event = |number: u32, kind: &str| {
+        let data = json!({
+            "id": format!("e-{number}"), "at": "2026-11-26T10:00:00Z", "type": kind, "actor": "spinnaker",
+            "cause": "stage 2", "service": "pro@file", "generation": 17,
+        });
+        format!("id: e-{number}\nevent: {kind}\ndata: {data}\n\n")
+    };
+    // The first connection breaks off within an event, the second has none, the third is refused for a moment.
+    let cut = |text: String| text[..text.len() - 20].to_owned();
+    let first = format!(": hello\n\n{}{}", event(1, "weights.set"), cut(event(2, "brake.set")));
+    let last = format!("{}{}{}", event(2, "brake.set"), event(3, "breaker.changed"), event(4, "weights.reset"));
+    let api = Api::answering([events(&first), events(""), unavailable(), events(&last)]);
+    let output =
+        api.run(&["events", "--follow", "--since", "e-0", "--limit", "3", "--type", "weights", "--type", "brake.set"]);
+    insta::assert_snapshot!("events_followed", api.said(&output));
+    let places: Vec<String> =
+        api.asked().iter().map(|asked| asked.headers["last-event-id"].to_str().unwrap().to_owned()).collect();
+    assert_eq!(places, ["e-0", "e-1", "e-1", "e-1"]);
+
+    let api = Api::answering([events(&last)]);
+    let output = api.run(&["events", "--follow", "--limit", "2", "--json"]);
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| line["id"].as_str().unwrap()).collect::<Vec<_>>(), ["e-2", "e-3"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_follower_that_is_no_longer_allowed_ends() {
+    let document = json!({ "type": "urn:rollgate:problem:unauthorized", "title": "No such token", "status": 401 });
+    let api = Api::answering([events(""), problem(401, document)]);
+    assert_eq!(api.run(&["events", "--follow"]).code, 1);
+}
+
+#[test]
+fn the_token_is_sent_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "rg_from_file\n").unwrap();
+    let file = file.to_str().unwrap();
+    let refused =
+        || problem(403, json!({ "type": "urn:rollgate:problem:forbidden", "title": "Not allowed", "status": 403 }));
+    let api = Api::answering([refused(), refused(), refused()]);
+    let variables = [("ROLLGATE_TOKEN", "rg_from_variable")];
+    for (arguments, variables, expected) in [
+        (&["status", "--token-file", file][..], &variables[..], Some("Bearer rg_from_file")),
+        (&["status"], &variables, Some("Bearer rg_from_variable")),
+        (&["status"], &[], None),
+    ] {
+        let output = api.run_with(arguments, variables);
+        assert_eq!(output.code, 1, "{output:?}");
+        assert!(!output.stderr.contains("rg_from"), "{output:?}");
+        let asked = api.asked();
+        let header = asked.last().unwrap().headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header.as_deref(), expected);
+    }
+    std::fs::write(file, "two words").unwrap();
+    let output = api.run(&["status", "--token-file", file]);
+    assert_eq!((output.code, output.stderr.contains("two words")), (2, false), "{output:?}");
+}
+
+#[test]
+fn certificates_of_both_sides_are_used_and_checked() {
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let identity = authority.issue(&["127.0.0.1"]);
+    let other = authority.issue(&["127.0.0.1"]);
+    let (ca, other_ca) = (write("ca.pem", &authority.pem), write("other.pem", &stranger.pem));
+    let (certificate, key) = (write("cert.pem", &identity.cert_pem), write("key.pem", &identity.key_pem));
+    let other_key = write("other-key.pem", &other.key_pem);
+    let empty = write("empty.pem", "");
+    let server = identity.server_for(&["http/1.1"], &authority);
+    let api = Api::over(Protocol::Tls(Arc::new(server)), [list(json!([]))]);
+    let url = api.server.url_as("https");
+    let ask = |arguments: &[&str]| api.run(&[&["brake", "list", "--address", &url][..], arguments].concat());
+    let shown = ["--client-certificate", &certificate, "--client-key", &key];
+    for (arguments, code) in [
+        ([&["--ca", &ca][..], &shown].concat(), 0),
+        (vec!["--ca", &ca], 3),
+        ([&["--ca", &other_ca][..], &shown].concat(), 3),
+        (shown.to_vec(), 3),
+        (vec!["--ca", &empty], 2),
+        (vec!["--ca", &ca, "--client-certificate", &certificate, "--client-key", &other_key], 2),
+        (vec!["--ca", &ca, "--client-certificate", &certificate], 2),
+    ] {
+        let output = ask(&arguments);
+        assert_eq!(output.code, code, "{arguments:?}: {output:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(api.asked().len(), 1);
+}
+
+#[test]
+fn what_is_not_the_admin_api_is_not_reached() {
+    let page =
+        |status, body: &str| Scripted { status, headers: vec![("content-type", "text/html")], body: body.to_owned() };
+    let moved = Scripted { status: 302, headers: vec![("location", "http://127.0.0.1:1/")], body: String::new() };
+    let api =
+        Api::answering([page(404, "404 page not found"), page(200, "<html>"), moved, ok(json!({ "generation": 1 }))]);
+    for name in ["no_api", "not_json", "moved", "not_the_contract"] {
+        let output = api.run(&["status", "--timeout", "30s"]);
+        insta::assert_snapshot!(name, api.said(&output));
+        assert_eq!(output.code, 3);
+    }
+    assert_eq!(api.asked().len(), 4);
+}
+
+#[test]
+fn who_does_not_listen_or_answer_is_not_reached() {
+    let silent = Backend::raw("silent", async |stream| {
+        std::future::pending::<()>().await;
+        drop(stream);
+    });
+    let gone = Backend::echo("gone").url();
+    for (address, what) in
+        [(silent.url(), "no answer within 50ms"), (gone.clone(), "Connection refused (os error 111)")]
+    {
+        let arguments = ["services", "--address", &address, "--timeout", "50ms"];
+        let output = rollgate_testkit::rollgate("/", &arguments);
+        assert_eq!((output.code, output.stderr), (3, format!("{address}: {what}\n")));
+    }
+    let output = rollgate_testkit::rollgate("/", &["services", "--address", &gone, "--json"]);
+    let document: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!(document["type"], "urn:rollgate:problem:unreached");
+}
+
+#[test]
+fn an_answer_without_end_is_given_up() {
+    let server =
+        Backend::serve("endless", Protocol::Http1, async |_| Response::new(rollgate_testkit::client::zeros(1 << 30)));
+    let output = rollgate_testkit::rollgate("/", &["weights", "get", "--address", &server.url(), "--timeout", "60s"]);
+    let expected = format!("{}: the answer is larger than 67108864 bytes\n", server.url());
+    assert_eq!((output.code, output.stderr), (3, expected));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told_unless_nobody_reads_it() {
+    let api = Api::answering([list(json!([pro()])), list(json!([pro()]))]);
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (stdout, code) in [(std::process::Stdio::from(full), 1), (closed.into(), 0)] {
+        let mut command = std::process::Command::new(command::binary());
+        let child = command.args(["services", "--address", &api.server.url()]).env_clear().stdout(stdout);
+        let output = child.stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert_eq!(output.stderr.is_empty(), code == 0, "{output:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    for arguments in [
+        &["weights", "set", "pro"][..],
+        &["weights", "set", "pro", "k8s-flask"],
+        &["weights", "set", "pro", "=5"],
+        &["weights", "set", "pro", "a=1", "a=2"],
+        &["weights", "set", "pro", "a=1", "--if-match", "a\nb"],
+        &["brake", "set", "pro"],
+        &["events", "--limit", "0"],
+        &["audit", "--since", "yesterday"],
+        &["status", "--timeout", "0s"],
+        &["status", "--address", "ftp://a"],
+        &["status", "--address", "http://user:secret@a"],
+        &["status", "--token-file", "/nowhere"],
+        &["status", "--token", "rg_secret"],
+    ] {
+        let output = rollgate_testkit::rollgate("/", arguments);
+        assert_eq!(output.code, 2, "{arguments:?}: {output:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
