@@ -18,6 +18,7 @@ use rollgate_testkit::{
     tls::Authority,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What the server was asked, and what it is still to answer.
 #[derive(Debug, Default)]
@@ -246,6 +247,41 @@ fn a_change_is_sent_again_as_the_same_change_until_the_store_is_back() {
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|one| one.headers["idempotency-key"] == asked[0].headers["idempotency-key"]));
     assert!(asked.iter().all(|one| one.body == asked[0].body));
+}
+
+#[test]
+fn a_change_whose_connection_dies_unanswered_is_sent_again() {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&heads);
+    let server = Backend::raw("dying", move |mut stream| {
+        let heads = Arc::clone(&shared);
+        async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n{}") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let attempts = {
+                let mut heads = heads.lock().unwrap();
+                heads.push(String::from_utf8(head).unwrap());
+                heads.len()
+            };
+            if attempts < 3 {
+                return;
+            }
+            let body = r#"{"service":"pro@file","version":"c@file","braked":true,"stored":true,"generation":18}"#;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let output = rollgate_testkit::rollgate("/", &["brake", "set", "pro", "c", "--address", &server.url()]);
+    assert_eq!(
+        (output.code, output.stdout.as_str()),
+        (0, "c@file of pro@file is braked (generation 18)\n"),
+        "{output:?}"
+    );
+    let heads = heads.lock().unwrap();
+    assert_eq!(heads.len(), 3);
+    assert!(heads[0].contains("idempotency-key: ") && heads.iter().all(|head| *head == heads[0]), "{heads:?}");
 }
 
 #[test]
