@@ -15,6 +15,7 @@ pub mod reconciler;
 
 pub mod report;
 pub mod state;
+pub mod store;
 
 pub mod instance;
 
