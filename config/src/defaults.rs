@@ -42,6 +42,7 @@ impl Default for Static {
         let mut empty = Self {
             entry_points: std::collections::BTreeMap::new(),
             file_provider: None,
+            rest_provider: false,
             ping: None,
             prometheus: None,
             metrics_add_internals: false,
@@ -50,7 +51,7 @@ impl Default for Static {
             access_log: None,
             servers_transport: ServersTransport::new(Place::of_default()),
             resolver: Resolver::default(),
-            api: false,
+            api: None,
         };
         empty.add_implicit_entry_points();
         empty

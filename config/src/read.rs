@@ -2,6 +2,7 @@
 
 mod access_log;
 mod affinity;
+mod api;
 mod entry_point;
 mod item;
 mod merge;

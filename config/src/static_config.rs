@@ -1,5 +1,7 @@
 //! What is read once, at the start: entry points, providers, observability.
 
+mod api;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
@@ -7,6 +9,8 @@ use crate::{
     problem::{Located, Place},
     scalar::Trust,
 };
+
+pub use self::api::{Api, ClientCertificate, LOOPBACK, Role, TOKEN_PREFIX, Token};
 
 /// The name of the internal entry point.
 pub const INTERNAL: &str = "traefik";
@@ -18,6 +22,8 @@ pub struct Static {
     pub entry_points: BTreeMap<String, EntryPoint>,
     /// `providers.file`.
     pub file_provider: Option<FileProvider>,
+    /// Whether there is `providers.rest`.
+    pub rest_provider: bool,
     /// `ping`.
     pub ping: Option<Ping>,
     /// `metrics.prometheus`.
@@ -34,8 +40,8 @@ pub struct Static {
     pub servers_transport: ServersTransport,
     /// `resolver` (ours).
     pub resolver: Resolver,
-    /// `api`, read and kept for a later version.
-    pub api: bool,
+    /// `api`.
+    pub api: Option<Api>,
 }
 
 /// One listening address and what holds for every connection on it.

@@ -159,6 +159,36 @@ global: []
 }
 
 #[test]
+fn who_may_ask_and_is_written_wrong() {
+    insta::assert_snapshot!(told(
+        "api.yml",
+        "api:
+  basePath: admin
+  host: a
+  hosts: ['https://a', 'a:8080', '*.a', '', 'a..b', '[10.0.0.1]', '[::1]:8080', ok.example.com.]
+  tokens:
+    - {name: ci, role: operate, hash: 'sha256:0001020304050607080910111213141516171819202122232425262728293031'}
+    - {name: ci, role: owner, hash: 'sha256:0001020304050607080910111213141516171819202122232425262728293031'}
+    - {name: a b, role: read, hash: rg_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8}
+    - {name: loopback, role: read, hash: hunter2}
+    - {name: md5, role: Read, hash: 'sha256:000102'}
+    - {role: read, token: secret}
+    - text
+  clientCertificates:
+    - {name: a, role: read}
+    - {name: a, role: admin}
+    - {name: '', role: 1}
+    - {}
+providers: {rest: {insecure: true, secure: false}}
+"
+    ));
+    for path in ["", "/a//b", "//", "/a/..", "/a%20b", "/a?b", "a/"] {
+        let told = told("a.json", &format!("{{\"api\": {{\"basePath\": {path:?}}}}}"));
+        assert!(told.contains("is no path to serve below"), "{path}: {told}");
+    }
+}
+
+#[test]
 fn breakers_that_are_wrong_or_in_the_wrong_place() {
     insta::assert_snapshot!(told(
         "breaker.yml",

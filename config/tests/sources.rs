@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 use rollgate_config::{
-    Allow, Document, Format, Read, problem::Problem, read_dynamic, read_static, static_config::Static,
+    Allow, Document, Format, Read,
+    problem::Problem,
+    read_dynamic, read_static,
+    static_config::{Api, Role, Static, Token},
 };
 
 fn flags(args: &[&str]) -> Result<Document, Vec<Problem>> {
@@ -59,9 +62,44 @@ fn flags_are_read_as_traefiks() {
     assert_eq!(websecure.http.tls.as_ref().unwrap().domains, ["a.coding", "b.coding", "c.coding", "d.coding"]);
     assert_eq!(statics.entry_points["web"].address.at.to_string(), "--entryPoints.web.address");
     assert_eq!(statics.entry_points["web"].forwarded_headers.trust.trusted_ips.len(), 2);
-    assert!(statics.ping.is_some() && statics.api && statics.file_provider.is_some());
+    assert!(statics.ping.is_some() && statics.api.is_some() && statics.file_provider.is_some());
     assert_eq!(statics.prometheus.unwrap().buckets, [0.1, 0.5]);
     assert_eq!(statics.access_log, None);
+}
+
+#[test]
+fn the_api_is_on_by_a_flag_and_off_by_another() {
+    let api = |words: &[&str]| statics(flags(words)).api;
+    let on = Some(Api::default());
+    assert_eq!(api(&["--api=true"]), on);
+    assert_eq!(api(&["--api"]), on);
+    assert_eq!(api(&["--api.insecure=true", "--api.dashboard"]), on);
+    assert_eq!(api(&["--api=true", "--api.insecure", "--api.basePath=/"]), on);
+    assert_eq!(api(&["--api=false"]), None);
+    assert_eq!(api(&["--ping"]), None);
+    let hash = format!("sha256:{:064}", 1);
+    let written = api(&[
+        "--api.basePath=/gateway",
+        "--api.hosts=A.example.com,b.example.com",
+        "--api.tokens[0].name=ci",
+        "--api.tokens[0].role=operate",
+        &format!("--api.tokens[0].hash={hash}"),
+        "--api.clientCertificates[0].name=spinnaker",
+        "--api.clientCertificates[0].role=admin",
+    ]);
+    let written = written.unwrap();
+    assert_eq!(written.base_path, "/gateway");
+    assert_eq!(written.hosts, ["a.example.com", "b.example.com"]);
+    assert_eq!((&*written.tokens[0].name, written.tokens[0].role), ("ci", Role::Operate));
+    assert_eq!(Token::hash_text(&written.tokens[0].hash), hash);
+    assert_eq!(
+        (&*written.client_certificates[0].name, written.client_certificates[0].role),
+        ("spinnaker", Role::Admin)
+    );
+    assert!(!format!("{:?}", written.tokens).contains("[0, 0"));
+    assert!(statics(flags(&["--providers.rest=true"])).rest_provider);
+    assert!(statics(flags(&["--providers.rest.insecure"])).rest_provider);
+    assert!(!statics(flags(&["--providers.rest=false"])).rest_provider);
 }
 
 #[test]

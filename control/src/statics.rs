@@ -77,14 +77,14 @@ fn differing(started: &Static, new: &Static) -> Vec<&'static str> {
         statics.file_provider.as_ref().map(|FileProvider { target, watch, .. }| (target.clone(), *watch))
     };
     let differs = [
-        ("providers", provider(started) != provider(new)),
+        ("providers", provider(started) != provider(new) || started.rest_provider != new.rest_provider),
         ("ping", started.ping != new.ping),
         ("metrics", started.prometheus != new.prometheus || started.metrics_add_internals != new.metrics_add_internals),
         ("limits", started.limits != new.limits),
         ("log", started.log != new.log),
         ("accessLog", started.access_log != new.access_log),
         ("resolver", started.resolver != new.resolver),
-        ("api", started.api != new.api),
+        ("api", started.api.is_some() != new.api.is_some()),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

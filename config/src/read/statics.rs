@@ -1,6 +1,6 @@
 //! The static roots, and the providers.
 
-use super::{entry_point, observability, resolver, transport};
+use super::{api, entry_point, observability, resolver, transport};
 use crate::{
     fields::{Fields, Sink, Value, boolean, did_you_mean, integer, path, quoted, text},
     problem::{Located, Place},
@@ -21,11 +21,10 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
     fields.within("providers", |providers| {
         providers.inert(&["providersThrottleDuration"]);
         providers.set_some("file", &mut statics.file_provider, file_provider);
+        statics.rest_provider = providers.within("rest", |rest| rest.inert(&["insecure"]));
         providers.unsupported(&OTHER_PROVIDERS);
     });
-    statics.api = fields.within("api", |api| {
-        api.inert(&["basePath", "insecure", "dashboard", "debug", "disableDashboardAd", "dashboardName"]);
-    });
+    fields.set_some("api", &mut statics.api, api::read);
     observability::read(fields, &mut statics);
     fields.within("limits", |limits| read_limits(limits, &mut statics.limits));
     fields.ours("limits");
@@ -46,8 +45,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
     statics
 }
 
-/// Every provider of Traefik's but the files.
-const OTHER_PROVIDERS: [&str; 18] = [
+/// Every provider of Traefik's but the files and `rest`.
+const OTHER_PROVIDERS: [&str; 17] = [
     "precedence",
     "docker",
     "swarm",
@@ -56,7 +55,6 @@ const OTHER_PROVIDERS: [&str; 18] = [
     "kubernetesIngressNGINX",
     "kubernetesGateway",
     "knative",
-    "rest",
     "consulCatalog",
     "nomad",
     "ecs",
