@@ -154,8 +154,12 @@ impl Place<'_> {
         let beside = self.make(&Stored::default())?;
         let named = match fs::hard_link(&beside, &self.file) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(on(&self.file, &error)),
-            _ => self.synchronise(),
+            _ => synchronise(self.folder),
         };
+        // The folder may be new as well; the one above it may not be ours to open.
+        if let Some(parent) = self.folder.canonicalize().ok().as_deref().and_then(Path::parent) {
+            drop(synchronise(parent));
+        }
         fault::step(Fault::Opening);
         remove(&beside);
         named
@@ -175,7 +179,7 @@ impl Place<'_> {
         let beside = self.make(&kept)?;
         let next = with(&self.file, NEXT);
         fs::rename(&beside, &next).map_err(|error| on(&next, &error))?;
-        self.synchronise()?;
+        synchronise(self.folder)?;
         let aside = self.move_aside()?;
         Ok(format!("{} was damaged: {what}; it is now {}; {carried}", self.file.display(), aside.display()))
     }
@@ -198,17 +202,17 @@ impl Place<'_> {
     fn move_aside(&self) -> Result<PathBuf, StoreError> {
         let now = Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ");
         let aside = with(&self.file, &format!("{DAMAGED}{now}"));
-        for ending in ["", WAL, SHM] {
+        for ending in ["", WAL, SHM, JOURNAL] {
             fault::step(Fault::Opening);
             match fs::rename(with(&self.file, ending), with(&aside, ending)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(on(&self.file, &error)),
                 _ => {}
             }
         }
-        self.synchronise()?;
+        synchronise(self.folder)?;
         fault::step(Fault::Opening);
         fs::rename(with(&self.file, NEXT), &self.file).map_err(|error| on(&self.file, &error))?;
-        self.synchronise()?;
+        synchronise(self.folder)?;
         Ok(aside)
     }
 
@@ -238,10 +242,10 @@ impl Place<'_> {
             }
         }
     }
+}
 
-    fn synchronise(&self) -> Result<(), StoreError> {
-        File::open(self.folder).and_then(|folder| folder.sync_all()).map_err(|error| on(self.folder, &error))
-    }
+fn synchronise(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| on(folder, &error))
 }
 
 fn write(beside: &Path, state: &Stored) -> Result<(), StoreError> {
@@ -252,11 +256,13 @@ fn write(beside: &Path, state: &Stored) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     rows::fill(&transaction, state)?;
     transaction.commit()?;
+    // From now on: under its name it never has a journal that a file after it could be mended with.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error.into())
 }
 
 fn remove(beside: &Path) {
-    for ending in ["", JOURNAL] {
+    for ending in ["", JOURNAL, WAL, SHM] {
         // It may not be there.
         drop(fs::remove_file(with(beside, ending)));
     }
