@@ -1,8 +1,8 @@
 //! How the file comes to be, and what is done about one that is damaged.
 //!
 //! A new file is made beside, with its schema, and then given its name: a `rollgate.db` that is empty was cut off, and is not
-//! taken for a new one. Of a damaged one, what is in force is carried over if all of it can be read and its tables are
-//! sound; the audit log and answers under keys stay behind.
+//! taken for a new one. Of a damaged one, each table of what is in force is carried over that is sound and can be
+//! read; the audit log and answers under keys stay behind.
 //!
 //! ```text
 //! damaged: rollgate.db.next (what was kept) -> rollgate.db, -wal, -shm moved aside -> next becomes rollgate.db
@@ -49,7 +49,7 @@ pub(super) fn open(folder: &Path, limits: Limits) -> Result<Opened, StoreError> 
             None
         }
         Found::Damaged { what, kept } => {
-            problem = Some(place.replace(&what, kept)?);
+            problem = Some(place.replace(&what, &kept)?);
             None
         }
     };
@@ -64,7 +64,15 @@ pub(super) fn open(folder: &Path, limits: Limits) -> Result<Opened, StoreError> 
 enum Found {
     Nothing,
     Sound(Connection),
-    Damaged { what: String, kept: Option<Stored> },
+    Damaged { what: String, kept: Kept },
+}
+
+/// What is in force according to a damaged file.
+#[derive(Default)]
+struct Kept {
+    stored: Stored,
+    carried: Vec<&'static str>,
+    lost: Vec<&'static str>,
 }
 
 impl Found {
@@ -77,7 +85,8 @@ fn look(path: &Path) -> Result<Found, StoreError> {
     if !exists(path)? {
         let orphan = exists(&with(path, WAL))?;
         let what = "it is gone, and its log is not".to_owned();
-        return Ok(if orphan { Found::Damaged { what, kept: None } } else { Found::Nothing });
+        let kept = salvage(None);
+        return Ok(if orphan { Found::Damaged { what, kept } } else { Found::Nothing });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -93,7 +102,7 @@ fn look(path: &Path) -> Result<Found, StoreError> {
         Err(StoreError::Damaged) => "it is not a database, or what is in it cannot be read".to_owned(),
         Err(error) => return Err(error),
     };
-    Ok(Found::Damaged { what, kept: salvage(&mut connection) })
+    Ok(Found::Damaged { what, kept: salvage(Some(&connection)) })
 }
 
 /// What is wrong with a file's content. One that is sound has our schema and our settings afterwards.
@@ -110,7 +119,8 @@ fn wrong_with(connection: &mut Connection) -> Result<Option<String>, StoreError>
     known(migrations::version(connection)?)?;
     let found = check(connection, "PRAGMA quick_check(1)")?;
     if found != SOUND {
-        return Ok(Some(found));
+        // Its first line names the database, of which there is one.
+        return Ok(Some(found.lines().last().unwrap_or_default().to_owned()));
     }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
@@ -128,14 +138,39 @@ fn wrong_with(connection: &mut Connection) -> Result<Option<String>, StoreError>
     Ok(None)
 }
 
-/// What is in force according to a damaged file, if all of that can be trusted.
-fn salvage(connection: &mut Connection) -> Option<Stored> {
-    let transaction = connection.transaction().ok()?;
-    (migrations::version(&transaction).ok()? == migrations::VERSION).then_some(())?;
-    for table in rows::TABLES {
-        (check(&transaction, &format!("PRAGMA quick_check({table})")).ok()? == SOUND).then_some(())?;
+/// What can be trusted of a damaged file.
+fn salvage(connection: Option<&Connection>) -> Kept {
+    let connection = connection.filter(|connection| migrations::version(connection) == Ok(migrations::VERSION));
+    let mut kept = Kept::default();
+    let live = kept.part(connection, "live", "live weights", rows::live);
+    let brakes = kept.part(connection, "brakes", "brakes", rows::brakes);
+    let documents = kept.part(connection, "documents", "documents", rows::documents);
+    let revision = kept.part(connection, "meta", "the revision", rows::revision);
+    // Nobody shall find a revision that he has seen before with another state.
+    let unseen = rows::unsigned(Timestamp::now().as_millisecond());
+    let revision = if kept.lost.is_empty() { revision } else { unseen };
+    Kept { stored: Stored { live, brakes, documents, revision }, ..kept }
+}
+
+impl Kept {
+    fn part<T: Default>(
+        &mut self,
+        connection: Option<&Connection>,
+        table: &str,
+        name: &'static str,
+        read: fn(&Connection) -> Result<T, StoreError>,
+    ) -> T {
+        let sound = |connection: &&Connection| {
+            check(connection, &format!("PRAGMA quick_check({table})")).is_ok_and(|found| found == SOUND)
+        };
+        let found = connection.filter(sound).and_then(|connection| read(connection).ok());
+        if found.is_some() {
+            self.carried.push(name)
+        } else {
+            self.lost.push(name)
+        }
+        found.unwrap_or_default()
     }
-    rows::load(&transaction).ok()
 }
 
 fn check(connection: &Connection, pragma: &str) -> Result<String, StoreError> {
@@ -166,22 +201,18 @@ impl Place<'_> {
     }
 
     /// Puts a file with what was kept in place of a damaged one; says what came of that.
-    fn replace(&self, what: &str, kept: Option<Stored>) -> Result<String, StoreError> {
-        let carried = match &kept {
-            Some(_) => {
-                "live weights, brakes and documents were carried over, audit log and remembered answers were not"
-            }
-            None => "nothing could be carried over: what the configuration says is in force",
-        };
-        // Nobody shall find a revision that he has seen before with another state.
-        let unseen = rows::unsigned(Timestamp::now().as_millisecond());
-        let kept = kept.unwrap_or_else(|| Stored { revision: unseen, ..Stored::default() });
-        let beside = self.make(&kept)?;
+    fn replace(&self, what: &str, kept: &Kept) -> Result<String, StoreError> {
+        let beside = self.make(&kept.stored)?;
         let next = with(&self.file, NEXT);
         fs::rename(&beside, &next).map_err(|error| on(&next, &error))?;
         synchronise(self.folder)?;
-        let aside = self.move_aside()?;
-        Ok(format!("{} was damaged: {what}; it is now {}; {carried}", self.file.display(), aside.display()))
+        let (file, aside) = (self.file.display(), self.move_aside()?);
+        let carried = if kept.carried.is_empty() { "nothing".to_owned() } else { kept.carried.join(", ") };
+        let lost: String = kept.lost.iter().map(|part| format!("{part}, ")).collect();
+        let aside = aside.display();
+        Ok(format!(
+            "{file} was damaged: {what}; it is now {aside}; carried over: {carried}; lost: {lost}audit log, remembered answers"
+        ))
     }
 
     /// Ends what an earlier start has begun; says so.

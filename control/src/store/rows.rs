@@ -7,18 +7,30 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{Brake, Change, LiveWeights, Remembered, StoreError, Stored};
 
-/// The tables whose rows are what [`load`] reads.
-pub(super) const TABLES: [&str; 4] = ["meta", "live", "brakes", "documents"];
-
 /// All of it, as of one moment if `connection` is in a transaction.
 pub(super) fn load(connection: &Connection) -> Result<Stored, StoreError> {
-    let revision = connection.query_row("SELECT revision FROM meta", [], |row| row.get(0).map(unsigned))?;
-    Ok(Stored {
-        live: collect(connection, "SELECT service, owner, weights, base, actor, reason, at, revision FROM live", live)?,
-        brakes: collect(connection, "SELECT service, version, actor, reason, at FROM brakes", brake)?,
-        documents: collect(connection, "SELECT name, text FROM documents", |row| Ok((row.get(0)?, row.get(1)?)))?,
-        revision,
-    })
+    let (live, brakes, documents) = (live(connection)?, brakes(connection)?, documents(connection)?);
+    Ok(Stored { live, brakes, documents, revision: revision(connection)? })
+}
+
+/// What `meta` holds.
+pub(super) fn revision(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(connection.query_row("SELECT revision FROM meta", [], |row| row.get(0).map(unsigned))?)
+}
+
+/// What `live` holds.
+pub(super) fn live(connection: &Connection) -> Result<BTreeMap<String, LiveWeights>, StoreError> {
+    collect(connection, "SELECT service, owner, weights, base, actor, reason, at, revision FROM live", live_weights)
+}
+
+/// What `brakes` holds.
+pub(super) fn brakes(connection: &Connection) -> Result<BTreeMap<(String, String), Brake>, StoreError> {
+    collect(connection, "SELECT service, version, actor, reason, at FROM brakes", brake)
+}
+
+/// What `documents` holds.
+pub(super) fn documents(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
+    collect(connection, "SELECT name, text FROM documents", |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Makes one change.
@@ -125,7 +137,7 @@ fn collect<K: Ord, V>(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn live(row: &Row<'_>) -> rusqlite::Result<(String, LiveWeights)> {
+fn live_weights(row: &Row<'_>) -> rusqlite::Result<(String, LiveWeights)> {
     let owner: String = row.get(1)?;
     let live = LiveWeights {
         owner: owner.parse().map_err(|error| unreadable(1, error))?,

@@ -185,6 +185,8 @@ impl From<rusqlite::Error> for StoreError {
             | Error::InvalidColumnType(..)
             | Error::Utf8Error(..)
             | Error::QueryReturnedNoRows => Self::Damaged,
+            // It would show all of the statement.
+            Error::SqlInputError { msg, .. } => Self::Other(format!("the store has failed: {msg}")),
             _ => Self::Other(format!("the store has failed: {error}")),
         }
     }
