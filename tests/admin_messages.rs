@@ -384,13 +384,18 @@ fn the_audit_log_is_a_table_of_differences() {
         "from": {"weights": {"k8s-flask@file": "90", "k8s-flask-canary@file": "10"}},
         "to": {"weights": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"}}, "generation": 17,
     });
-    let api = Api::answering([ok(json!({ "items": [change], "next": "8" }))]);
+    let brake = json!({
+        "id": 8, "at": "2026-11-26T09:00:00Z", "actor": "loopback", "role": "admin", "address": "127.0.0.1:4711",
+        "action": "brake.set", "service": "pro@file", "version": "k8s-flask-canary@file", "reason": null,
+        "from": {"braked": false}, "to": {"braked": true}, "generation": 16,
+    });
+    let api = Api::answering([ok(json!({ "items": [change, brake], "next": "8" }))]);
     let since = "2026-11-26T00:00:00Z";
-    let output = api.run(&["audit", "--service", "pro@file", "--actor", "spinnaker", "--since", since, "--limit", "1"]);
+    let output = api.run(&["audit", "--service", "pro@file", "--actor", "spinnaker", "--since", since, "--limit", "2"]);
     insta::assert_snapshot!("audit", api.said(&output));
     let asked = api.asked();
     assert_eq!(asked.len(), 1);
-    let expected = "GET /api/v1/audit?service=pro%40file&actor=spinnaker&since=2026-11-26T00%3A00%3A00Z&limit=1";
+    let expected = "GET /api/v1/audit?service=pro%40file&actor=spinnaker&since=2026-11-26T00%3A00%3A00Z&limit=2";
     assert_eq!(asked[0].line, expected);
 }
 

@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &AuditArgs, client: &Client, screen: &Screen) -> Re
             Cell::from(&change.at),
             Cell::from(actor(change)),
             Cell::from(&change.action),
-            Cell::maybe(change.service.as_ref()),
+            Cell::maybe(changed(change)),
             Cell::maybe(change.generation.map(|generation| generation.to_string())),
             Cell::from(difference(&change.from, &change.to)),
             Cell::maybe(change.reason.as_ref()),
@@ -90,6 +90,12 @@ fn actor(change: &Change) -> String {
     let role = change.role.as_ref().map_or_else(String::new, |role| format!(" ({role})"));
     let address = change.address.as_ref().map_or_else(String::new, |address| format!(" from {address}"));
     format!("{}{role}{address}", change.actor)
+}
+
+/// The service, and the version of it if the change is of one.
+fn changed(change: &Change) -> Option<String> {
+    let service = change.service.as_ref()?;
+    Some(change.version.as_ref().map_or_else(|| service.clone(), |version| format!("{service} {version}")))
 }
 
 /// What differs between two objects, a level deep: `a 90 -> 95, b 10 -> 5`.

@@ -103,6 +103,7 @@ pub(super) struct Change {
     pub(super) address: Option<String>,
     pub(super) action: String,
     pub(super) service: Option<String>,
+    pub(super) version: Option<String>,
     pub(super) reason: Option<String>,
     #[serde(default)]
     pub(super) from: Value,
