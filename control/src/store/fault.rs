@@ -48,4 +48,5 @@ fn wanted(text: &str) -> Option<(Place, u64)> {
 }
 
 #[cfg(test)]
+#[cfg(debug_assertions)]
 mod tests;

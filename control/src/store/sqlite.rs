@@ -177,6 +177,8 @@ impl From<rusqlite::Error> for StoreError {
             Error::SqliteFailure(failure, _) => match failure.code {
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
                 ErrorCode::DiskFull => Self::Full,
+                // The file that readers share does not fit on the disk.
+                _ if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged,
                 _ => Self::Other(format!("the store has failed: {error} (SQLite's code {})", failure.extended_code)),
             },

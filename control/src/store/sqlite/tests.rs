@@ -274,6 +274,7 @@ fn what_is_wrong_is_said_in_a_way_that_helps() {
     assert_eq!(failed(ffi::SQLITE_BUSY_SNAPSHOT), StoreError::Busy);
     assert_eq!(failed(ffi::SQLITE_LOCKED), StoreError::Busy);
     assert_eq!(failed(ffi::SQLITE_FULL), StoreError::Full);
+    assert_eq!(failed(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full);
     assert_eq!(failed(ffi::SQLITE_CORRUPT_INDEX), StoreError::Damaged);
     assert_eq!(failed(ffi::SQLITE_NOTADB), StoreError::Damaged);
     assert!(failed(ffi::SQLITE_IOERR_FSYNC).to_string().contains("code 1034"));
