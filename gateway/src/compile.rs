@@ -10,7 +10,10 @@ mod services;
 mod state;
 mod states;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use rollgate_config::{
     dynamic::{
@@ -30,6 +33,7 @@ use crate::{
     helper::Helper,
     metrics::{Certificate, Live, Metrics},
     middleware::Making,
+    overlay::{Over, Overlay},
     pool::Targets,
     snapshot::{Routes, Service, ServiceIndex, ServiceKind, Snapshot},
     tls::{Tls, certificates::Certificates, options},
@@ -49,6 +53,9 @@ pub(crate) struct Compiler {
     /// What servers' health is learned with; by default nobody is asked.
     pub(crate) health: health::Surroundings,
     kept: Kept,
+    overlay: Overlay,
+    /// What lies over these has changed since they were compiled.
+    reweighed: BTreeSet<Arc<str>>,
     chains: Chains,
     services: services::Kept,
     routes: routes::Kept,
@@ -94,6 +101,8 @@ impl Compiler {
             troubles,
             health,
             kept,
+            overlay: Overlay::default(),
+            reweighed: BTreeSet::new(),
             chains: Chains::default(),
             services: services::Kept::default(),
             routes: routes::Kept::default(),
@@ -104,6 +113,45 @@ impl Compiler {
 
     /// A snapshot of the next generation, or everything that is wrong.
     pub(crate) fn compile(&mut self, configuration: &Configuration) -> Result<Compiled, Vec<Problem>> {
+        self.compile_under(configuration, Vec::new())
+    }
+
+    /// The same; from then on this lies over the weights of the services that it names.
+    pub(crate) fn compile_under(
+        &mut self,
+        configuration: &Configuration,
+        over: Vec<(Arc<str>, Over)>,
+    ) -> Result<Compiled, Vec<Problem>> {
+        let before = self.lay(over);
+        self.compile_as_laid(configuration).inspect_err(|_| drop(self.lay(before)))
+    }
+
+    /// The snapshot after `last`, in which only weights differ.
+    pub(crate) fn reweigh(&mut self, last: &Snapshot, over: Vec<(Arc<str>, Over)>) -> (Snapshot, Changes) {
+        self.lay(over);
+        let changes = services::reweigh(self);
+        self.generation += 1;
+        let snapshot = Snapshot {
+            generation: self.generation,
+            entry_points: last.entry_points.clone(),
+            services: self.services.services.clone(),
+            pages: last.pages.clone(),
+            tls: last.tls.clone(),
+        };
+        (snapshot, changes)
+    }
+
+    /// What lay over these services before.
+    fn lay(&mut self, over: Vec<(Arc<str>, Over)>) -> Vec<(Arc<str>, Over)> {
+        let laid = over.into_iter().map(|(service, over)| {
+            self.reweighed.insert(service.clone());
+            let before = self.overlay.put(service.clone(), over);
+            (service, before)
+        });
+        laid.collect()
+    }
+
+    fn compile_as_laid(&mut self, configuration: &Configuration) -> Result<Compiled, Vec<Problem>> {
         let mut problems = Vec::new();
         let (tls, certificates) = self.tls(configuration, &mut problems);
         let transports = self.kept.transports(&self.statics, configuration, &mut problems);
@@ -119,8 +167,8 @@ impl Compiler {
         self.chains = chains;
         self.generation += 1;
         let services = self.services.services.clone();
-        let pages = self.pages(configuration);
-        let snapshot = Snapshot { generation: self.generation, entry_points, services, pages, tls };
+        let pages = Arc::new(self.pages(configuration));
+        let snapshot = Snapshot { generation: self.generation, entry_points, services, pages, tls: Arc::new(tls) };
         Ok(Compiled { certificates, live: self.live(&snapshot), changes, snapshot })
     }
 
@@ -140,6 +188,11 @@ impl Compiler {
         };
         let services = configuration.middlewares.values().filter_map(service);
         services.map(|name| (name.clone(), self.services.index(&name))).collect()
+    }
+
+    /// Where a service stands in the last snapshot.
+    pub(crate) fn place_of(&self, service: &str) -> Option<ServiceIndex> {
+        self.services.place_of(service)
     }
 
     /// What the middleware of this name is made with.
@@ -212,10 +265,17 @@ impl Compiled {
     pub(crate) fn record(&self, metrics: &Metrics) {
         metrics.retain(&self.live);
         metrics.set_certificates(&self.certificates);
-        for service in self.changes.services.iter().map(|index| self.snapshot.services.at(*index)) {
+        self.changes.record(&self.snapshot, metrics);
+    }
+}
+
+impl Changes {
+    /// Tells the metrics of what has changed from one snapshot to the next.
+    pub(crate) fn record(&self, snapshot: &Snapshot, metrics: &Metrics) {
+        for service in self.services.iter().map(|index| snapshot.services.at(*index)) {
             record(service, metrics);
         }
-        for gone in &self.changes.gone {
+        for gone in &self.gone {
             metrics.set_servers(gone, []);
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -25,11 +25,13 @@ use crate::{
     health,
     listener::{Inherited, ListeningSocket, admission::Admission},
     metrics::Metrics,
+    overlay::Over,
     pool::Targets,
     pressure::Pressure,
     resolver::Names,
     shared::{Bounds, Shared},
     snapshot::retired::Retired,
+    status::{self, ServiceStatus},
     worker::{self, Command, Draining, Listening},
 };
 
@@ -78,11 +80,11 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Binds every entry point (or takes over what was listened on before), compiles the first configuration and starts
-    /// the workers.
+    /// Binds every entry point (or takes over what was listened on before), compiles the first configuration, with what lies
+    /// over its weights, and starts the workers.
     pub fn start(
         statics: &Static,
-        configuration: &Configuration,
+        (configuration, over): (&Configuration, Vec<(Arc<str>, Over)>),
         workers: usize,
         inherited: Vec<ListeningSocket>,
     ) -> Result<Self, StartError> {
@@ -99,7 +101,7 @@ impl Gateway {
             compiler.troubles.clone(),
             compiler.targets.clone(),
         );
-        let compiled = compiler.compile(configuration).map_err(StartError::Problems)?;
+        let compiled = compiler.compile_under(configuration, over).map_err(StartError::Problems)?;
         let access_log = match &statics.access_log {
             Some(config) => {
                 Some(AccessLog::start(config, metrics.access_log_dropped()).map_err(StartError::AccessLog)?)
@@ -139,16 +141,48 @@ impl Gateway {
         self.writer.lock().entry_points.addresses()
     }
 
-    /// Compiles a configuration and makes it live: returns its generation when every worker has it. On problems the
-    /// one before stays.
-    pub async fn publish(&self, configuration: &Configuration) -> Result<u64, Vec<Problem>> {
+    /// Compiles a configuration and makes it live: returns its generation when every worker has it. `over` lies over the
+    /// weights of the services that it names from then on. On problems all is as before.
+    pub async fn publish(
+        &self,
+        configuration: &Configuration,
+        over: Vec<(Arc<str>, Over)>,
+    ) -> Result<u64, Vec<Problem>> {
         let generation = {
             let Writer { compiler, .. } = &mut *self.writer.lock();
-            let compiled = compiler.compile(configuration)?;
+            let compiled = compiler.compile_under(configuration, over)?;
             self.make_current(compiled)
         };
         self.acknowledged(Command::Take).await;
         Ok(generation)
+    }
+
+    /// From now on this lies over the weights of the services that it names, in place of what did: returns the generation
+    /// when every worker has it. It costs the same for any number of routers. What is said of a service that is not there
+    /// waits for it.
+    pub async fn lay_over(&self, over: Vec<(Arc<str>, Over)>) -> u64 {
+        let generation = {
+            let Writer { compiler, .. } = &mut *self.writer.lock();
+            let (snapshot, changes) = compiler.reweigh(&self.shared.current.load_full(), over);
+            changes.record(&snapshot, &self.shared.metrics);
+            let generation = snapshot.generation;
+            self.shared.store(snapshot);
+            generation
+        };
+        self.acknowledged(Command::Take).await;
+        generation
+    }
+
+    /// The generation that is current.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// A service as it is now, by its qualified name; `None`: there is none.
+    pub fn status(&self, service: &str) -> Option<ServiceStatus> {
+        let index = self.writer.lock().compiler.place_of(service)?;
+        let snapshot = self.shared.current.load();
+        Some(status::of(&snapshot.services, index, &self.shared.metrics, Instant::now()))
     }
 
     /// Like [`Gateway::publish`], with the entry points and the default transport of this static configuration (the rest of it
@@ -158,6 +192,7 @@ impl Gateway {
         &self,
         statics: &Static,
         configuration: &Configuration,
+        over: Vec<(Arc<str>, Over)>,
     ) -> Result<u64, Vec<Problem>> {
         let (generation, listening) = {
             let Writer { compiler, entry_points } = &mut *self.writer.lock();
@@ -167,7 +202,7 @@ impl Gateway {
             let settings = std::mem::replace(&mut compiler.statics.entry_points, statics.entry_points.clone());
             let transport = statics.servers_transport.clone();
             let transport = std::mem::replace(&mut compiler.statics.servers_transport, transport);
-            let compiled = match compiler.compile(configuration) {
+            let compiled = match compiler.compile_under(configuration, over) {
                 Ok(compiled) => compiled,
                 Err(problems) => {
                     (compiler.entry_points, compiler.statics.entry_points) = (before, settings);

@@ -40,6 +40,7 @@ pub mod networks;
 mod passage;
 
 mod breaker;
+mod overlay;
 mod rendezvous;
 mod service;
 mod split;
@@ -81,6 +82,7 @@ mod explain;
 pub mod memory;
 mod shared;
 mod snapshot;
+mod status;
 
 pub use breaker::{BreakerPlace, BreakerStatus, Phase as BreakerPhase};
 pub use explain::{
@@ -88,6 +90,8 @@ pub use explain::{
 };
 pub use gateway::{Gateway, StartError};
 pub use listener::ListeningSocket;
+pub use overlay::Over;
+pub use status::{ServiceStatus, VersionStatus};
 pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},

@@ -163,6 +163,11 @@ impl Metrics {
         }
     }
 
+    /// How often a version was drawn in the 50 to 60 seconds before `now`, on the clock of [`WorkerMetrics::drawn`].
+    pub fn drawn_lately(&self, version: VersionId, now: u64) -> u64 {
+        self.shared.owners.versions.owner(version.0).map_or(0, |owner| collect::drawn_lately(&owner, now))
+    }
+
     /// To be called after each publish: owners that are not in `live` are shown once more and then forgotten.
     pub fn retain(&self, live: &Live) {
         let owners = &self.shared.owners;

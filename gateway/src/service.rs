@@ -98,6 +98,11 @@ fn is_available(services: &Services, index: ServiceIndex, now: Instant, looks: &
     !gives_up && leads_on(services, index, now, looks)
 }
 
+/// Whether a service can take a request now.
+pub(crate) fn takes_requests(services: &Services, index: ServiceIndex, now: Instant) -> bool {
+    is_available(services, index, now, &mut { MAX_LOOKS })
+}
+
 /// The same without the service's own breakers.
 fn leads_on(services: &Services, index: ServiceIndex, now: Instant, looks: &mut u32) -> bool {
     match &services.at(index).kind {

@@ -32,8 +32,8 @@ pub struct Snapshot {
     pub(crate) entry_points: Vec<Arc<Routes>>,
     pub(crate) services: Services,
     /// The services that middlewares ask for pages, by name.
-    pub(crate) pages: HashMap<String, ServiceIndex>,
-    pub(crate) tls: Tls,
+    pub(crate) pages: Arc<HashMap<String, ServiceIndex>>,
+    pub(crate) tls: Arc<Tls>,
 }
 
 /// An entry point's routers: those that serve TLS and those that do not.

@@ -75,7 +75,7 @@ impl Reconciler {
                 // What is refused may be tried again with other texts, on the same sockets.
                 let inherited = inherited.iter().map(|socket| socket.try_clone()).collect::<Result<Vec<_>, _>>();
                 let inherited = inherited.map_err(|error| StartFailure::System(error.to_string()))?;
-                match Gateway::start(&prepared.statics, &prepared.configuration, *workers, inherited) {
+                match Gateway::start(&prepared.statics, (&prepared.configuration, Vec::new()), *workers, inherited) {
                     Ok(gateway) => self.plane = Plane::Running(Arc::new(gateway)),
                     Err(StartError::Problems(problems)) => return Ok(Err(problems)),
                     Err(other) => return Err(StartFailure::System(other.to_string())),
@@ -133,10 +133,10 @@ impl Settled {
 async fn publish(gateway: &Gateway, prepared: &Prepared, same: bool) -> Result<u64, Vec<Problem>> {
     let Prepared { statics, configuration, .. } = prepared;
     if same {
-        return gateway.publish(configuration).await;
+        return gateway.publish(configuration, Vec::new()).await;
     }
     let before = gateway.addresses();
-    let generation = gateway.publish_with_entry_points(statics, configuration).await?;
+    let generation = gateway.publish_with_entry_points(statics, configuration, Vec::new()).await?;
     let now = gateway.addresses();
     for (name, address) in now.iter().filter(|listens| !before.contains(listens)) {
         tracing::info!(entrypoint = name, %address, "listening");

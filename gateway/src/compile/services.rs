@@ -21,6 +21,7 @@ use super::{Chains, Changes, Compiler};
 use crate::{
     health::Configured,
     middleware::{Place, retry::Account},
+    overlay::Overlay,
     rendezvous::{Candidates, Salt},
     service::mirroring::Counts,
     snapshot::{
@@ -73,6 +74,10 @@ impl Kept {
                 ServiceIndex(place.expect("references were checked") as u32)
             }
         }
+    }
+
+    pub(crate) fn place_of(&self, name: &str) -> Option<ServiceIndex> {
+        self.known.get(name).map(|known| known.index)
     }
 
     /// Takes note of what there is; the names of those that are new or written differently.
@@ -129,7 +134,8 @@ pub(crate) fn compile(
     chains: &Chains,
 ) -> Changes {
     let mut kept = std::mem::take(&mut compiler.services);
-    let mut available = Availability { services: &configuration.services, known: HashMap::new() };
+    let overlay = std::mem::take(&mut compiler.overlay);
+    let mut available = Availability::new(Looked::Configured(&configuration.services), &overlay);
     let changed = outdated(compiler, &mut kept, configuration, transports, chains, &mut available);
     let mut changes = Changes { gone: kept.forget(configuration), services: Vec::with_capacity(changed.len()) };
     compiler.kept.forget_balancers(&changes.gone);
@@ -139,18 +145,7 @@ pub(crate) fn compile(
             Written::LoadBalancer(balancer) => {
                 ServiceKind::LoadBalancer(Arc::new(load_balancer(compiler, &name, balancer, transports)))
             }
-            Written::Weighted(_) | Written::HighestRandomWeight(_) => {
-                ServiceKind::Weighted(weighted::compile(compiler, &kept, &name, &written.kind, &mut available))
-            }
-            Written::Failover(failover) => {
-                let mut leg = |name: &Located<String>| Leg {
-                    service: kept.index(&name.value),
-                    available: available.of(&name.value),
-                };
-                let (main, fallback) = (leg(&failover.service), leg(&failover.fallback));
-                ServiceKind::Failover(Failover { main, fallback, errors: failover.errors.clone().map(Arc::new) })
-            }
-            Written::Mirroring(mirroring) => ServiceKind::Mirroring(self::mirroring(compiler, &kept, &name, mirroring)),
+            _ => above_others(compiler, &kept, &name, &written.kind, &mut available),
         };
         let middlewares = written.middlewares.iter().map(|name| name.value.as_str());
         let middlewares = chains.placed(compiler, Place::Service(&name), middlewares);
@@ -158,8 +153,63 @@ pub(crate) fn compile(
         kept.services.put(index, Service { name, middlewares, kind });
         changes.services.push(index);
     }
+    (compiler.services, compiler.overlay) = (kept, overlay);
+    compiler.reweighed.clear();
+    changes
+}
+
+/// Compiles again those over which something else lies than when they were compiled, and those that this makes available
+/// or takes away.
+pub(crate) fn reweigh(compiler: &mut Compiler) -> Changes {
+    let mut kept = std::mem::take(&mut compiler.services);
+    let reweighed = std::mem::take(&mut compiler.reweighed);
+    let mut available = Availability::new(Looked::Kept(&kept.known), &compiler.overlay);
+    let mut concerned: Vec<Arc<str>> = reweighed.into_iter().filter(|name| kept.known.contains_key(name)).collect();
+    let turned = concerned.iter().any(|name| kept.known[name].available != Some(available.of(name)));
+    if turned {
+        let above = |known: &&Known| !matches!(known.item.kind, Written::LoadBalancer(_));
+        concerned.extend(kept.known.iter().filter(|(_, known)| above(known)).map(|(name, _)| name.clone()));
+    }
+    let mut compiled = Vec::with_capacity(concerned.len());
+    for name in concerned {
+        let known = &kept.known[&name];
+        if matches!(known.item.kind, Written::LoadBalancer(_)) {
+            continue;
+        }
+        let kind = above_others(compiler, &kept, &name, &known.item.kind, &mut available);
+        let middlewares = kept.services.at(known.index).middlewares.clone();
+        compiled.push((known.index, available.of(&name), Service { name, middlewares, kind }));
+    }
+    let mut changes = Changes { services: Vec::with_capacity(compiled.len()), gone: Vec::new() };
+    for (index, is_available, service) in compiled {
+        kept.known.get_mut(&service.name).expect("it was there").available = Some(is_available);
+        kept.services.put(index, service);
+        changes.services.push(index);
+    }
     compiler.services = kept;
     changes
+}
+
+/// What a service of other services is compiled to.
+fn above_others(
+    compiler: &Compiler,
+    kept: &Kept,
+    name: &Arc<str>,
+    written: &Written,
+    available: &mut Availability<'_>,
+) -> ServiceKind {
+    match written {
+        Written::LoadBalancer(_) | Written::Weighted(_) | Written::HighestRandomWeight(_) => {
+            ServiceKind::Weighted(weighted::compile(compiler, kept, name, written, available))
+        }
+        Written::Failover(failover) => {
+            let mut leg =
+                |name: &Located<String>| Leg { service: kept.index(&name.value), available: available.of(&name.value) };
+            let (main, fallback) = (leg(&failover.service), leg(&failover.fallback));
+            ServiceKind::Failover(Failover { main, fallback, errors: failover.errors.clone().map(Arc::new) })
+        }
+        Written::Mirroring(mirroring) => ServiceKind::Mirroring(self::mirroring(compiler, kept, name, mirroring)),
+    }
 }
 
 /// The names of the services that are to be compiled: those that are written differently, and those that are made of
@@ -173,6 +223,9 @@ fn outdated(
     available: &mut Availability<'_>,
 ) -> Vec<Arc<str>> {
     let mut changed = kept.meet(configuration);
+    let reweighed = compiler.reweighed.iter().filter(|name| configuration.services.contains_key(*name));
+    let reweighed: Vec<Arc<str>> = reweighed.filter(|name| !changed.contains(name)).cloned().collect();
+    changed.extend(reweighed);
     let mut turned = false;
     for name in &changed {
         let known = kept.known.get_mut(name).expect("it was met");
@@ -288,29 +341,51 @@ fn shown(url: &url::Url) -> Arc<str> {
 
 /// Whether a service can take a request, each looked at once.
 struct Availability<'c> {
-    services: &'c BTreeMap<Arc<str>, Item<written::Service>>,
-    known: HashMap<&'c str, bool>,
+    services: Looked<'c>,
+    overlay: &'c Overlay,
+    known: HashMap<Arc<str>, bool>,
+}
+
+/// Where services are looked up.
+enum Looked<'c> {
+    Configured(&'c BTreeMap<Arc<str>, Item<written::Service>>),
+    Kept(&'c HashMap<Arc<str>, Known, FixedState>),
 }
 
 impl<'c> Availability<'c> {
+    fn new(services: Looked<'c>, overlay: &'c Overlay) -> Self {
+        Self { services, overlay, known: HashMap::new() }
+    }
+
     /// Validation has made sure that there is no cycle.
     fn of(&mut self, name: &str) -> bool {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
         // Not there: an internal service.
-        let Some((name, service)) = self.services.get_key_value(name) else { return true };
+        let Some((name, service)) = self.services.get(name) else { return true };
         let available = match &service.kind {
             Written::LoadBalancer(balancer) => balancer.servers.iter().any(|server| server.weight.0 > 0),
             Written::Weighted(_) | Written::HighestRandomWeight(_) => {
                 let (_, children) = service.kind.children();
-                children.iter().any(|child| child.weight.0 > 0 && self.of(&child.name.value))
+                let overlay = self.overlay;
+                let mut weighted = children.iter().filter(|child| overlay.weight(name, child).0 > 0);
+                weighted.any(|child| self.of(&child.name.value))
             }
             Written::Failover(failover) => self.of(&failover.service.value) || self.of(&failover.fallback.value),
             Written::Mirroring(mirroring) => self.of(&mirroring.service.value),
         };
-        self.known.insert(name, available);
+        self.known.insert(name.clone(), available);
         available
+    }
+}
+
+impl<'c> Looked<'c> {
+    fn get(&self, name: &str) -> Option<(&'c Arc<str>, &'c written::Service)> {
+        match self {
+            Self::Configured(services) => services.get_key_value(name).map(|(name, item)| (name, &**item)),
+            Self::Kept(services) => services.get_key_value(name).map(|(name, known)| (name, &*known.item)),
+        }
     }
 }
 

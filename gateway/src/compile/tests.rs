@@ -1,8 +1,8 @@
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
-use rollgate_config::{Allow, Document, Format, static_config::Static};
+use rollgate_config::{Allow, Document, Format, scalar::Weight, static_config::Static};
 
 use super::*;
 use crate::{
@@ -187,6 +187,88 @@ proptest! {
             prop_assert_eq!(shown(&changing.compile(&text)), shown(&Compiling::new().compile(&text)), "{}", text);
         }
     }
+}
+
+/// Over which service, and the weight of its first child, and whether its second is braked.
+type Laid = (usize, Option<u64>, bool);
+
+fn laid((service, weight, braked): &Laid) -> (Arc<str>, Over) {
+    let (service, [first, second]) = OVER[*service];
+    let weights = weight.map(|weight| BTreeMap::from([(first.into(), Weight(weight))]));
+    let braked = braked.then(|| second.into()).into_iter().collect();
+    (service.into(), Over { weights, braked })
+}
+
+/// Weighted services, some of the time, with two children each.
+const OVER: [(&str, [&str; 2]); 3] = [
+    ("split@file", ["s0@file", "s1@file"]),
+    ("s1@file", ["other@file", "api@internal"]),
+    ("s2@file", ["other@file", "api@internal"]),
+];
+
+fn lain() -> impl Strategy<Value = Laid> {
+    (0..OVER.len(), prop::option::of(0u64..3), any::<bool>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_lies_over_weights_holds_for_all_that_comes_and_is_what_it_would_be_from_the_start(
+        steps in prop::collection::vec((written(), prop::collection::vec(lain(), 0..3)), 1..5),
+    ) {
+        let mut changing = Compiling::new();
+        let mut all = BTreeMap::new();
+        for (written, over) in &steps {
+            let text = written.text();
+            let mut snapshot = changing.compile(&text);
+            for one in over {
+                let (service, one) = laid(one);
+                all.insert(service.clone(), one.clone());
+                snapshot = changing.compiler.reweigh(&snapshot, vec![(service, one)]).0;
+            }
+            let mut fresh = Compiling::new();
+            fresh.compiler.lay(all.clone().into_iter().collect());
+            prop_assert_eq!(shown(&snapshot), shown(&fresh.compile(&text)), "{}\n{:?}", text, all);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_weights_copies_what_it_changes() {
+    let mut compiling = Compiling::new();
+    let first = compiling.compile(&FIRST.text());
+    let over = laid(&(0, Some(1), false));
+    let (second, changes) = compiling.compiler.reweigh(&first, vec![over]);
+    assert_eq!((second.generation, changes.services.len()), (first.generation + 1, 1));
+    assert!(Arc::ptr_eq(&first.tls, &second.tls) && Arc::ptr_eq(&first.pages, &second.pages));
+    for (before, after) in first.entry_points.iter().zip(&second.entry_points) {
+        assert!(Arc::ptr_eq(before, after));
+    }
+    assert!(Arc::ptr_eq(&balancer(&first, "s0@file"), &balancer(&second, "s0@file")));
+}
+
+#[test]
+fn what_was_laid_over_a_configuration_that_is_refused_is_taken_back() {
+    let mut compiling = Compiling::new();
+    let text = FIRST.text();
+    let before = shown(&compiling.compile(&text));
+    let document = Document::parse(
+        "bad.yml",
+        &text.replace(
+            "{rule: Host(`a.test`), service: s0}",
+            "{rule: Host(`a.test`), service: s0, tls: {options: wrong}}",
+        ),
+        Format::Yaml,
+    )
+    .unwrap();
+    let text_with_bad_options = "tls: {options: {wrong: {minVersion: VersionTLS13, maxVersion: VersionTLS12}}}";
+    let options = Document::parse("options.yml", text_with_bad_options, Format::Yaml).unwrap();
+    let read = rollgate_config::read_dynamic(&[document, options], "file", Some(&compiling.statics), &Allow::default());
+    let configuration = read.value.expect("only compiling finds what is wrong");
+    let over = vec![laid(&(0, Some(1), true))];
+    assert!(compiling.compiler.compile_under(&configuration, over).is_err());
+    assert_eq!(shown(&compiling.compile(&text)), before);
 }
 
 const FIRST: Written =

@@ -225,10 +225,13 @@ fn again(services: &[Arc<Owner>], all: &mut Vec<MetricFamily>) {
     all.push(RETRIES_SKIPPED.family(counted("reason", &reasons)));
 }
 
+/// How often a version was drawn in the 50 to 60 seconds before `now`.
+pub(super) fn drawn_lately(owner: &Owner, now: u64) -> u64 {
+    owner.parts.lock().iter().map(|part| share::recent(&part.plain[DRAWS..], now)).sum()
+}
+
 fn versions(versions: &[Arc<Owner>], now: u64, all: &mut Vec<MetricFamily>) {
-    let recent =
-        |owner: &Owner| -> u64 { owner.parts.lock().iter().map(|part| share::recent(&part.plain[DRAWS..], now)).sum() };
-    let draws: Vec<u64> = versions.iter().map(|owner| recent(owner)).collect();
+    let draws: Vec<u64> = versions.iter().map(|owner| drawn_lately(owner, now)).collect();
     let mut of_service: HashMap<&str, u64> = HashMap::new();
     for (owner, draws) in versions.iter().zip(&draws) {
         *of_service.entry(&owner.first).or_default() += draws;

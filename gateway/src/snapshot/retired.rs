@@ -79,7 +79,7 @@ mod tests {
             entry_points: Vec::new(),
             services: Services::default(),
             pages: Default::default(),
-            tls,
+            tls: tls.into(),
         })
     }
 

@@ -12,6 +12,7 @@ use rollgate_config::{
 
 use super::{super::Compiler, Availability, Kept};
 use crate::{
+    overlay::Overlay,
     snapshot::{Child, Weighted},
     split::{self, Affinity, Draw},
     sticky::{Member, Sticky},
@@ -29,24 +30,25 @@ pub(super) fn compile(
         .iter()
         .map(|child| Child {
             service: kept.index(&child.name.value),
-            weight: child.weight.0,
+            weight: available.overlay.weight(name, child).0,
             available: available.of(&child.name.value),
             version: compiler.metrics.version_id(name, &child.name.value),
         })
         .collect();
-    let affinity = affinity(name, kind);
+    let affinity = affinity(available.overlay, name, kind);
     let id = compiler.metrics.service_id(name);
     Weighted { draw: Draw::new(&children), children, affinity: affinity.map(Arc::new), id }
 }
 
-fn affinity(name: &str, kind: &Written) -> Option<Affinity> {
+fn affinity(overlay: &Overlay, name: &str, kind: &Written) -> Option<Affinity> {
     let (_, children) = kind.children();
     let names = children.iter().map(|child| child.name.value.as_str());
     match kind {
         Written::LoadBalancer(_) | Written::Failover(_) | Written::Mirroring(_) => None,
         Written::Weighted(weighted) => match (&weighted.sticky, &weighted.cohort) {
             (Some(sticky), _) => {
-                let members = children.iter().map(|child| Member { name: &child.written, weight: child.weight.0 });
+                let weight = |child| overlay.weight(name, child).0;
+                let members = children.iter().map(|child| Member { name: &child.written, weight: weight(child) });
                 Some(Affinity::Sticky(Sticky::new(sticky, name, members)))
             }
             (None, Some(cohort)) => Some(Affinity::Cohort(split::Cohort::new(cohort, name, names))),

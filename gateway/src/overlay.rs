@@ -1,0 +1,79 @@
+//! What lies over the configuration's weights: those that an operator or a rollout has set, and brakes. It holds from one
+//! configuration to the next, whatever the files say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use rollgate_config::{dynamic::service::WeightedChild, scalar::Weight};
+
+/// What lies over one weighted service; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Over {
+    /// In place of the configured weights, by the qualified names of its children. A child that is not named has its
+    /// configured weight.
+    pub weights: Option<BTreeMap<Arc<str>, Weight>>,
+    /// The children that get nothing, whatever their weight.
+    pub braked: BTreeSet<Arc<str>>,
+}
+
+impl Over {
+    /// The weight that a child gets.
+    pub fn weight(&self, child: &str, configured: Weight) -> Weight {
+        if self.braked.contains(child) {
+            return Weight(0);
+        }
+        self.weights.as_ref().and_then(|weights| weights.get(child).copied()).unwrap_or(configured)
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.weights.is_none() && self.braked.is_empty()
+    }
+}
+
+/// What lies over all services, by their qualified names. A name that no service has waits for one.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay(HashMap<Arc<str>, Over>);
+
+impl Overlay {
+    /// What lay over a service before.
+    pub(crate) fn put(&mut self, service: Arc<str>, over: Over) -> Over {
+        let before = if over.is_nothing() { self.0.remove(&service) } else { self.0.insert(service, over) };
+        before.unwrap_or_default()
+    }
+
+    /// The weight that a child of a service gets.
+    pub(crate) fn weight(&self, service: &str, child: &WeightedChild) -> Weight {
+        match self.0.get(service) {
+            Some(over) => over.weight(&child.name.value, child.weight),
+            None => child.weight,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brake_lies_over_live_weights_and_these_over_the_configured_ones() {
+        let live = |weight| Some(BTreeMap::from([(Arc::from("canary@file"), Weight(weight))]));
+        let braked = BTreeSet::from([Arc::from("canary@file")]);
+        let over = Over { weights: live(7), braked: BTreeSet::new() };
+        assert_eq!(over.weight("canary@file", Weight(3)), Weight(7));
+        assert_eq!(over.weight("stable@file", Weight(3)), Weight(3));
+        assert_eq!(Over { weights: live(7), braked: braked.clone() }.weight("canary@file", Weight(3)), Weight(0));
+        assert_eq!(Over { weights: None, braked }.weight("canary@file", Weight(3)), Weight(0));
+    }
+
+    #[test]
+    fn nothing_is_not_kept() {
+        let mut overlay = Overlay::default();
+        let braked = Over { weights: None, braked: BTreeSet::from([Arc::from("b")]) };
+        assert_eq!(overlay.put("a".into(), braked.clone()), Over::default());
+        assert_eq!(overlay.put("a".into(), Over::default()), braked);
+        assert!(overlay.0.is_empty());
+    }
+}
