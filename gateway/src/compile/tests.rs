@@ -253,19 +253,13 @@ fn what_was_laid_over_a_configuration_that_is_refused_is_taken_back() {
     let mut compiling = Compiling::new();
     let text = FIRST.text();
     let before = shown(&compiling.compile(&text));
-    let document = Document::parse(
-        "bad.yml",
-        &text.replace(
-            "{rule: Host(`a.test`), service: s0}",
-            "{rule: Host(`a.test`), service: s0, tls: {options: wrong}}",
-        ),
-        Format::Yaml,
-    )
-    .unwrap();
-    let text_with_bad_options = "tls: {options: {wrong: {minVersion: VersionTLS13, maxVersion: VersionTLS12}}}";
-    let options = Document::parse("options.yml", text_with_bad_options, Format::Yaml).unwrap();
+    let document = Document::parse("f.yml", &text, Format::Yaml).unwrap();
+    let pair =
+        "tls: {certificates: [{certFile: '-----BEGIN CERTIFICATE-----', keyFile: '-----BEGIN PRIVATE KEY-----'}]}";
+    let options = Document::parse("certificates.yml", pair, Format::Yaml).unwrap();
     let read = rollgate_config::read_dynamic(&[document, options], "file", Some(&compiling.statics), &Allow::default());
-    let configuration = read.value.expect("only compiling finds what is wrong");
+    let configuration =
+        read.value.unwrap_or_else(|| panic!("only compiling finds what is wrong, not {:?}", read.problems));
     let over = vec![laid(&(0, Some(1), true))];
     assert!(compiling.compiler.compile_under(&configuration, over).is_err());
     assert_eq!(shown(&compiling.compile(&text)), before);
