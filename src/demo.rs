@@ -94,6 +94,7 @@ async fn start(stage: &Stage) -> Result<Instance, String> {
         sources: loaded.sources,
         internal_address: loaded.internal_address,
         state_dir: None,
+        state: rollgate_control::StateChoice::Memory,
         allow: Default::default(),
         allowed: Vec::new(),
         workers: 0,

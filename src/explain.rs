@@ -11,6 +11,7 @@ use std::{
 
 use clap::Args;
 use rollgate_control::{
+    explain,
     file::{Texts, reader::Reader},
     reconciler,
 };
@@ -79,10 +80,10 @@ fn tell(arguments: &ExplainArgs) -> Result<Told, Failure> {
     let (read, _) = reconciler::read(&texts, &loaded.statics, &allow);
     let configuration = read.map_err(Failure::Problems)?;
     let asked = ask::question(arguments, &loaded.statics, &configuration).map_err(Failure::Usage)?;
-    let explanation = rollgate_gateway::explain(&loaded.statics, &configuration, &asked.question);
+    let explanation = rollgate_gateway::explain(&loaded.statics, (&configuration, Vec::new()), &asked.question);
     let explanation = explanation.map_err(Failure::Problems)?;
     let text = match arguments.json {
-        true => format!("{:#}\n", show::json(&explanation, &asked)),
+        true => format!("{:#}\n", explain::json(&explanation, &asked)),
         false => show::text(&explanation, &asked),
     };
     Ok(Told { text, answered: explanation.own || explanation.winner.is_some() })

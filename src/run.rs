@@ -24,7 +24,8 @@ use crate::{
 pub(crate) struct RunArgs {
     /// --config FILE (also --configFile=FILE), or Traefik's flags (--entryPoints.web.address=:80).
     /// --workers N: threads (default: the CPUs that may be used). --allow-unsupported KEY,...: these keys warn only.
-    /// --state-dir DIR: where a copy of the last good configuration is kept for a start at which the files are not good.
+    /// --state-dir DIR: where live weights and brakes are kept, and a copy of the last good configuration for a start at
+    /// which the files are not good. --state-in-memory: live weights and brakes are lost at the end.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     words: Vec<String>,
 }
@@ -62,11 +63,13 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let state_dir = words.state_dir.or_else(statics::state_dir_of_environment);
     let options = Options {
         statics,
         sources,
         internal_address,
-        state_dir: words.state_dir.or_else(statics::state_dir_of_environment),
+        state: statics::state(words.state_in_memory, state_dir.as_deref()),
+        state_dir,
         allow,
         allowed: warnings,
         workers: words.workers,
@@ -259,7 +262,9 @@ rollgate run --entryPoints.web.address=:80 ...   Traefik's flags (or TRAEFIK_* v
   --workers N                   worker threads (default: the CPUs that may be used)
   --allow-unsupported KEY,...   keys that Traefik knows and Rollgate does not warn only
   --state-dir DIR               keeps a copy of the last good files, for a start at which they are not good
-                                (also ROLLGATE_STATE_DIR)
+                                (also ROLLGATE_STATE_DIR), and live weights and brakes (without it, they are kept in
+                                /var/lib/rollgate, or in a user's own state directory)
+  --state-in-memory             live weights and brakes are lost at the end (also ROLLGATE_STATE_IN_MEMORY=1)
 
 SIGHUP reloads, SIGUSR1 opens log files anew, SIGUSR2 starts this program's file again and hands it the listening
 sockets, SIGTERM and SIGINT end after what is under way; a second one at once.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use rollgate_config::{Allow, Document, Format, Read, problem::Problem, static_config::Static};
-use rollgate_control::file::Sources;
+use rollgate_control::{StateChoice, file::Sources};
 
 /// The static configuration and where the dynamic one is.
 #[derive(Debug)]
@@ -56,6 +56,29 @@ pub(crate) fn state_dir_of_environment() -> Option<PathBuf> {
     std::env::var_os(STATE_DIR).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
+/// Where live weights and brakes are kept: where it was said, else in the platform's place for state.
+pub(crate) fn state(in_memory: bool, folder: Option<&Path>) -> StateChoice {
+    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if in_memory || (folder.is_none() && said(STATE_IN_MEMORY).is_some_and(|value| value == Path::new("1"))) {
+        return StateChoice::Memory;
+    }
+    StateChoice::Folder(folder.map_or_else(|| usual_state_dir(rustix::process::geteuid().is_root(), said), Path::to_path_buf))
+}
+
+/// systemd's `StateDirectory=`, else the system's for root and the user's own for everybody else (XDG base directories).
+fn usual_state_dir(root: bool, said: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
+    let system = || PathBuf::from("/var/lib/rollgate");
+    if let Some(folders) = said("STATE_DIRECTORY") {
+        // More than one are separated by colons.
+        return folders.to_string_lossy().split(':').next().map_or_else(system, PathBuf::from);
+    }
+    if root {
+        return system();
+    }
+    let of_user = said("XDG_STATE_HOME").or_else(|| said("HOME").map(|home| home.join(".local/state")));
+    of_user.map_or_else(system, |folder| folder.join("rollgate"))
+}
+
 fn from_file(file: &Path) -> Result<Document, Failure> {
     let name = file.display().to_string();
     let format = Format::of(&name)
@@ -71,12 +94,13 @@ pub(crate) struct Words {
     pub(crate) allow: Vec<String>,
     pub(crate) workers: usize,
     pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) state_in_memory: bool,
     pub(crate) flags: Vec<String>,
 }
 
 impl Words {
-    /// Understands `--config F`, `--config=F`, `--configFile=F`, `--allow-unsupported K,...`, `--workers N`, `--state-dir D`;
-    /// all else is Traefik's.
+    /// Understands `--config F`, `--config=F`, `--configFile=F`, `--allow-unsupported K,...`, `--workers N`, `--state-dir D`,
+    /// `--state-in-memory`; all else is Traefik's.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let mut parsed = Self::default();
         let mut words = words.iter();
@@ -90,6 +114,7 @@ impl Words {
             match name.to_ascii_lowercase().as_str() {
                 "--config" | "-c" | "--configfile" => parsed.config = Some(needed()?.into()),
                 "--state-dir" => parsed.state_dir = Some(needed()?.into()),
+                "--state-in-memory" if value.is_none() => parsed.state_in_memory = true,
                 "--allow-unsupported" => parsed.allow.push(needed()?),
                 "--workers" => {
                     let value = needed()?;
@@ -110,6 +135,9 @@ impl Words {
 /// Where the internal entry point listens if the configuration does not say; the container image sets it.
 const INTERNAL_ADDRESS: &str = "ROLLGATE_INTERNAL_ADDRESS";
 const STATE_DIR: &str = "ROLLGATE_STATE_DIR";
+
+/// `1`: live weights and brakes are kept nowhere.
+const STATE_IN_MEMORY: &str = "ROLLGATE_STATE_IN_MEMORY";
 
 #[cfg(test)]
 mod tests {

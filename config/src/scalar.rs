@@ -1,6 +1,6 @@
 //! The small value types that several keys share.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use ipnet::IpNet;
 
@@ -13,6 +13,23 @@ impl Weight {
     pub const ONE: Self = Self(1_000_000);
     /// The largest weight that can be written.
     pub const MAX: Self = Self(1_000_000 * 1_000_000);
+}
+
+impl FromStr for Weight {
+    type Err = ();
+
+    /// A decimal, as it is written: no sign, no exponent, at least one digit before a point.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let fraction = fraction.trim_end_matches('0');
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || whole.len() > 7 || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
+            return Err(());
+        }
+        let millionths: u64 = format!("{fraction:0<6}").parse().map_err(drop)?;
+        let weight = Self(whole.parse::<u64>().map_err(drop)? * Self::ONE.0 + millionths);
+        if weight <= Self::MAX { Ok(weight) } else { Err(()) }
+    }
 }
 
 impl fmt::Display for Weight {
@@ -87,5 +104,30 @@ pub struct Secret(pub String);
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_exact_to_six_places() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1", Some(1_000_000)),
+            ("0.1", Some(100_000)),
+            ("0.000001", Some(1)),
+            ("12.50", Some(12_500_000)),
+            ("1000000", Some(1_000_000_000_000)),
+            ("1000000.1", None),
+            ("0.0000001", None),
+            ("-1", None),
+            ("1e3", None),
+            (".5", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<Weight>().ok().map(|weight| weight.0), expected, "{text}");
+        }
     }
 }

@@ -1,16 +1,27 @@
 //! A whole gateway: data plane and control plane, from a static configuration to its end.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use rollgate_config::{Allow, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
+    api::{self, Consulted, StoreFacts},
+    events::Events,
     file::Sources,
+    providers::Providers,
     reconciler::Reconciler,
-    state::{Keeper, StateDir},
+    state::{Copy, Keeper, StateDir},
     statics::Started,
+    store::{self, Memory, Sqlite, Store, StoreError, StoreThread},
+    traffic::Traffic,
 };
 
 /// What an instance is made of.
@@ -24,6 +35,8 @@ pub struct Options {
     pub internal_address: Option<String>,
     /// Where a copy of the last good files is kept, for a start at which they are not good.
     pub state_dir: Option<PathBuf>,
+    /// Where live weights and brakes are kept.
+    pub state: StateChoice,
     /// What `--allow-unsupported` names.
     pub allow: Allow,
     /// Unsupported keys of the static configuration that were let through.
@@ -34,10 +47,20 @@ pub struct Options {
     pub inherited: Vec<ListeningSocket>,
 }
 
+/// Where decisions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateChoice {
+    /// In a folder. It is made when the configuration has `api`; what is there is read in any case.
+    Folder(PathBuf),
+    /// Only as long as the process lives.
+    Memory,
+}
+
 /// A running gateway. Needs a tokio runtime for its control plane.
 pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
     look: Arc<Notify>,
     stop: Arc<Notify>,
 }
@@ -58,25 +81,37 @@ impl Instance {
     /// All that is wrong with the configuration, or what the machine does not let us. Files that are not good are no error
     /// where there is a copy to fall back to.
     pub async fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, internal_address, state_dir, allow, allowed, workers, inherited } = options;
+        let Options { statics, sources, internal_address, state_dir, state, allow, allowed, workers, inherited } = options;
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
-        let started = Started { statics, internal_address, allow, allowed };
-        let (copy, keeper) = match state_dir.map(StateDir::new) {
-            Some(folder) => {
-                let (copy, problem) = match folder.load() {
-                    Ok(copy) => (copy, None),
-                    Err(problem) => (None, Some(problem)),
-                };
-                (copy, Some(Keeper::new(folder, problem)))
-            }
-            None => (None, None),
-        };
+        let kept = kept(state_dir);
         let workers = if workers == 0 { available_workers() } else { workers };
-        let mut reconciler = Reconciler::new(started, sources, copy, keeper);
+        let started_at = SystemTime::now();
+        let epoch = started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let events = Arc::new(Events::new(epoch, KEPT_EVENTS));
+        let (store, store_facts) = open_store(&state, statics.api.is_some())?;
+        let traffic = Traffic::open(store, events).await;
+        let traffic = Arc::new(traffic.map_err(|error| StartFailure::System(error.to_string()))?);
+        let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
+        let started = Started { statics, internal_address, allow: allow.clone(), allowed };
+        let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone());
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
-        Ok(Self { gateway, reconciler, look, stop })
+        let consulted = Consulted {
+            gateway: gateway.clone(),
+            traffic: traffic.clone(),
+            providers,
+            allow,
+            started: started_at,
+            store: store_facts,
+        };
+        let helpers = vec![
+            tokio::spawn(async move { traffic.pay().await }),
+            tokio::spawn(beat(gateway.clone())),
+            tokio::spawn(tell_of_notices(gateway.clone(), consulted.traffic.clone())),
+            tokio::spawn(serve_api(gateway.clone(), Arc::new(consulted))),
+        ];
+        Ok(Self { gateway, reconciler, helpers, look, stop })
     }
 
     /// Where each entry point listens, by name.
@@ -112,6 +147,7 @@ impl Instance {
         self.gateway.shutdown(handed_over).await;
         // It has only its last copy to write, unless it has panicked.
         drop(self.reconciler.await);
+        self.helpers.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -119,3 +155,58 @@ impl Instance {
 fn available_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+fn kept(state_dir: Option<PathBuf>) -> (Option<Copy>, Option<Keeper>) {
+    let Some(folder) = state_dir.map(StateDir::new) else { return (None, None) };
+    let (copy, problem) = match folder.load() {
+        Ok(copy) => (copy, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    (copy, Some(Keeper::new(folder, problem)))
+}
+
+/// Opens what there is; a folder is made only where something can come to be kept.
+fn open_store(choice: &StateChoice, needed: bool) -> Result<(StoreThread, StoreFacts), StartFailure> {
+    let failed = |error: StoreError| StartFailure::System(format!("the store: {error}"));
+    let start = |store: Box<dyn Store>| StoreThread::start(store).map_err(failed);
+    match choice {
+        StateChoice::Folder(folder) if needed || folder.join(store::FILE).exists() => {
+            let opened = Sqlite::open(folder).map_err(failed)?;
+            if let Some(problem) = &opened.problem {
+                tracing::error!("{problem}");
+            }
+            let file = Some(folder.join(store::FILE).display().to_string());
+            Ok((start(Box::new(opened.store))?, StoreFacts { file, problem: opened.problem }))
+        }
+        _ => Ok((start(Box::new(Memory::new().map_err(failed)?))?, StoreFacts::default())),
+    }
+}
+
+/// Shows the workers that the control plane's runtime runs.
+async fn beat(gateway: Arc<Gateway>) {
+    let mut tick = tokio::time::interval(BEAT);
+    loop {
+        tick.tick().await;
+        gateway.control_is_alive();
+    }
+}
+
+async fn serve_api(gateway: Arc<Gateway>, consulted: Arc<Consulted>) {
+    if let Some(requests) = gateway.admin_requests() {
+        api::serve(requests, consulted).await;
+    }
+}
+
+/// Makes events of what breakers and servers do.
+async fn tell_of_notices(gateway: Arc<Gateway>, traffic: Arc<Traffic>) {
+    let Some(mut notices) = gateway.notices() else { return };
+    while let Some(notice) = notices.recv().await {
+        traffic.notice(notice);
+    }
+}
+
+/// Less than what workers wait for.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// For whoever comes back.
+const KEPT_EVENTS: usize = 10_000;

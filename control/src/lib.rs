@@ -1,7 +1,8 @@
 //! The control plane: where configuration comes from and how it becomes live.
 //!
 //! ```text
-//! file -> reconciler (last_good, statics, certificates) -> Gateway::publish -> report, state
+//! file -> reconciler (last_good, statics, certificates) -> traffic -> Gateway::publish -> report, state
+//! worker -> api -> traffic (store, events) -> Gateway::lay_over
 //! ```
 //!
 //! It runs on a runtime of its own: it may stall or die, and no request notices.
@@ -13,11 +14,19 @@ pub mod statics;
 
 pub mod reconciler;
 
+pub mod events;
+pub mod explain;
+pub mod store;
+pub mod traffic;
+
+mod api;
+
+pub mod providers;
 pub mod report;
 pub mod state;
 pub mod store;
 
 pub mod instance;
 
-pub use instance::{Instance, Options, StartFailure};
+pub use instance::{Instance, Options, StartFailure, StateChoice};
 pub use rollgate_gateway::ListeningSocket;

@@ -19,12 +19,14 @@ use rollgate_config::{
     static_config::Static,
 };
 use rollgate_gateway::{Gateway, ListeningSocket};
+use serde_json::json;
 use tokio::sync::Notify;
 
 pub use self::prepare::{Prepared, read};
 use self::settle::Settled;
 use crate::{
     certificates::{Filled, Good},
+    events::Kind,
     file::{
         Seen, Sources, Texts,
         last_good::Name,
@@ -32,9 +34,11 @@ use crate::{
         watch::{Watch, Woken},
     },
     instance::StartFailure,
+    providers::{Known, Providers},
     report::{Held, Report},
     state::{Copy, Keeper, KeptText},
     statics::Started,
+    traffic::Traffic,
 };
 
 /// Keeps the gateway's configuration what the files say.
@@ -55,6 +59,8 @@ pub struct Reconciler {
     found: Report,
     reported: Report,
     keeper: Option<Keeper>,
+    traffic: Arc<Traffic>,
+    providers: Arc<Providers>,
 }
 
 /// The data plane, before and after its start.
@@ -78,7 +84,13 @@ struct Live {
 
 impl Reconciler {
     /// `kept`: the copy from before, which is what is fallen back to at the start.
-    pub fn new(started: Started, sources: Sources, kept: Option<Copy>, keeper: Option<Keeper>) -> Self {
+    pub fn new(
+        started: Started,
+        sources: Sources,
+        (kept, keeper): (Option<Copy>, Option<Keeper>),
+        traffic: Arc<Traffic>,
+        providers: Arc<Providers>,
+    ) -> Self {
         let live = kept.map(|copy| Live::of_copy(copy, &sources)).unwrap_or_default();
         Self {
             started,
@@ -93,6 +105,8 @@ impl Reconciler {
             found: Report::default(),
             reported: Report::default(),
             keeper,
+            traffic,
+            providers,
         }
     }
 
@@ -217,7 +231,31 @@ impl Reconciler {
         let now = unix_seconds();
         report.log(&self.reported, changed, now);
         report.show(gateway);
+        self.tell_providers(&report);
         self.reported = report;
+    }
+
+    /// What whoever asks is told, and an event where it has changed.
+    fn tell_providers(&self, report: &Report) {
+        let statics = self.live.statics.clone().map_or_else(|| self.providers.statics(), Arc::new);
+        let before = self.providers.known();
+        let known =
+            Known { statics, texts: self.live.texts.clone(), since: self.live.since.clone(), report: report.clone() };
+        let (applied, refused) = (before.texts != known.texts, before.report.problems != report.problems);
+        self.providers.tell(known);
+        let generation = self.traffic.generation();
+        if applied {
+            self.traffic.event(Kind::ConfigApplied, None, [("generation", json!(generation))]);
+        }
+        if refused && !report.problems.is_empty() {
+            let problems = report.problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>();
+            let count = report.problems.len();
+            self.traffic.event(
+                Kind::ConfigRefused,
+                problems.first().cloned(),
+                [("problems", json!(count)), ("first", json!(problems))],
+            );
+        }
     }
 
     fn problem_with_copies(&self) -> Option<Problem> {
@@ -267,6 +305,9 @@ impl Live {
         Copy { saved: unix_seconds(), files: files.collect(), certificates: self.certificates.clone() }
     }
 }
+
+/// Of all problems, in an event.
+const SHOWN: usize = 20;
 
 async fn changed(watch: &mut Option<Watch>) -> Woken {
     match watch {

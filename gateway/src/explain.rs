@@ -18,6 +18,7 @@ use crate::{
     entry_point::{self, EntryPoint},
     forwarded::{self, Peer},
     metrics::Metrics,
+    overlay::Over,
     path,
     router::{Facts, Outcome},
     snapshot::{Route, Routing, Server, ServiceIndex, ServiceKind, Snapshot, Step},
@@ -136,10 +137,10 @@ pub struct Listed {
     pub weight: f64,
 }
 
-/// Explains a request. Fails where the configuration does not compile (a certificate that cannot be read).
+/// Explains a request, with what lies over the weights. Fails where the configuration does not compile (a certificate that cannot be read).
 pub fn explain(
     statics: &Static,
-    configuration: &Configuration,
+    (configuration, over): (&Configuration, Vec<(Arc<str>, Over)>),
     question: &Question,
 ) -> Result<Explanation, Vec<Problem>> {
     let metrics = Arc::new(Metrics::new(None).expect("without labels there is nothing to refuse"));
@@ -147,7 +148,7 @@ pub fn explain(
     let place = entry_points.iter().position(|entry| *entry.name == *question.entry_point).unwrap_or_default();
     let entry = entry_points[place].clone();
     let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
-    let snapshot = compiler.compile(configuration)?.snapshot;
+    let snapshot = compiler.compile_under(configuration, over)?.snapshot;
     let routing = snapshot.entry_points[place].of(question.tls);
     let mut headers = question.headers.clone();
     let target = target(&entry, question, &mut headers);

@@ -24,7 +24,7 @@ use crate::{
     entry_points::EntryPoints,
     health,
     listener::{Inherited, ListeningSocket, admission::Admission},
-    metrics::Metrics,
+    metrics::{Certificate, Metrics},
     overlay::Over,
     pool::Targets,
     pressure::Pressure,
@@ -46,6 +46,7 @@ pub struct Gateway {
 struct Writer {
     compiler: Compiler,
     entry_points: EntryPoints,
+    certificates: Vec<Certificate>,
 }
 
 struct Handle {
@@ -111,6 +112,7 @@ impl Gateway {
         let bounds = bounds(statics, &metrics, workers)?;
         let terminating = statics.ping.as_ref().map_or(503, |ping| ping.terminating_status);
         compiled.record(&metrics);
+        let certificates = compiled.certificates;
         let (retired, sweeper) = Retired::new();
         // It ends when nothing is left of this.
         let sweeping = std::thread::Builder::new().name("snapshots".to_owned()).spawn(|| sweeper.run());
@@ -132,7 +134,7 @@ impl Gateway {
             drop(commands.send(Command::Listen(listening, oneshot::channel().0)));
             handles.push(Handle { commands, thread });
         }
-        let writer = Mutex::new(Writer { compiler, entry_points });
+        let writer = Mutex::new(Writer { compiler, entry_points, certificates });
         Ok(Self { shared, writer, workers: Mutex::new(handles) })
     }
 
@@ -149,9 +151,9 @@ impl Gateway {
         over: Vec<(Arc<str>, Over)>,
     ) -> Result<u64, Vec<Problem>> {
         let generation = {
-            let Writer { compiler, .. } = &mut *self.writer.lock();
+            let Writer { compiler, certificates, .. } = &mut *self.writer.lock();
             let compiled = compiler.compile_under(configuration, over)?;
-            self.make_current(compiled)
+            self.make_current(compiled, certificates)
         };
         self.acknowledged(Command::Take).await;
         Ok(generation)
@@ -171,6 +173,16 @@ impl Gateway {
         };
         self.acknowledged(Command::Take).await;
         generation
+    }
+
+    /// The certificates that are served.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.writer.lock().certificates.clone()
+    }
+
+    /// Whether the gateway is ending, and what `/ready` has to say, in lines.
+    pub fn readiness(&self) -> (bool, String) {
+        (self.shared.is_terminating(), self.shared.readiness.lock().clone())
     }
 
     /// The generation that is current.
@@ -195,7 +207,7 @@ impl Gateway {
         over: Vec<(Arc<str>, Over)>,
     ) -> Result<u64, Vec<Problem>> {
         let (generation, listening) = {
-            let Writer { compiler, entry_points } = &mut *self.writer.lock();
+            let Writer { compiler, entry_points, certificates } = &mut *self.writer.lock();
             let plan = entry_points.plan(statics, &self.shared.metrics, &mut Inherited::default());
             let plan = plan.map_err(|error| vec![error.into_problem()])?;
             let before = std::mem::replace(&mut compiler.entry_points, plan.entries());
@@ -212,7 +224,7 @@ impl Gateway {
             };
             let last = self.shared.current.load_full();
             entry_points.gone(&plan).iter().for_each(|entry| entry.retire(last.clone()));
-            (self.make_current(compiled), entry_points.adopt(plan))
+            (self.make_current(compiled, certificates), entry_points.adopt(plan))
         };
         let mut listening = listening.into_iter();
         self.acknowledged(|done| Command::Listen(listening.next().unwrap_or_default(), done)).await;
@@ -220,8 +232,9 @@ impl Gateway {
     }
 
     /// Returns its generation.
-    fn make_current(&self, compiled: Compiled) -> u64 {
+    fn make_current(&self, compiled: Compiled, certificates: &mut Vec<Certificate>) -> u64 {
         compiled.record(&self.shared.metrics);
+        *certificates = compiled.certificates;
         let generation = compiled.snapshot.generation;
         self.shared.store(compiled.snapshot);
         generation

@@ -59,6 +59,7 @@ mod relay;
 mod upgrade;
 
 mod internal;
+mod notice;
 
 mod pressure;
 
@@ -89,6 +90,8 @@ pub use explain::{
     Branch, Breaking, Candidate, Explanation, Found, Keeping, Listed, Question, Target, Winner, explain,
 };
 pub use gateway::{Gateway, StartError};
+pub use internal::passage::{AdminBody, Asked, Caller};
+pub use notice::Notice;
 pub use listener::ListeningSocket;
 pub use overlay::Over;
 pub use status::{ServiceStatus, VersionStatus};

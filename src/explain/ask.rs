@@ -1,22 +1,10 @@
 //! The command line as a request.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use rollgate_config::{
-    dynamic::Configuration,
-    static_config::{EntryPoint, INTERNAL, Static},
-};
-use rollgate_gateway::{Question, authority};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rollgate_config::{dynamic::Configuration, static_config::Static};
+use rollgate_control::explain::{self, Asked};
 
 use super::ExplainArgs;
-
-/// A request, and how its entry point was chosen.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) question: Question,
-    pub(crate) because: &'static str,
-    /// As it was written.
-    pub(crate) url: String,
-}
 
 /// Reads it; the error says what is wrong with which word.
 pub(crate) fn question(
@@ -24,35 +12,9 @@ pub(crate) fn question(
     statics: &Static,
     configuration: &Configuration,
 ) -> Result<Asked, String> {
-    let url: Uri = arguments.url.parse().map_err(|error| format!("{}: {error}", arguments.url))?;
-    let scheme = url.scheme_str().ok_or_else(|| format!("{}: needs a scheme (http, https)", arguments.url))?;
-    let tls = match scheme {
-        "http" => false,
-        "https" => true,
-        other => return Err(format!("{other}: not a scheme that is served (http, https)")),
-    };
-    let written = url.authority().ok_or_else(|| format!("{}: needs a host", arguments.url))?;
-    let parsed = authority::parse(written.as_str()).map_err(|error| format!("{written}: {error}"))?;
-    let mut headers = headers(&arguments.headers)?;
-    if let Ok(host) = HeaderValue::from_str(written.as_str()) {
-        headers.entry(header::HOST).or_insert(host);
-    }
-    let port = parsed.port.unwrap_or(if tls { 443 } else { 80 });
-    let (entry_point, because) = entry_point(statics, configuration, tls, port);
+    let headers = headers(&arguments.headers)?;
     let method = arguments.method.parse().map_err(|_| format!("{}: not a method", arguments.method))?;
-    Ok(Asked {
-        question: Question {
-            entry_point,
-            tls,
-            path: url.path().to_owned(),
-            query: url.query().map(str::to_owned),
-            method,
-            headers,
-            client: arguments.client,
-        },
-        because,
-        url: arguments.url.clone(),
-    })
+    explain::question((method, &arguments.url, headers), arguments.client, statics, configuration)
 }
 
 fn headers(lines: &[String]) -> Result<HeaderMap, String> {
@@ -64,52 +26,4 @@ fn headers(lines: &[String]) -> Result<HeaderMap, String> {
         headers.append(name, value);
     }
     Ok(headers)
-}
-
-/// The entry point that such a request would reach, and why that one.
-fn entry_point(statics: &Static, configuration: &Configuration, tls: bool, port: u16) -> (String, &'static str) {
-    let suffix = format!(":{port}");
-    if let Some((name, _)) = statics.entry_points.iter().find(|(_, entry)| entry.address.value.ends_with(&suffix)) {
-        return (name.clone(), "it has the URL's port");
-    }
-    let defaults = defaults(statics);
-    if tls {
-        let public = || statics.entry_points.keys().filter(|name| *name != INTERNAL);
-        let serves = |name: &&String| serves_tls(statics, configuration, &defaults, name);
-        if let Some(name) = usual(public().filter(serves), "websecure") {
-            return (name.clone(), "none has the URL's port; this one has routers with TLS");
-        }
-        if let Some(name) = public().find(|name| name.eq_ignore_ascii_case("websecure")) {
-            return (name.clone(), "none has the URL's port; this is the usual one for https");
-        }
-    }
-    match usual(defaults.into_iter(), "web") {
-        Some(name) => (name.clone(), "none has the URL's port; this is a default one"),
-        None => (INTERNAL.to_owned(), "there is no other"),
-    }
-}
-
-/// The one of that name, else the first.
-fn usual<'n>(mut names: impl Iterator<Item = &'n String>, wanted: &str) -> Option<&'n String> {
-    let first = names.next()?;
-    let named = |name: &&String| name.eq_ignore_ascii_case(wanted);
-    if named(&first) { Some(first) } else { names.find(named).or(Some(first)) }
-}
-
-/// Where routers go that name no entry point.
-fn defaults(statics: &Static) -> Vec<&String> {
-    let those = |wanted: fn(&str, &EntryPoint) -> bool| {
-        let entries = statics.entry_points.iter().filter(|(name, entry)| wanted(name, entry));
-        entries.map(|(name, _)| name).collect::<Vec<_>>()
-    };
-    let marked = those(|_, entry| entry.as_default);
-    if marked.is_empty() { those(|name, _| name != INTERNAL) } else { marked }
-}
-
-fn serves_tls(statics: &Static, configuration: &Configuration, defaults: &[&String], name: &String) -> bool {
-    statics.entry_points.get(name).is_some_and(|entry| entry.http.tls.is_some())
-        || configuration.routers.values().filter(|router| router.tls.is_some()).any(|router| {
-            let named = router.entry_points.iter().any(|wanted| wanted.value.eq_ignore_ascii_case(name));
-            named || (router.entry_points.is_empty() && defaults.contains(&name))
-        })
 }

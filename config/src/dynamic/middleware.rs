@@ -131,6 +131,36 @@ pub enum MiddlewareKind {
 }
 
 impl MiddlewareKind {
+    /// As it is written.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Headers(_) => "headers",
+            Self::AddPrefix(_) => "addPrefix",
+            Self::StripPrefix(_) => "stripPrefix",
+            Self::StripPrefixRegex(_) => "stripPrefixRegex",
+            Self::ReplacePath(_) => "replacePath",
+            Self::ReplacePathRegex { .. } => "replacePathRegex",
+            Self::RedirectScheme { .. } => "redirectScheme",
+            Self::RedirectRegex { .. } => "redirectRegex",
+            Self::Chain(_) => "chain",
+            Self::BasicAuth(_) => "basicAuth",
+            Self::DigestAuth(_) => "digestAuth",
+            Self::ForwardAuth(_) => "forwardAuth",
+            Self::IpAllowList { .. } => "ipAllowList",
+            Self::RateLimit(_) => "rateLimit",
+            Self::InFlightReq(_) => "inFlightReq",
+            Self::Retry(_) => "retry",
+            Self::Buffering(_) => "buffering",
+            Self::Errors(_) => "errors",
+            Self::Compress(_) => "compress",
+            Self::GrpcWeb(_) => "grpcWeb",
+            Self::CircuitBreaker(_) => "circuitBreaker",
+            Self::EncodedCharacters(_) => "encodedCharacters",
+            Self::PassTlsClientCert(_) => "passTLSClientCert",
+            Self::ContentType { .. } => "contentType",
+        }
+    }
+
     /// How it reaches a server of its own by TLS, and the key that says so.
     pub fn client_tls(&self) -> Option<(&'static str, &ClientTls)> {
         match self {

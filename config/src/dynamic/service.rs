@@ -44,6 +44,17 @@ pub enum ServiceKind {
 }
 
 impl ServiceKind {
+    /// As it is written.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LoadBalancer(_) => "loadBalancer",
+            Self::Weighted(_) => "weighted",
+            Self::HighestRandomWeight(_) => "highestRandomWeight",
+            Self::Failover(_) => "failover",
+            Self::Mirroring(_) => "mirroring",
+        }
+    }
+
     /// The names of all services that it leads to.
     pub fn references(&self) -> Vec<&Located<String>> {
         match self {

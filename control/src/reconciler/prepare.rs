@@ -1,6 +1,6 @@
 //! From texts to a configuration that can be published.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use rollgate_config::{Allow, Read, dynamic::Configuration, problem::Problem, static_config::Static};
 
@@ -19,7 +19,7 @@ pub struct Prepared {
     /// Certificates are text in it.
     pub statics: Static,
     /// Certificates are text in it.
-    pub configuration: Configuration,
+    pub configuration: Arc<Configuration>,
     /// What was let through although it is not supported.
     pub allowed: Vec<Problem>,
     /// What takes effect at the next start.
@@ -77,5 +77,5 @@ pub(super) fn prepare(
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Prepared { statics, configuration, allowed, restart, certificates: good, outdated })
+    Ok(Prepared { statics, configuration: Arc::new(configuration), allowed, restart, certificates: good, outdated })
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     instance::StartFailure,
     statics,
+    traffic::Traffic,
 };
 
 /// What came of it.
@@ -75,8 +76,9 @@ impl Reconciler {
                 // What is refused may be tried again with other texts, on the same sockets.
                 let inherited = inherited.iter().map(|socket| socket.try_clone()).collect::<Result<Vec<_>, _>>();
                 let inherited = inherited.map_err(|error| StartFailure::System(error.to_string()))?;
-                match Gateway::start(&prepared.statics, (&prepared.configuration, Vec::new()), *workers, inherited) {
-                    Ok(gateway) => self.plane = Plane::Running(Arc::new(gateway)),
+                let configuration = prepared.configuration.clone();
+                match self.traffic.start(&prepared.statics, configuration, *workers, inherited).await {
+                    Ok(gateway) => self.plane = Plane::Running(gateway),
                     Err(StartError::Problems(problems)) => return Ok(Err(problems)),
                     Err(other) => return Err(StartFailure::System(other.to_string())),
                 }
@@ -85,7 +87,7 @@ impl Reconciler {
             Plane::Running(gateway) => {
                 let before = self.live.statics.as_ref();
                 let same = before.is_some_and(|before| statics::is_same(before, &prepared.statics));
-                match publish(gateway, &prepared, same).await {
+                match publish(&self.traffic, gateway, &prepared, same).await {
                     Ok(generation) => tracing::info!(generation, "configuration is live on every worker"),
                     Err(problems) => return Ok(Err(problems)),
                 }
@@ -130,13 +132,18 @@ impl Settled {
 }
 
 /// Makes it live; with its entry points, if those are not the `same`.
-async fn publish(gateway: &Gateway, prepared: &Prepared, same: bool) -> Result<u64, Vec<Problem>> {
+async fn publish(
+    traffic: &Traffic,
+    gateway: &Gateway,
+    prepared: &Prepared,
+    same: bool,
+) -> Result<u64, Vec<Problem>> {
     let Prepared { statics, configuration, .. } = prepared;
     if same {
-        return gateway.publish(configuration, Vec::new()).await;
+        return traffic.publish(None, configuration.clone()).await;
     }
     let before = gateway.addresses();
-    let generation = gateway.publish_with_entry_points(statics, configuration, Vec::new()).await?;
+    let generation = traffic.publish(Some(statics), configuration.clone()).await?;
     let now = gateway.addresses();
     for (name, address) in now.iter().filter(|listens| !before.contains(listens)) {
         tracing::info!(entrypoint = name, %address, "listening");

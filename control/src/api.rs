@@ -1,0 +1,114 @@
+//! The admin API: `/api/v1` in JSON, its description, and Traefik's own paths below `/api`.
+//!
+//! ```text
+//! worker (access, passage) -> serve -> axum router -> handlers -> traffic, gateway, providers, store
+//! ```
+
+mod audit;
+mod brakes;
+mod docs;
+mod events;
+mod explain;
+mod extract;
+mod paging;
+mod problem;
+mod providers;
+mod services;
+mod topology;
+mod weights;
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{Router, body::Body, http::Request, response::IntoResponse};
+use rollgate_config::Allow;
+use rollgate_gateway::{AdminBody, Asked, Gateway};
+use tokio::sync::mpsc;
+use tower::ServiceExt as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::problem::{Code, Problem};
+use crate::{providers::Providers, traffic::Traffic};
+
+/// What handlers consult.
+pub type Shared = Arc<Consulted>;
+
+/// See [`Shared`].
+pub struct Consulted {
+    /// The data plane.
+    pub gateway: Arc<Gateway>,
+    /// Weights and brakes.
+    pub traffic: Arc<Traffic>,
+    /// Files.
+    pub providers: Arc<Providers>,
+    /// What `--allow-unsupported` names.
+    pub allow: Allow,
+    /// When the process began.
+    pub started: SystemTime,
+    /// Where decisions are kept.
+    pub store: StoreFacts,
+}
+
+/// What is known of the store.
+#[derive(Debug, Clone, Default)]
+pub struct StoreFacts {
+    /// Its file; `None`: memory.
+    pub file: Option<String>,
+    /// What was wrong with it at the start.
+    pub problem: Option<String>,
+}
+
+/// Answers what workers hand over, until they are gone. What was begun is finished, whether or not anybody waits for it.
+pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
+    let router = router(shared);
+    while let Some(Asked { request, caller, answer }) = requests.recv().await {
+        // He was told by now that nobody has taken it.
+        if answer.is_closed() {
+            continue;
+        }
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(caller);
+        let answering = router.clone().oneshot(Request::from_parts(parts, Body::from(body)));
+        tokio::spawn(async move {
+            let Ok(response) = answering.await;
+            drop(answer.send(response.map(|body| AdminBody::new(body.map_err_into()))));
+        });
+    }
+}
+
+/// The API, and what describes it.
+fn router(shared: Shared) -> Router {
+    let (v1, description) = OpenApiRouter::with_openapi(docs::description())
+        .nest("/api/v1", v1())
+        .split_for_parts();
+    let described = docs::router(description);
+    v1.with_state(shared).merge(described).fallback(unknown).method_not_allowed_fallback(wrong_method)
+}
+
+fn v1() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(services::list))
+        .routes(routes!(services::get))
+        .routes(routes!(weights::list, weights::put_several))
+        .routes(routes!(weights::get, weights::put, weights::patch, weights::delete))
+        .routes(routes!(brakes::list))
+        .routes(routes!(brakes::put, brakes::delete))
+        .routes(routes!(events::follow))
+        .routes(routes!(audit::list))
+        .routes(routes!(topology::routers))
+        .routes(routes!(topology::middlewares))
+        .routes(routes!(topology::entry_points))
+        .routes(routes!(topology::certificates))
+        .routes(routes!(providers::snapshot))
+        .routes(routes!(providers::live))
+        .routes(routes!(providers::ready))
+        .routes(routes!(explain::explain))
+        .routes(routes!(explain::check))
+}
+
+async fn unknown(request: Request<Body>) -> impl IntoResponse {
+    Problem::new(Code::NotFound, format!("there is no {}", request.uri().path()))
+}
+
+async fn wrong_method(request: Request<Body>) -> impl IntoResponse {
+    Problem::new(Code::MethodNotAllowed, format!("{} is not done with {}", request.method(), request.uri().path()))
+}

@@ -1,0 +1,161 @@
+//! `/explain` and `/check`: what would be.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+use rollgate_config::{dynamic::Configuration, static_config::Static};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Shared, extract::Json, problem::Problem, providers::ConfigProblem};
+use crate::{
+    explain::{self, Asked},
+    file::{Text, Texts},
+    reconciler,
+};
+
+/// A request to explain.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"url": "http://pro.coding/", "headers": {"x-beta": "1"}}))]
+pub struct Question {
+    /// With a scheme (http, https) and a host.
+    #[schema(example = "http://pro.coding/", max_length = 65536)]
+    url: String,
+    #[schema(default = "GET", pattern = "^[A-Z]{1,32}$")]
+    method: Option<String>,
+    /// Header fields.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// The client's address, 127.0.0.1 by default.
+    #[schema(value_type = Option<String>, example = "192.0.2.1")]
+    client: Option<String>,
+    /// Where it comes in; by default, where such a URL would.
+    entry_point: Option<String>,
+}
+
+/// Files to check.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// 1 to 1,000; together they are one dynamic configuration.
+    files: Vec<SentFile>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentFile {
+    /// Its ending says what it is: `.yml`, `.yaml`, `.toml`, `.json`.
+    #[schema(example = "routes.yml", max_length = 255)]
+    name: String,
+    text: String,
+}
+
+/// What is wrong with them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Checked {
+    /// Nothing.
+    ok: bool,
+    problems: Vec<ConfigProblem>,
+    /// What is not supported and was let through by `--allow-unsupported`.
+    warnings: Vec<ConfigProblem>,
+}
+
+/// Where a request would go with what is live, and why: the entry point, the routers that were asked, the one that wins, and
+/// the services that it leads to with their shares.
+#[utoipa::path(post, path = "/explain", tag = "gateway", request_body = Question, responses(
+    (status = 200, body = Object),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn explain(State(shared): State<Shared>, Json(sent): Json<Question>) -> Result<axum::Json<Value>, Problem> {
+    let (statics, configuration) = (shared.providers.statics(), shared.traffic.configuration());
+    let asked = asked(sent, &statics, &configuration)?;
+    let over = shared.traffic.over();
+    // Ten thousand routers take a tenth of a second to compile.
+    let explaining = tokio::task::spawn_blocking(move || {
+        let explanation = rollgate_gateway::explain(&statics, (&configuration, over), &asked.question)?;
+        Ok(explain::json(&explanation, &asked))
+    });
+    match explaining.await {
+        Ok(Ok(explanation)) => Ok(axum::Json(explanation)),
+        Ok(Err(problems)) => Err(not_by_itself(&problems)),
+        Err(error) => Err(Problem::invalid("body", error, "")),
+    }
+}
+
+fn asked(sent: Question, statics: &Static, configuration: &Configuration) -> Result<Asked, Problem> {
+    let client: IpAddr = match &sent.client {
+        None => IpAddr::from([127, 0, 0, 1]),
+        Some(text) => text.parse().map_err(|_| Problem::invalid("client", "is no address", "an IP address"))?,
+    };
+    let method = sent.method.as_deref().unwrap_or("GET").parse();
+    let method = method.map_err(|_| Problem::invalid("method", "is no method", "a token (RFC 9110 section 9.1)"))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &sent.headers {
+        let field = || format!("headers.{name}");
+        let known: HeaderName =
+            name.parse().map_err(|_| Problem::invalid(field(), "is no header's name", "a token (RFC 9110 section 5.1)"))?;
+        let value = value.parse::<HeaderValue>();
+        let value = value.map_err(|_| Problem::invalid(field(), "is no header's value", "visible ASCII characters"))?;
+        headers.append(known, value);
+    }
+    let question = explain::question((method, &sent.url, headers), client, statics, configuration);
+    let mut asked = question.map_err(|what| Problem::invalid("url", what, "http://host[:port]/path or https://"))?;
+    if let Some(name) = sent.entry_point {
+        if !statics.entry_points.contains_key(&name) {
+            let known = statics.entry_points.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(Problem::invalid("entryPoint", format!("{name:?} is none"), known));
+        }
+        (asked.question.entry_point, asked.because) = (name, "it was asked for");
+    }
+    Ok(asked)
+}
+
+/// What is live was good with the files that its certificates are in.
+fn not_by_itself(problems: &[rollgate_config::problem::Problem]) -> Problem {
+    let problems = problems.iter().map(ConfigProblem::from).collect();
+    Problem { problems, ..Problem::invalid("body", "cannot be explained: what is live does not compile by itself", "") }
+}
+
+/// What would be wrong with a dynamic configuration under the static one that is live; nothing is applied. Certificates are
+/// not looked at.
+#[utoipa::path(post, path = "/check", tag = "gateway", request_body = Files, responses(
+    (status = 200, body = Checked),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn check(State(shared): State<Shared>, Json(sent): Json<Files>) -> Result<axum::Json<Checked>, Problem> {
+    if sent.files.is_empty() || sent.files.len() > MAX_FILES {
+        let what = format!("has {} files", sent.files.len());
+        return Err(Problem::invalid("files", what, format!("1 to {MAX_FILES}")));
+    }
+    let mut texts = Texts::new();
+    for (place, file) in sent.files.into_iter().enumerate() {
+        let field = format!("files[{place}].name");
+        let known = [".yml", ".yaml", ".toml", ".json"].iter().any(|ending| file.name.ends_with(ending));
+        if !known || file.name.len() > 255 {
+            let allowed = "a name of at most 255 bytes that ends with .yml, .yaml, .toml or .json";
+            return Err(Problem::invalid(field, "is no file's name", allowed));
+        }
+        let text = Text::parse(&file.name, Ok(Arc::from(file.text)), false);
+        if texts.insert(Arc::from(file.name.as_str()), Arc::new(text)).is_some() {
+            return Err(Problem::invalid(field, "is there twice", "each name once"));
+        }
+    }
+    let statics = shared.providers.statics();
+    let allow = shared.allow.clone();
+    let checking = tokio::task::spawn_blocking(move || reconciler::read(&texts, &statics, &allow));
+    let (read, warnings) = checking.await.map_err(|error| Problem::invalid("body", error, ""))?;
+    let problems: Vec<ConfigProblem> = read.err().unwrap_or_default().iter().map(ConfigProblem::from).collect();
+    let warnings = warnings.iter().map(ConfigProblem::from).collect();
+    Ok(axum::Json(Checked { ok: problems.is_empty(), problems, warnings }))
+}
+
+/// In one request.
+const MAX_FILES: usize = 1000;
