@@ -4,6 +4,8 @@
 //! worker (access, passage) -> serve -> axum router -> handlers -> traffic, gateway, providers, store
 //! ```
 
+#![expect(unused_qualifications, reason = "what describes a path writes them")]
+
 mod audit;
 mod brakes;
 mod docs;
@@ -19,6 +21,7 @@ mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
+use http_body_util::BodyExt as _;
 use axum::{Router, body::Body, http::Request, response::IntoResponse};
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
@@ -70,7 +73,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
         let answering = router.clone().oneshot(Request::from_parts(parts, Body::from(body)));
         tokio::spawn(async move {
             let Ok(response) = answering.await;
-            drop(answer.send(response.map(|body| AdminBody::new(body.map_err_into()))));
+            drop(answer.send(response.map(|body| AdminBody::new(body.map_err(Into::into)))));
         });
     }
 }

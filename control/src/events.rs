@@ -33,7 +33,7 @@ pub struct Event {
     pub at: String,
     /// Which kind.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: EventKind,
     /// Who caused it: a caller's name, or `gateway`.
     pub actor: Arc<str>,
     /// Why, in words.
@@ -58,7 +58,7 @@ pub struct EventId {
 /// The kinds of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "each is its own name")]
-pub enum Kind {
+pub enum EventKind {
     #[serde(rename = "weights.set")]
     WeightsSet,
     #[serde(rename = "weights.reset")]
@@ -85,7 +85,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct News {
     /// Which kind.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// Who.
     pub actor: Arc<str>,
     /// Why.
@@ -181,7 +181,7 @@ mod tests {
 
     fn news(number: u64) -> News {
         let details = Map::from_iter([("number".to_owned(), number.into())]);
-        News { kind: Kind::ConfigApplied, actor: "gateway".into(), cause: None, service: None, details }
+        News { kind: EventKind::ConfigApplied, actor: "gateway".into(), cause: None, service: None, details }
     }
 
     fn filled(events: u64, bound: usize) -> Events {

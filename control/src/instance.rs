@@ -20,7 +20,7 @@ use crate::{
     reconciler::Reconciler,
     state::{Copy, Keeper, StateDir},
     statics::Started,
-    store::{self, Memory, Sqlite, Store, StoreError, StoreThread},
+    store::{self, Sqlite, Store, StoreError, StoreThread},
     traffic::Traffic,
 };
 
@@ -178,7 +178,7 @@ fn open_store(choice: &StateChoice, needed: bool) -> Result<(StoreThread, StoreF
             let file = Some(folder.join(store::FILE).display().to_string());
             Ok((start(Box::new(opened.store))?, StoreFacts { file, problem: opened.problem }))
         }
-        _ => Ok((start(Box::new(Memory::new().map_err(failed)?))?, StoreFacts::default())),
+        _ => Ok((start(Box::new(Sqlite::in_memory().map_err(failed)?))?, StoreFacts::default())),
     }
 }
 

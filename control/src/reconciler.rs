@@ -26,7 +26,7 @@ pub use self::prepare::{Prepared, read};
 use self::settle::Settled;
 use crate::{
     certificates::{Filled, Good},
-    events::Kind,
+    events::EventKind,
     file::{
         Seen, Sources, Texts,
         last_good::Name,
@@ -245,13 +245,13 @@ impl Reconciler {
         self.providers.tell(known);
         let generation = self.traffic.generation();
         if applied {
-            self.traffic.event(Kind::ConfigApplied, None, [("generation", json!(generation))]);
+            self.traffic.event(EventKind::ConfigApplied, None, [("generation", json!(generation))]);
         }
         if refused && !report.problems.is_empty() {
             let problems = report.problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>();
             let count = report.problems.len();
             self.traffic.event(
-                Kind::ConfigRefused,
+                EventKind::ConfigRefused,
                 problems.first().cloned(),
                 [("problems", json!(count)), ("first", json!(problems))],
             );

@@ -40,8 +40,8 @@ pub use self::{
     weights::{Answer, Done, IfMatch, Key, Weighing, Wish},
 };
 use crate::{
-    events::{Events, Kind, News},
-    store::{Brake, Change, Commit, LiveWeights, StoreError, StoreThread},
+    events::{Events, EventKind, News},
+    store::{Brake, Commit, LiveWeights, StoreError, StoreThread},
 };
 
 /// The one writer of weights and brakes.
@@ -158,7 +158,7 @@ impl Traffic {
     }
 
     /// Something that nobody asked for has happened.
-    pub fn event<const N: usize>(&self, kind: Kind, cause: Option<String>, details: [(&str, Value); N]) {
+    pub fn event<const N: usize>(&self, kind: EventKind, cause: Option<String>, details: [(&str, Value); N]) {
         self.event_of(kind, None, cause, details);
     }
 
@@ -176,18 +176,18 @@ impl Traffic {
                     ("from", json!(from)),
                     ("to", json!(to)),
                 ];
-                self.event_of(Kind::BreakerChanged, service, cause, details);
+                self.event_of(EventKind::BreakerChanged, service, cause, details);
             }
             Notice::Server { service, url, up, cause } => {
                 let details = [("url", json!(url)), ("up", json!(up))];
-                self.event_of(Kind::ServerChanged, Some(service.to_string()), Some(cause.to_owned()), details);
+                self.event_of(EventKind::ServerChanged, Some(service.to_string()), Some(cause.to_owned()), details);
             }
         }
     }
 
     fn event_of<const N: usize>(
         &self,
-        kind: Kind,
+        kind: EventKind,
         service: Option<String>,
         cause: Option<String>,
         details: [(&str, Value); N],
@@ -223,7 +223,9 @@ impl Traffic {
         let owed = self.state.lock().owed.clone();
         commit.changes.splice(0..0, owed.changes);
         commit.audit.splice(0..0, owed.audit);
+        let has_changes = !commit.changes.is_empty();
         self.store.commit(commit).await?;
+        self.state.lock().revision += u64::from(has_changes);
         self.paid();
         Ok(())
     }

@@ -50,6 +50,7 @@ pub(crate) use self::{
 use crate::{
     clock,
     helper::Helper,
+    notice::Notices,
     troubles::{Trouble, Troubles},
 };
 
@@ -117,6 +118,7 @@ struct Core {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Around {
     pub(crate) troubles: Troubles,
+    pub(crate) notices: Notices,
     /// `None`: what time alone changes is found out by the next who comes.
     pub(crate) helper: Option<Helper>,
 }

@@ -144,8 +144,7 @@ impl<'s> Call<'s> {
                     way = Way::to(mirroring.service);
                 }
                 ServiceKind::Internal(internal) => {
-                    let answering = Box::pin(internal::answer(&self.exchange.connection, *internal));
-                    return Ok(Answered::Response(answering.await.map(AnswerBody::Whole)));
+                    return Ok(Answered::Response(Box::pin(internal::answer(self, *internal)).await?));
                 }
             }
         }

@@ -112,6 +112,7 @@ impl Compiler {
     }
 
     /// A snapshot of the next generation, or everything that is wrong.
+    #[cfg(any(test, feature = "in-memory"))]
     pub(crate) fn compile(&mut self, configuration: &Configuration) -> Result<Compiled, Vec<Problem>> {
         self.compile_under(configuration, Vec::new())
     }

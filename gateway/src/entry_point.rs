@@ -37,6 +37,8 @@ pub(crate) struct EntryPoint {
     pub(crate) metrics: bool,
     /// `/live` and `/ready` are answered here before any router.
     pub(crate) internal: bool,
+    /// The admin API is here, below this path.
+    pub(crate) api: Option<Box<str>>,
     /// What is answered here before any router is counted, and logged.
     pub(crate) counts_own: bool,
     pub(crate) logs_own: bool,
@@ -84,6 +86,7 @@ impl EntryPoint {
             ping: ping.map_or(internal, |ping| here(&ping.entry_point.value, ping.manual_routing)),
             metrics: prometheus.map_or(internal, |metrics| here(&metrics.entry_point.value, metrics.manual_routing)),
             internal,
+            api: statics.api.as_ref().filter(|_| internal).map(|api| api.base_path.as_str().into()),
             counts_own: statics.metrics_add_internals,
             logs_own: statics.access_log.as_ref().is_some_and(|log| log.add_internals),
             replaced: AtomicBool::new(false),

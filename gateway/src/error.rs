@@ -236,6 +236,9 @@ pub(crate) enum BodyError {
     /// What was kept of it in a file cannot be read.
     #[error("the body that was kept in a file")]
     Disk(#[source] io::Error),
+    /// The control plane broke off.
+    #[error("the control plane's answer")]
+    Control(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It is not in the coding that it says.
     #[error("the body is no {0}")]
     Coding(&'static str),

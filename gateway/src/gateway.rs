@@ -1,5 +1,7 @@
 //! The data plane as the control plane holds it: start, publish, end.
 
+mod admin;
+
 use std::{
     io,
     net::SocketAddr,

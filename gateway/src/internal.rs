@@ -1,10 +1,26 @@
 //! What the gateway answers itself. The workers do it, so that probes and scrapes are answered while the control plane
 //! is busy or gone.
 
+pub(crate) mod access;
+pub(crate) mod passage;
+
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
+use serde_json::json;
 
-use crate::{clock, connection::Connection, metrics, proxy, snapshot::Internal};
+use self::{access::Refusal, passage::Caller};
+use crate::{
+    body::{AnswerBody, RequestBody},
+    call::Call,
+    clock,
+    connection::Connection,
+    error::Error,
+    metrics, proxy,
+    snapshot::Internal,
+    tls::client_chain::Attribute,
+};
 
 /// What belongs to the entry point itself, before any router.
 pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<Internal> {
@@ -20,21 +36,75 @@ pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<
         "/metrics" if entry.metrics => Some(Internal::Prometheus),
         "/live" if entry.internal => Some(Internal::Live),
         "/ready" if entry.internal => Some(Internal::Ready),
-        _ => None,
+        _ => entry.api.as_deref().filter(|base| is_api(path, base)).map(|_| Internal::Api),
     }
 }
 
+/// `/api` below a path, and all below that.
+fn is_api(path: &str, base: &str) -> bool {
+    let below = path.strip_prefix(base).and_then(|path| path.strip_prefix("/api"));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Answers.
-pub(crate) async fn answer(connection: &Connection, internal: Internal) -> Response<Bytes> {
-    match internal {
-        Internal::Ping => ping(connection),
-        Internal::Prometheus => metrics(connection).await,
-        Internal::Live => text(StatusCode::OK, "OK"),
-        Internal::Ready => ready(connection),
+pub(crate) async fn answer(call: &mut Call<'_>, internal: Internal) -> Result<Response<AnswerBody>, Error> {
+    let connection = call.exchange.connection.clone();
+    let response = match internal {
+        Internal::Ping => ping(&connection),
+        Internal::Prometheus => metrics(&connection).await,
+        Internal::Api if !connection.worker.shared.serves_api => {
+            text(StatusCode::NOT_FOUND, "the static configuration has no `api`\n")
+        }
+        Internal::Live | Internal::Ready | Internal::Api => match admit(call) {
+            Ok(caller) if internal == Internal::Api => return passage::pass(call, caller).await,
+            Ok(_) if internal == Internal::Live => text(StatusCode::OK, "OK"),
+            Ok(_) => ready(&connection),
+            Err(refusal) => {
+                tracing::debug!(client = %connection.client, refused = refusal.code, "a request for the admin API");
+                connection.worker.metrics.refused(refusal.code);
+                refusal.response()
+            }
+        },
         Internal::Options => Response::new(Bytes::new()),
         Internal::Noop => text(StatusCode::IM_A_TEAPOT, "I'm a teapot\n"),
-        Internal::Api => text(StatusCode::NOT_IMPLEMENTED, "api@internal is not served by this version\n"),
-    }
+    };
+    Ok(response.map(AnswerBody::Whole))
+}
+
+/// Who asks, if he may.
+fn admit(call: &Call<'_>) -> Result<Caller, Refusal> {
+    let connection = &call.exchange.connection;
+    let shared = &connection.worker.shared;
+    let path = call.parts.uri.path();
+    let facts = access::Facts {
+        local: connection.entry.address.ip(),
+        peer: connection.client,
+        method: &call.parts.method,
+        path: connection.entry.api.as_deref().and_then(|base| path.strip_prefix(base)).unwrap_or(path),
+        headers: &call.parts.headers,
+        has_body: !matches!(call.body, RequestBody::Empty),
+        certificate: &certificate_names(connection),
+    };
+    access::decide(&shared.policy.load(), &shared.lockout, &facts, Instant::now())
+}
+
+/// The names of the client's certificate, if its entry point has verified it.
+fn certificate_names(connection: &Connection) -> Vec<String> {
+    let session = connection.tls.as_ref().filter(|session| session.agreed.verifies);
+    let chain = session.and_then(|session| session.client.as_ref());
+    let Some(Some(facts)) = chain.and_then(|chain| chain.facts().first()) else { return Vec::new() };
+    facts.subject.all(Attribute::CommonName).map(str::to_owned).chain(facts.alternative_names.iter().cloned()).collect()
+}
+
+/// A problem document (RFC 9457).
+pub(crate) fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response<Bytes> {
+    let kind = format!("urn:rollgate:problem:{code}");
+    let document = json!({"type": kind, "title": title, "status": status.as_u16(), "detail": detail});
+    let mut response = Response::new(Bytes::from(document.to_string()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// Everything counted so far, in Prometheus' text format. Ten thousand services take a tenth of a second to write

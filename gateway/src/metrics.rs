@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 use prometheus::{Encoder, Registry, TextEncoder};
 use rollgate_config::static_config::Prometheus;
 
-use crate::breaker::Reports;
+use crate::{breaker::Reports, notice::Notices};
 
 pub(crate) use observed::{Observed, Told};
 pub use tls::TlsLabels;
@@ -110,6 +110,7 @@ impl Metrics {
             rows: rows::ProcessRows::default(),
             observers: observed::Observers::default(),
             access_log_dropped: Arc::default(),
+            notices: Notices::default(),
             breakers: Reports::default(),
             now: AtomicU64::new(0),
         });
@@ -271,6 +272,11 @@ impl Metrics {
         self.shared.observers.add(observed);
     }
 
+    /// Where the control plane is told of what changes.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.shared.notices
+    }
+
     /// The circuit breakers that there are.
     pub(crate) fn breakers(&self) -> &Reports {
         &self.shared.breakers
@@ -290,6 +296,7 @@ struct Shared {
     rows: rows::ProcessRows,
     observers: observed::Observers,
     access_log_dropped: Arc<AtomicU64>,
+    notices: Notices,
     breakers: Reports,
     /// The time of the scrape under way, in seconds.
     now: AtomicU64,

@@ -54,7 +54,7 @@ async fn answer(call: &mut Call<'_>) -> Result<Answered, Error> {
     if let Some(internal) = internal::direct(&connection, &call.parts) {
         call.exchange.count = connection.entry.counts_own;
         call.exchange.record = call.exchange.record.take().filter(|_| connection.entry.logs_own);
-        return Ok(Answered::whole(Box::pin(internal::answer(&connection, internal)).await));
+        return Ok(Answered::Response(Box::pin(internal::answer(call, internal)).await?));
     }
     limits::memory(&connection)?;
     let route = route(call.snapshot, &connection, &call.parts)?;

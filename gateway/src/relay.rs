@@ -277,6 +277,7 @@ pub(crate) fn blame_body(error: &BodyError) -> Error {
         | BodyError::Encoder(_)
         | BodyError::Coding(_)
         | BodyError::Superseded
+        | BodyError::Control(_)
         | BodyError::Uncopied => Error::ClientGone,
     }
 }

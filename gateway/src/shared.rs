@@ -12,6 +12,10 @@ use crate::{
     access_log::AccessLog,
     body::spool::Disk,
     compile::Compiler,
+    internal::{
+        access::{Lockout, Policy},
+        passage::Passage,
+    },
     listener::admission::Admission,
     metrics::Metrics,
     pool::Targets,
@@ -39,6 +43,12 @@ pub(crate) struct Shared {
     terminating: AtomicBool,
     /// What `/ping` answers from then on.
     pub(crate) terminating_status: u16,
+    pub(crate) passage: Passage,
+    /// Who may ask the internal entry point for what.
+    pub(crate) policy: ArcSwap<Policy>,
+    /// The admin API is configured.
+    pub(crate) serves_api: bool,
+    pub(crate) lockout: Lockout,
     /// The problems that `/ready` shows; empty: none.
     pub(crate) readiness: Mutex<String>,
 }
@@ -80,6 +90,10 @@ impl Shared {
             troubles: compiler.troubles.clone(),
             terminating: AtomicBool::new(false),
             terminating_status,
+            passage: Passage::default(),
+            policy: ArcSwap::from_pointee(Policy::new(compiler.statics.api.as_ref())),
+            serves_api: compiler.statics.api.is_some(),
+            lockout: Lockout::default(),
             readiness: Mutex::default(),
         }
     }

@@ -92,7 +92,7 @@ pub async fn list(State(shared): State<Shared>, Asked(filter): Asked<Filter>) ->
     Ok(Json(Entries { items, next: page.next.map(|id| id.to_string()) }))
 }
 
-fn id(text: &str) -> Result<i64, Problem> {
+fn id(text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| Problem::invalid("after", "is no entry's id", "the `next` of the page before"))
 }
 

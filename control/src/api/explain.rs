@@ -80,7 +80,7 @@ pub async fn explain(State(shared): State<Shared>, Json(sent): Json<Question>) -
     // Ten thousand routers take a tenth of a second to compile.
     let explaining = tokio::task::spawn_blocking(move || {
         let explanation = rollgate_gateway::explain(&statics, (&configuration, over), &asked.question)?;
-        Ok(explain::json(&explanation, &asked))
+        Ok::<_, Vec<rollgate_config::problem::Problem>>(explain::json(&explanation, &asked))
     });
     match explaining.await {
         Ok(Ok(explanation)) => Ok(axum::Json(explanation)),

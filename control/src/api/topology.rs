@@ -106,7 +106,7 @@ pub async fn routers(State(shared): State<Shared>, Asked(page): Asked<Page>) -> 
     let (routers, next) = page.of(configuration.routers.iter().map(|(name, router)| (&**name, (name, router))))?;
     let items = routers.into_iter().map(|(name, router)| Router {
         name: name.to_string(),
-        rule: router.rule.value.to_string(),
+        rule: router.rule.value.text.clone(),
         priority: router.priority,
         entry_points: router.entry_points.iter().map(|name| name.value.clone()).collect(),
         middlewares: router.middlewares.iter().map(|name| name.value.clone()).collect(),

@@ -1,6 +1,6 @@
 //! `/weights` and `/services/{name}/weights`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
     extract::State,
@@ -9,7 +9,13 @@ use axum::{
 };
 use rollgate_config::scalar::Weight;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+    },
+};
 
 use super::{
     Shared,
@@ -18,16 +24,27 @@ use super::{
 };
 use crate::traffic::{Actor, Answer, Done, Key, Weighing, WeightsView, Wish};
 
-/// A weight as it is sent: a decimal, as text or as a number.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+/// A weight as it is sent. Text is exact; a number is rounded to six places.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum SentWeight {
-    /// Exact.
-    #[schema(pattern = r"^[0-9]{1,7}(\.[0-9]{1,6})?$", max_length = 14, example = "12.5")]
     Text(String),
-    /// Taken as it is written.
-    #[schema(value_type = f64, minimum = 0, maximum = 1_000_000)]
-    Number(serde_json::Number),
+    Number(f64),
+}
+
+impl PartialSchema for SentWeight {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]{1,6}(\.[0-9]{1,6})?$"));
+        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
+        let description = "A decimal from 0 to 1,000,000: text with at most six places, or a number, which is rounded to them.";
+        OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for SentWeight {
+    fn name() -> Cow<'static, str> {
+        "SentWeight".into()
+    }
 }
 
 /// Weights for a service.
@@ -310,20 +327,21 @@ fn weighed(done: &Done) -> Option<Weighed> {
 }
 
 fn weights_of(field: &str, sent: BTreeMap<String, SentWeight>) -> Result<BTreeMap<String, Weight>, Problem> {
-    let read = sent.into_iter().map(|(name, weight)| {
-        let text = match weight {
-            SentWeight::Text(text) => text,
-            SentWeight::Number(number) => number.to_string(),
+    let read = sent.into_iter().map(|(name, sent)| {
+        let weight = match sent {
+            SentWeight::Text(text) => text.parse().ok(),
+            SentWeight::Number(number) => rounded(number),
         };
-        match text.parse() {
-            Ok(weight) => Ok((name, weight)),
-            Err(()) => {
-                let allowed = "a decimal from 0 to 1000000 with at most six places";
-                Err(Problem::invalid(format!("{field}.{name}"), "is no weight", allowed))
-            }
-        }
+        let allowed = "a decimal from 0 to 1000000 with at most six places";
+        let weight = weight.ok_or_else(|| Problem::invalid(format!("{field}.{name}"), "is no weight", allowed))?;
+        Ok((name, weight))
     });
     read.collect()
+}
+
+fn rounded(number: f64) -> Option<Weight> {
+    let millionths = number * Weight::ONE.0 as f64;
+    (0.0..=Weight::MAX.0 as f64).contains(&millionths).then(|| Weight(millionths.round() as u64))
 }
 
 /// The header's key, or the body's.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Actor, Refused, State, Traffic, milliseconds, names};
 use crate::{
-    events::{Kind, News, milliseconds_as_text},
+    events::{EventKind, News, milliseconds_as_text},
     store::{AuditEntry, Brake, Change, Commit},
 };
 
@@ -63,11 +63,11 @@ impl Traffic {
             (at, over)
         };
         let generation = self.lay(vec![(at.0.as_str().into(), over)]).await;
-        let brake = Brake { actor: by.name.to_string(), reason, at: milliseconds(now) };
+        let brake = Brake { version: at.1.clone(), actor: by.name.to_string(), reason, at: milliseconds(now) };
         self.state.lock().brakes.insert(at.clone(), brake.clone());
         tracing::warn!(service = at.0, version = at.1, by = &*by.name, "a version is braked");
-        self.tell_of_brake(Kind::BrakeSet, &at, brake.reason.clone(), by, now);
-        let change = Change::SetBrake(at.0.clone(), at.1.clone(), brake.clone());
+        self.tell_of_brake(EventKind::BrakeSet, &at, brake.reason.clone(), by, now);
+        let change = Change::SetBrake(at.0.clone(), brake.clone());
         let commit = Commit {
             changes: vec![change],
             audit: vec![entry("brake.set", &at, brake.reason.clone(), by, generation, now)],
@@ -109,7 +109,7 @@ impl Traffic {
         self.lay(vec![(at.0.as_str().into(), over)]).await;
         self.state.lock().brakes.remove(&at);
         tracing::warn!(service = at.0, version = at.1, by = &*by.name, "a version is no longer braked");
-        self.tell_of_brake(Kind::BrakeReleased, &at, reason, by, now);
+        self.tell_of_brake(EventKind::BrakeReleased, &at, reason, by, now);
         Ok(self.told(&at, None, true))
     }
 
@@ -134,7 +134,7 @@ impl Traffic {
 
     fn tell_of_brake(
         &self,
-        kind: Kind,
+        kind: EventKind,
         (service, version): &(String, String),
         cause: Option<String>,
         by: &Actor,

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{GATEWAY, State, Traffic, milliseconds, view::configured};
 use crate::{
-    events::Kind,
+    events::EventKind,
     store::{AuditEntry, Change, Commit},
 };
 
@@ -91,7 +91,7 @@ impl Traffic {
         }
         for (service, why) in dropped {
             tracing::warn!(service, why, "live weights are dropped");
-            self.event_of(Kind::WeightsDropped, Some(service), Some(why), []);
+            self.event_of(EventKind::WeightsDropped, Some(service), Some(why), []);
         }
         for service in drifted {
             tracing::warn!(service, "the configuration's weights have changed under live ones, which stay in force");
@@ -99,7 +99,7 @@ impl Traffic {
             let configured = json!(view.as_ref().map(|view| &view.configured));
             let weights = json!(view.as_ref().map(|view| &view.weights));
             let details = [("configured", configured), ("weights", weights)];
-            self.event_of(Kind::WeightsDrift, Some(service), None, details);
+            self.event_of(EventKind::WeightsDrift, Some(service), None, details);
         }
         if !commit.changes.is_empty()
             && let Err(error) = self.commit(commit.clone()).await

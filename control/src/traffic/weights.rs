@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::{Actor, Refused, State, Traffic, WeightsView, etag, milliseconds, names, settle::texts, view::configured};
 use crate::{
-    events::{Kind, News},
+    events::{EventKind, News},
     store::{AuditEntry, Change, Commit, LiveWeights, Owner, Remembered},
 };
 
@@ -159,10 +159,9 @@ impl Traffic {
     /// It is live.
     fn weighed(&self, planned: Vec<Planned>, reason: Option<&str>, by: &Actor, now: SystemTime) {
         for Planned { service, before, after, view, .. } in planned.into_iter().filter(|planned| planned.changes) {
-            let kind = if after.is_some() { Kind::WeightsSet } else { Kind::WeightsReset };
+            let kind = if after.is_some() { EventKind::WeightsSet } else { EventKind::WeightsReset };
             {
                 let mut state = self.state.lock();
-                state.revision = after.as_ref().map_or(state.revision, |live| live.revision);
                 match after {
                     Some(live) => drop(state.live.insert(service.to_string(), live)),
                     None => drop(state.live.remove(&*service)),
@@ -187,8 +186,7 @@ impl State {
                 let (field, what) = (format!("services.{name}"), format!("names {service} once more"));
                 return Err(Refused::Invalid { field, what, allowed: "each service once".to_owned() });
             }
-            let revision = self.revision + 1 + planned.len() as u64;
-            planned.push(self.plan_of(&service, weighing, &field, (wish, by, now, revision))?);
+            planned.push(self.plan_of(&service, weighing, &field, (wish, by, now))?);
         }
         if let (Some(IfMatch::Tags(tags)), true) = (&wish.if_match, wish.several) {
             let views = self.configuration.services.keys().filter_map(|name| self.view(name).ok());
@@ -205,7 +203,7 @@ impl State {
         service: &Arc<str>,
         weighing: &Weighing,
         field: &str,
-        (wish, by, now, revision): (&Wish, &Actor, SystemTime, u64),
+        (wish, by, now): (&Wish, &Actor, SystemTime),
     ) -> Result<Planned, Refused> {
         let children = self.children(service)?;
         let live = self.live.get(&**service);
@@ -267,7 +265,7 @@ impl State {
                 actor: by.name.to_string(),
                 reason: wish.reason.clone(),
                 at: milliseconds(now),
-                revision,
+                revision: self.revision + 1,
             }),
         };
         let over = self.over(service, after.as_ref());

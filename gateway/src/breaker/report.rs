@@ -11,7 +11,7 @@ use super::{
     machine::{Event, Phase, Transition},
     plan::Measured,
 };
-use crate::{clock, weak_list::WeakList};
+use crate::{clock, notice::Notice, weak_list::WeakList};
 
 /// Which breaker it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,9 +100,16 @@ impl Shared {
         }
     }
 
-    /// Tells the log of a transition.
+    /// Tells the log, and who listens, of a transition.
     pub(super) fn tell(&self, turn: Transition, settings: Settings, cause: Option<&Measured>) {
         let Name { middleware, place } = &self.name;
+        self.around.notices.tell(|| Notice::Breaker {
+            middleware: middleware.clone(),
+            place: place.clone(),
+            from: turn.from.name(),
+            to: turn.to.name(),
+            cause: cause.map(|cause| format!("{}, of {} answers", self.plan.shown(cause), cause.answers)),
+        });
         match (turn.to, cause) {
             (Phase::Tripped, Some(cause)) => tracing::warn!(
                 %middleware, %place, from = turn.from.name(), answers = cause.answers, measured = self.plan.shown(cause),

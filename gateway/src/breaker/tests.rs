@@ -23,7 +23,7 @@ pub(super) struct Lab {
 impl Lab {
     pub(super) fn new(expression: &str, settings: Settings) -> Self {
         let troubles = Troubles::default();
-        let around = Around { troubles: troubles.clone(), helper: None };
+        let around = Around { troubles: troubles.clone(), ..Around::default() };
         let name = Name { middleware: "cb@file".into(), place: BreakerPlace::Router("pro@file".into()) };
         let plan = Plan::new(&Condition::parse(expression).unwrap().expression);
         let breaker = Breaker::new(name, Arc::new(plan), settings, 2, around);

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     helper::Helper,
     metrics::Metrics,
+    notice::Notice,
     pool::Targets,
     tls::client::Transport,
     troubles::{Trouble, Troubles},
@@ -200,6 +201,12 @@ impl Servers {
                 known.trouble = None;
             }
             self.surroundings.metrics.server_changed(&self.service, &url, up, cause.label());
+            self.surroundings.metrics.notices().tell(|| Notice::Server {
+                service: self.service.clone(),
+                url: url.clone(),
+                up,
+                cause: cause.label(),
+            });
             let service = &*self.service;
             match (up, cause, fault) {
                 (true, ..) => tracing::info!(service, %url, cause = cause.label(), "a server is up"),

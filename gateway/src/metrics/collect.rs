@@ -14,7 +14,7 @@ use super::{
     Families, Shared, TlsLabels, breakers,
     families::{
         ACCEPT_FAILURES, ACCESS_LOG_DROPPED, ASSIGNMENTS, BUILD_INFO, CERTIFICATES, COMPRESS_SKIPPED, CONFIG_PROBLEMS,
-        CONNECTIONS, DURATIONS, FAMILIES, HEALTH_CHECKS, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING,
+        CONNECTIONS, DURATIONS, FAMILIES, HEALTH_CHECKS, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING, NOTICES_LOST,
         MEMORY, MEMORY_REFUSING, OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS, RESTART_NEEDED,
         RETRIES_ENDED, RETRIES_SKIPPED, SERVER_CHANGES, SERVER_UP, SERVICE_RETRIES, SINGLES, UNSUPPORTED,
         UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge, histogram,
@@ -270,6 +270,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(PANICS.family(vec![counter(Vec::new(), panics)]));
     all.push(ACCEPT_FAILURES.family(vec![counter(Vec::new(), accept_failures)]));
     all.push(COMPRESS_SKIPPED.family(vec![counter(Vec::new(), compress_skipped)]));
+    all.push(NOTICES_LOST.family(vec![counter(Vec::new(), shared.notices.lost())]));
     all.push(ACCESS_LOG_DROPPED.family(vec![counter(Vec::new(), shared.access_log_dropped.load(Relaxed))]));
     all.push(BUILD_INFO.family(vec![gauge(vec![pair("version", env!("CARGO_PKG_VERSION"))], 1.0)]));
 

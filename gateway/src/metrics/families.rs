@@ -82,6 +82,8 @@ pub(super) const MEMORY: Single =
     Single::gauge("rollgate_memory_bytes", "Memory in use, and what there may be (if there is a limit).", &["kind"]);
 pub(super) const MEMORY_REFUSING: Single =
     Single::gauge("rollgate_memory_refusing", "1 while new requests are refused for want of memory.", &[]);
+pub(super) const NOTICES_LOST: Single =
+    Single::counter("rollgate_notices_lost_total", "Changes that the control plane was too slow to be told of.", &[]);
 pub(super) const ACCESS_LOG_DROPPED: Single =
     Single::counter("rollgate_access_log_dropped_total", "Access log lines that were lost.", &[]);
 pub(super) const BUILD_INFO: Single =
@@ -178,6 +180,7 @@ pub(super) const SINGLES: &[&Single] = &[
     &MEMORY,
     &MEMORY_REFUSING,
     &ACCESS_LOG_DROPPED,
+    &NOTICES_LOST,
     &BUILD_INFO,
     &RELOADS,
     &LAST_RELOAD,

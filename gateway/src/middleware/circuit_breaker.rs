@@ -54,7 +54,11 @@ impl CircuitBreaker {
         let key = format!("{} at {place}: {}", making.name, self.condition);
         let breaker = making.states.of("circuitBreaker", &key, || {
             let name = Name { middleware: making.name.into(), place };
-            let around = Around { troubles: making.troubles.clone(), helper: Some(making.helper.clone()) };
+            let around = Around {
+                troubles: making.troubles.clone(),
+                notices: making.metrics.notices().clone(),
+                helper: Some(making.helper.clone()),
+            };
             let breaker = Breaker::new(name, self.plan.clone(), self.settings, making.workers, around);
             making.metrics.breakers().add(&breaker);
             breaker

@@ -46,6 +46,8 @@ pub(crate) struct Agreed {
     number: u32,
     /// A certificate was asked for.
     pub(crate) asks: bool,
+    /// And one that came was verified.
+    pub(crate) verifies: bool,
 }
 
 impl Sessions {
@@ -61,8 +63,10 @@ impl Sessions {
             return Ok(known.clone());
         }
         let asks = key.1.is_some();
+        let mode = options.map(|options| options.client_auth).unwrap_or_default();
+        let verifies = matches!(mode, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify);
         let tickets = if asks { aws_lc_rs::Ticketer::new()? } else { self.tickets.clone() };
-        let made = (Agreed { number: self.next, asks }, tickets);
+        let made = (Agreed { number: self.next, asks, verifies }, tickets);
         self.next += 1;
         self.known.insert(key, made.clone());
         Ok(made)
