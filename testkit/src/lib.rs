@@ -4,6 +4,7 @@
 //! client / raw / frames / load  ->  gateway (the real binary)  ->  backend / hostile_backend
 //! hostile_client       ->                             ->  recorder
 //!                name_server: where a name leads   redis: where limits are shared
+//!                admin: the admin API, as a script uses it
 //!                network: black holes, loss and resets between the two
 //!                tls: certificates for both sides      wait: conditions with a deadline
 //! ```
@@ -11,6 +12,7 @@
 //! Everything listens on the loopback's port 0. Every wait has a deadline and says what it waited for. A failure here is
 //! a failure of the test that asked, so these functions panic rather than return errors.
 
+pub mod admin;
 pub mod backend;
 pub mod client;
 pub mod command;
@@ -28,6 +30,7 @@ pub mod redis;
 pub mod tls;
 pub mod wait;
 
+pub use admin::{Admin, Told};
 pub use backend::{Backend, Seen, Switched};
 pub use client::{Ask, Connection, Reply};
 pub use command::{Output, rollgate};

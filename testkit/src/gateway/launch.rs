@@ -125,6 +125,8 @@ impl Launch {
             Some(arguments) => command.args(arguments),
             None => command.args(["run", "--config"]).arg(&config_path),
         };
+        // What one gateway decides is not another's business.
+        command.env("STATE_DIRECTORY", self.directory.path().join("state"));
         command.args(&self.more).envs(self.variables.iter().cloned()).current_dir(self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
