@@ -168,7 +168,9 @@ fn kept(state_dir: Option<PathBuf>) -> (Option<Copy>, Option<Keeper>) {
 /// Opens what there is; a folder is made only where something can come to be kept.
 fn open_store(choice: &StateChoice, needed: bool) -> Result<(StoreThread, StoreFacts), StartFailure> {
     let failed = |error: StoreError| StartFailure::System(format!("the store: {error}"));
-    let start = |store: Box<dyn Store>| StoreThread::start(store).map_err(failed);
+    let start = |store: Box<dyn Store>| {
+        StoreThread::start(store).map_err(|error| StartFailure::System(format!("the store's thread: {error}")))
+    };
     match choice {
         StateChoice::Folder(folder) if needed || folder.join(store::FILE).exists() => {
             let opened = Sqlite::open(folder).map_err(failed)?;

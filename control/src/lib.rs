@@ -24,7 +24,6 @@ mod api;
 pub mod providers;
 pub mod report;
 pub mod state;
-pub mod store;
 
 pub mod instance;
 

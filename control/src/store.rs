@@ -23,7 +23,7 @@ mod thread;
 use std::fmt;
 
 pub use self::{
-    opening::Opened,
+    opening::{NAME as FILE, Opened},
     records::{
         AuditEntry, AuditPage, AuditQuery, Brake, Change, Commit, LiveWeights, Owner, Remembered, Stored, UnknownOwner,
     },

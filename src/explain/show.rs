@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use rollgate_control::explain::Asked;
-use rollgate_gateway::{Branch, Breaking, Explanation, Found, Keeping, Winner};
+use rollgate_gateway::{Branch, Breaking, Explanation, Found, Keeping, Listed, Winner};
 
 /// For a person.
 pub(crate) fn text(explanation: &Explanation, asked: &Asked) -> String {

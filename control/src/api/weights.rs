@@ -8,7 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollgate_config::scalar::Weight;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
@@ -25,11 +26,20 @@ use super::{
 use crate::traffic::{Actor, Answer, Done, Key, Weighing, WeightsView, Wish};
 
 /// A weight as it is sent. Text is exact; a number is rounded to six places.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum SentWeight {
     Text(String),
     Number(f64),
+}
+
+impl<'de> Deserialize<'de> for SentWeight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Number(number) => Ok(Self::Number(number.as_f64().unwrap_or(f64::INFINITY))),
+            _ => Err(D::Error::custom("expected a decimal, as text or as a number")),
+        }
+    }
 }
 
 impl PartialSchema for SentWeight {

@@ -309,7 +309,8 @@ fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-const NAME: &str = "rollgate.db";
+/// The file in the state folder.
+pub const NAME: &str = "rollgate.db";
 /// Followed by the maker's process id.
 const NEW: &str = ".new.";
 const NEXT: &str = ".next";

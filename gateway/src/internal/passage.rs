@@ -95,8 +95,10 @@ impl Passage {
         if !self.is_alive(began) {
             return unavailable("the control plane does not answer");
         }
-        if self.requests.try_send(Asked { request, caller, answer }).is_err() {
-            return unavailable("too many requests wait for the control plane");
+        match tokio::time::timeout(PLACE, self.requests.reserve()).await {
+            Ok(Ok(place)) => place.send(Asked { request, caller, answer }),
+            Ok(Err(_)) => return unavailable("the control plane has ended"),
+            Err(_) => return unavailable("too many requests wait for the control plane"),
         }
         loop {
             tokio::select! {
@@ -192,6 +194,9 @@ fn milliseconds(now: Instant) -> u64 {
 
 /// Requests that may wait for the control plane.
 const WAITING: usize = 64;
+
+/// How long one waits for a place among those.
+const PLACE: Duration = SILENCE;
 
 /// Bytes of a request's body.
 const MAX_BODY: usize = 1 << 20;
