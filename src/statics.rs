@@ -62,7 +62,9 @@ pub(crate) fn state(in_memory: bool, folder: Option<&Path>) -> StateChoice {
     if in_memory || (folder.is_none() && said(STATE_IN_MEMORY).is_some_and(|value| value == Path::new("1"))) {
         return StateChoice::Memory;
     }
-    StateChoice::Folder(folder.map_or_else(|| usual_state_dir(rustix::process::geteuid().is_root(), said), Path::to_path_buf))
+    StateChoice::Folder(
+        folder.map_or_else(|| usual_state_dir(rustix::process::geteuid().is_root(), said), Path::to_path_buf),
+    )
 }
 
 /// systemd's `StateDirectory=`, else the system's for root and the user's own for everybody else (XDG base directories).

@@ -27,7 +27,8 @@ impl Site {
     }
 
     fn launch(&self, weights: &str, state: Option<&Path>) -> Launch {
-        let config = format!("{}api: {{}}\nproviders: {{file: {{filename: '@DIR@/dynamic.yml'}}}}\n", configuration(""));
+        let config =
+            format!("{}api: {{}}\nproviders: {{file: {{filename: '@DIR@/dynamic.yml'}}}}\n", configuration(""));
         let launch = Launch::new(&config).file("dynamic.yml", &self.text(weights));
         match state {
             Some(folder) => launch.variable("STATE_DIRECTORY", folder.to_str().expect("a path is text")),
@@ -84,7 +85,8 @@ async fn a_number_a_text_and_a_bare_name_mean_the_same_and_come_back_as_text() {
     assert_eq!(told["configured"], json!({"stable@file": "1", "canary@file": "1"}));
     assert_eq!(told["setBy"], "loopback");
     assert_eq!(told["reason"], "a first step");
-    let patched = admin.change("PATCH", "/services/pro/weights", &json!({"weights": {"canary": "0.000001"}})).await.ok();
+    let patched =
+        admin.change("PATCH", "/services/pro/weights", &json!({"weights": {"canary": "0.000001"}})).await.ok();
     assert_eq!(patched["weights"], json!({"stable@file": "89.5", "canary@file": "0.000001"}));
     let service = admin.get("/services/pro").await.ok();
     assert_eq!(service["owner"], "api");
@@ -225,7 +227,9 @@ async fn a_lost_update_is_refused_and_a_repeated_request_is_harmless() {
 #[tokio::test]
 async fn several_services_change_together_or_not_at_all() {
     let site = Site::new();
-    let text = site.text(EVEN).replace("    pro: {weighted", &format!("    two: {{weighted: {{services: {EVEN}}}}}\n    pro: {{weighted"));
+    let text = site
+        .text(EVEN)
+        .replace("    pro: {weighted", &format!("    two: {{weighted: {{services: {EVEN}}}}}\n    pro: {{weighted"));
     let config = configuration(&format!("api: {{}}\n{text}"));
     let gateway = Gateway::start(&config);
     let admin = Admin::of(&gateway);

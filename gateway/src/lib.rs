@@ -91,8 +91,8 @@ pub use explain::{
 };
 pub use gateway::{Gateway, StartError};
 pub use internal::passage::{AdminBody, Asked, Caller};
-pub use notice::Notice;
 pub use listener::ListeningSocket;
+pub use notice::Notice;
 pub use overlay::Over;
 pub use status::{ServiceStatus, VersionStatus};
 pub use tls::{

@@ -66,7 +66,7 @@ fn ask(entry_point: &str, path: &str, lines: &[(&'static str, &'static str)]) ->
         headers,
         client: [10, 1, 1, 1].into(),
     };
-    explain(&statics, &read.value.unwrap(), &question).unwrap()
+    explain(&statics, (&read.value.unwrap(), Vec::new()), &question).unwrap()
 }
 
 fn winner_of(entry_point: &str, lines: &[(&'static str, &'static str)]) -> String {

@@ -7,10 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Gateway;
 use crate::{
-    internal::{
-        access::Policy,
-        passage::Asked,
-    },
+    internal::{access::Policy, passage::Asked},
     notice::Notice,
 };
 

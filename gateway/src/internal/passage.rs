@@ -209,4 +209,3 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a request may take where it lives.
 const LONGEST: Duration = Duration::from_secs(30);
-
