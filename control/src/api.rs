@@ -4,6 +4,7 @@
 //! worker (access, passage) -> serve -> axum router -> handlers -> traffic, gateway, providers, store
 //! ```
 
+#![expect(clippy::result_large_err, reason = "a refusal is seldom, and goes straight to its answer")]
 #![expect(unused_qualifications, reason = "what describes a path writes them")]
 
 mod audit;
@@ -21,8 +22,8 @@ mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
-use http_body_util::BodyExt as _;
 use axum::{Router, body::Body, http::Request, response::IntoResponse};
+use http_body_util::BodyExt as _;
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
 use tokio::sync::mpsc;
@@ -80,9 +81,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
 
 /// The API, and what describes it.
 fn router(shared: Shared) -> Router {
-    let (v1, description) = OpenApiRouter::with_openapi(docs::description())
-        .nest("/api/v1", v1())
-        .split_for_parts();
+    let (v1, description) = OpenApiRouter::with_openapi(docs::description()).nest("/api/v1", v1()).split_for_parts();
     let described = docs::router(description);
     v1.with_state(shared).merge(described).fallback(unknown).method_not_allowed_fallback(wrong_method)
 }

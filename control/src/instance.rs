@@ -81,7 +81,8 @@ impl Instance {
     /// All that is wrong with the configuration, or what the machine does not let us. Files that are not good are no error
     /// where there is a copy to fall back to.
     pub async fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, internal_address, state_dir, state, allow, allowed, workers, inherited } = options;
+        let Options { statics, sources, internal_address, state_dir, state, allow, allowed, workers, inherited } =
+            options;
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
         let kept = kept(state_dir);
         let workers = if workers == 0 { available_workers() } else { workers };

@@ -40,7 +40,7 @@ pub use self::{
     weights::{Answer, Done, IfMatch, Key, Weighing, Wish},
 };
 use crate::{
-    events::{Events, EventKind, News},
+    events::{EventKind, Events, News},
     store::{Brake, Commit, LiveWeights, StoreError, StoreThread},
 };
 
@@ -211,11 +211,47 @@ impl Traffic {
             tokio::time::sleep(AGAIN).await;
             let _writing = self.writing.lock().await;
             let commit = self.state.lock().owed.clone();
-            if !commit.changes.is_empty() && self.store.commit(commit).await.is_ok() {
-                self.paid();
+            if !commit.changes.is_empty() && self.commit(Commit::default()).await.is_ok() {
                 tracing::info!("all that is in force is in the store again");
             }
         }
+    }
+
+    /// Takes over what another process has committed: at a handover the one before may decide something when this one has
+    /// looked already.
+    ///
+    /// # Errors
+    /// If the store cannot be read; all is as before then.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        self.take_over().await
+    }
+
+    async fn take_over(&self) -> Result<(), StoreError> {
+        let stored = self.store.load().await?;
+        let over = {
+            let mut state = self.state.lock();
+            if stored.revision == state.revision {
+                return Ok(());
+            }
+            let services = |state: &State| -> BTreeSet<String> {
+                let braked = state.brakes.keys().map(|(service, _)| service.clone());
+                state.live.keys().cloned().chain(braked).collect()
+            };
+            let mut concerned = services(&state);
+            (state.live, state.revision) = (stored.live, stored.revision);
+            // What is owed is in force.
+            let owed = std::mem::replace(&mut state.brakes, stored.brakes);
+            if !state.owed.changes.is_empty() {
+                state.brakes.extend(owed);
+            }
+            concerned.extend(services(&state));
+            let over = concerned.iter().map(|name| (name.as_str().into(), state.over(name, state.live.get(name))));
+            over.collect()
+        };
+        tracing::warn!("another process has changed weights or brakes; they are taken over");
+        self.lay(over).await;
+        Ok(())
     }
 
     /// A commit of these changes and all that is owed.
@@ -224,7 +260,14 @@ impl Traffic {
         commit.changes.splice(0..0, owed.changes);
         commit.audit.splice(0..0, owed.audit);
         let has_changes = !commit.changes.is_empty();
-        self.store.commit(commit).await?;
+        match self.store.commit(commit).await {
+            Err(StoreError::Stale) => {
+                // Decided on what is no longer so: refused, and the next one is not.
+                self.take_over().await?;
+                return Err(StoreError::Stale);
+            }
+            done => done?,
+        }
         self.state.lock().revision += u64::from(has_changes);
         self.paid();
         Ok(())
@@ -283,7 +326,8 @@ impl State {
 }
 
 fn over<'b>(service: &str, live: Option<&LiveWeights>, brakes: impl Iterator<Item = &'b (String, String)>) -> Over {
-    let weights = live.map(|live| live.weights.iter().map(|(name, weight)| (Arc::from(name.as_str()), *weight)).collect());
+    let weights =
+        live.map(|live| live.weights.iter().map(|(name, weight)| (Arc::from(name.as_str()), *weight)).collect());
     let braked: BTreeSet<Arc<str>> =
         brakes.filter(|(of, _)| of == service).map(|(_, version)| Arc::from(version.as_str())).collect();
     Over { weights, braked }

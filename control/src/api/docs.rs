@@ -51,10 +51,13 @@ pub fn router(description: OpenApi) -> Router {
     Router::new()
         .route("/api/v1/openapi.json", get(json))
         .route("/api/v1/docs", get(|| async { Redirect::permanent("docs/") }))
-        .route("/api/v1/docs/", get({
-            let config = config.clone();
-            || async move { page("index.html", config) }
-        }))
+        .route(
+            "/api/v1/docs/",
+            get({
+                let config = config.clone();
+                || async move { page("index.html", config) }
+            }),
+        )
         .route("/api/v1/docs/{*file}", get(|Path(file): Path<String>| async move { page(&file, config) }))
 }
 

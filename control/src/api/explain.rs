@@ -99,8 +99,9 @@ fn asked(sent: Question, statics: &Static, configuration: &Configuration) -> Res
     let mut headers = HeaderMap::new();
     for (name, value) in &sent.headers {
         let field = || format!("headers.{name}");
-        let known: HeaderName =
-            name.parse().map_err(|_| Problem::invalid(field(), "is no header's name", "a token (RFC 9110 section 5.1)"))?;
+        let known: HeaderName = name
+            .parse()
+            .map_err(|_| Problem::invalid(field(), "is no header's name", "a token (RFC 9110 section 5.1)"))?;
         let value = value.parse::<HeaderValue>();
         let value = value.map_err(|_| Problem::invalid(field(), "is no header's value", "visible ASCII characters"))?;
         headers.append(known, value);

@@ -125,7 +125,8 @@ fn wrong_key(field: &str) -> Problem {
 fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     let mut tags = Vec::new();
     for line in headers.get_all(header::IF_MATCH) {
-        let wrong = || Problem::invalid("If-Match", "is no list of entity tags", "* or tags with their quotes, like \"1a2b\"");
+        let wrong =
+            || Problem::invalid("If-Match", "is no list of entity tags", "* or tags with their quotes, like \"1a2b\"");
         let line = line.to_str().map_err(|_| wrong())?;
         for tag in line.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
             if tag == "*" {

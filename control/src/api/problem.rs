@@ -68,9 +68,11 @@ impl Code {
             Self::Owned => ("owned", StatusCode::CONFLICT, "Somebody else decides about these weights"),
             Self::NothingLeft => ("nothing-left", StatusCode::CONFLICT, "No version would be left that takes requests"),
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "A value cannot be"),
-            Self::IdempotencyMismatch => {
-                ("idempotency-mismatch", StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for another request")
-            }
+            Self::IdempotencyMismatch => (
+                "idempotency-mismatch",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed in the meantime")
             }
@@ -107,7 +109,11 @@ impl Problem {
     pub fn invalid(field: impl Into<String>, what: impl std::fmt::Display, allowed: impl Into<String>) -> Self {
         let field = field.into();
         let detail = format!("{field} {what}");
-        Self { field: Some(field), allowed: Some(allowed.into()).filter(|text: &String| !text.is_empty()), ..Self::new(Code::Invalid, detail) }
+        Self {
+            field: Some(field),
+            allowed: Some(allowed.into()).filter(|text: &String| !text.is_empty()),
+            ..Self::new(Code::Invalid, detail)
+        }
     }
 }
 
@@ -121,7 +127,9 @@ impl From<Refused> for Problem {
             Refused::Owned { owner, .. } => Self { owner: Some(owner.to_string()), ..Self::new(Code::Owned, detail) },
             Refused::Invalid { field, what, allowed } => Self::invalid(field, what, allowed),
             Refused::NothingLeft { .. } => Self::new(Code::NothingLeft, detail),
-            Refused::Precondition { etag, .. } => Self { etag: Some(etag), ..Self::new(Code::PreconditionFailed, detail) },
+            Refused::Precondition { etag, .. } => {
+                Self { etag: Some(etag), ..Self::new(Code::PreconditionFailed, detail) }
+            }
             Refused::KeyReused => Self::new(Code::IdempotencyMismatch, detail),
             Refused::Store(error) => error.into(),
         }

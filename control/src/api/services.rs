@@ -164,7 +164,8 @@ pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Re
     let configuration = shared.traffic.configuration();
     let name = names::service(&configuration, &name)?;
     let found = service(&shared, &configuration, &name, &breakers(&shared));
-    let found = found.ok_or_else(|| Problem::new(super::problem::Code::NotFound, format!("there is no service {name}")))?;
+    let found =
+        found.ok_or_else(|| Problem::new(super::problem::Code::NotFound, format!("there is no service {name}")))?;
     let mut response = axum::Json(found).into_response();
     if let Ok(view) = shared.traffic.weights(&name)
         && let Ok(tag) = HeaderValue::from_str(&view.etag)

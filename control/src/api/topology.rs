@@ -158,7 +158,8 @@ pub async fn certificates(State(shared): State<Shared>) -> Json<Certificates> {
         common_name: certificate.common_name,
         names: certificate.sans.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         serial: certificate.serial,
-        not_after: jiff::Timestamp::from_second(certificate.not_after).map_or_else(|_| String::new(), |at| at.to_string()),
+        not_after: jiff::Timestamp::from_second(certificate.not_after)
+            .map_or_else(|_| String::new(), |at| at.to_string()),
     });
     Json(Certificates { items: items.collect(), next: None })
 }

@@ -46,7 +46,8 @@ impl PartialSchema for SentWeight {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]{1,6}(\.[0-9]{1,6})?$"));
         let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
-        let description = "A decimal from 0 to 1,000,000: text with at most six places, or a number, which is rounded to them.";
+        let description =
+            "A decimal from 0 to 1,000,000: text with at most six places, or a number, which is rounded to them.";
         OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
     }
 }
@@ -315,9 +316,14 @@ async fn set(
 }
 
 async fn one(shared: &Shared, wish: Wish, by: &Actor) -> Result<Response, Problem> {
-    match shared.traffic.weigh(wish, by, |done| weighed(done).map_or_else(String::new, |weighed| text(&weighed))).await? {
+    match shared
+        .traffic
+        .weigh(wish, by, |done| weighed(done).map_or_else(String::new, |weighed| text(&weighed)))
+        .await?
+    {
         Answer::Done(done) => {
-            let weighed = weighed(&done).ok_or_else(|| Problem::new(super::problem::Code::NotFound, "nothing was named"))?;
+            let weighed =
+                weighed(&done).ok_or_else(|| Problem::new(super::problem::Code::NotFound, "nothing was named"))?;
             Ok(tagged(&weighed.weights.etag.clone(), weighed))
         }
         Answer::Again(body) => {
@@ -357,9 +363,11 @@ fn rounded(number: f64) -> Option<Weight> {
 /// The header's key, or the body's.
 fn either(header: Option<Key>, body: Option<String>, digest: [u8; 32]) -> Result<Option<Key>, Problem> {
     match (header, body) {
-        (Some(header), Some(body)) if header.key != body => {
-            Err(Problem::invalid("idempotencyKey", "differs from the header Idempotency-Key", "the same, or only one of them"))
-        }
+        (Some(header), Some(body)) if header.key != body => Err(Problem::invalid(
+            "idempotencyKey",
+            "differs from the header Idempotency-Key",
+            "the same, or only one of them",
+        )),
         (Some(header), _) => Ok(Some(header)),
         (None, Some(body)) => key_of("idempotencyKey", &body, digest).map(Some),
         (None, None) => Ok(None),
@@ -369,9 +377,11 @@ fn either(header: Option<Key>, body: Option<String>, digest: [u8; 32]) -> Result
 /// A reason as it may be.
 pub(super) fn reason(reason: Option<String>) -> Result<Option<String>, Problem> {
     match reason {
-        Some(text) if text.len() > MAX_REASON => {
-            Err(Problem::invalid("reason", format!("is {} bytes long", text.len()), format!("at most {MAX_REASON} bytes")))
-        }
+        Some(text) if text.len() > MAX_REASON => Err(Problem::invalid(
+            "reason",
+            format!("is {} bytes long", text.len()),
+            format!("at most {MAX_REASON} bytes"),
+        )),
         reason => Ok(reason.filter(|text| !text.is_empty())),
     }
 }
@@ -396,4 +406,3 @@ fn text(value: &impl Serialize) -> String {
 const MAX_SERVICES: usize = 1000;
 /// In bytes.
 const MAX_REASON: usize = 1024;
-

@@ -132,12 +132,7 @@ impl Settled {
 }
 
 /// Makes it live; with its entry points, if those are not the `same`.
-async fn publish(
-    traffic: &Traffic,
-    gateway: &Gateway,
-    prepared: &Prepared,
-    same: bool,
-) -> Result<u64, Vec<Problem>> {
+async fn publish(traffic: &Traffic, gateway: &Gateway, prepared: &Prepared, same: bool) -> Result<u64, Vec<Problem>> {
     let Prepared { statics, configuration, .. } = prepared;
     if same {
         return traffic.publish(None, configuration.clone()).await;

@@ -11,8 +11,11 @@ pub fn service(configuration: &Configuration, name: &str) -> Result<Arc<str>, Re
     if let Some((name, _)) = configuration.services.get_key_value(name) {
         return Ok(name.clone());
     }
-    let found: Vec<&Arc<str>> =
-        if name.contains('@') { Vec::new() } else { configuration.services.keys().filter(|key| bare(key) == name).collect() };
+    let found: Vec<&Arc<str>> = if name.contains('@') {
+        Vec::new()
+    } else {
+        configuration.services.keys().filter(|key| bare(key) == name).collect()
+    };
     match &*found {
         [only] => Ok((*only).clone()),
         [] => Err(Refused::NotFound { what: "service", name: name.to_owned() }),
@@ -29,7 +32,8 @@ pub fn child(children: &[WeightedChild], name: &str) -> Result<Arc<str>, Refused
     if let Some(exact) = found.next() {
         return Ok(exact.into());
     }
-    let mut found: Vec<&str> = children.iter().map(|child| child.name.value.as_str()).filter(|child| bare(child) == name).collect();
+    let mut found: Vec<&str> =
+        children.iter().map(|child| child.name.value.as_str()).filter(|child| bare(child) == name).collect();
     found.dedup();
     match *found {
         [only] => Ok(only.into()),

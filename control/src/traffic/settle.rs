@@ -110,8 +110,6 @@ impl Traffic {
 }
 
 /// Weights as text.
-pub(super) fn texts(
-    weights: &BTreeMap<String, Weight>,
-) -> BTreeMap<String, String> {
+pub(super) fn texts(weights: &BTreeMap<String, Weight>) -> BTreeMap<String, String> {
     weights.iter().map(|(name, weight)| (name.clone(), weight.to_string())).collect()
 }

@@ -64,10 +64,12 @@ impl WeightsView {
             reason: live.and_then(|live| live.reason.clone()),
             etag: String::new(),
         };
-        view.etag = etag([&view.service, &view.owner, &format!("{:?}", view.weights), &format!("{:?}", view.configured)]
-            .into_iter()
-            .map(String::as_str)
-            .chain([&*live.map_or(0, |live| live.revision).to_string()]));
+        view.etag = etag(
+            [&view.service, &view.owner, &format!("{:?}", view.weights), &format!("{:?}", view.configured)]
+                .into_iter()
+                .map(String::as_str)
+                .chain([&*live.map_or(0, |live| live.revision).to_string()]),
+        );
         view
     }
 }

@@ -119,13 +119,10 @@ impl Passage {
 
 /// Answers a request for the admin API.
 pub(crate) async fn pass(call: &mut Call<'_>, caller: Caller) -> Result<Response<AnswerBody>, Error> {
-    let body = match whole(std::mem::replace(&mut call.body, RequestBody::Empty)).await? {
-        Some(body) => body,
-        None => {
-            let detail = format!("a body may have {MAX_BODY} bytes here");
-            return Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long", &detail)
-                .map(AnswerBody::Whole));
-        }
+    let Some(body) = whole(std::mem::replace(&mut call.body, RequestBody::Empty)).await? else {
+        let detail = format!("a body may have {MAX_BODY} bytes here");
+        let refusal = problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long", &detail);
+        return Ok(refusal.map(AnswerBody::Whole));
     };
     let connection = call.exchange.connection.clone();
     let base = connection.entry.api.as_deref().unwrap_or_default();

@@ -1,0 +1,188 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rollgate_config::{Allow, Document, Format, scalar::Weight};
+
+use super::*;
+use crate::store::{AuditEntry, AuditPage, AuditQuery, Owner, Remembered, Sqlite, Store, Stored};
+
+fn configuration(text: &str) -> Arc<Configuration> {
+    let text = format!(
+        "http:\n  services:\n    a: {{loadBalancer: {{servers: []}}}}\n    b: {{loadBalancer: {{servers: []}}}}\n    c: {{loadBalancer: {{servers: []}}}}\n{text}"
+    );
+    let document = Document::parse("f.yml", &text, Format::Yaml).unwrap();
+    let read = rollgate_config::read_dynamic(&[document], "file", None, &Allow::default());
+    Arc::new(read.value.unwrap_or_else(|| panic!("{:?}", read.problems)))
+}
+
+fn split(versions: &str) -> Arc<Configuration> {
+    configuration(&format!("    split: {{weighted: {{services: [{versions}]}}}}\n"))
+}
+
+const EVEN: &str = "{name: a, weight: 1}, {name: b, weight: 1}";
+
+fn weights(of: &[(&str, u64)]) -> BTreeMap<String, Weight> {
+    of.iter().map(|(name, weight)| ((*name).to_owned(), Weight(weight * 1_000_000))).collect()
+}
+
+fn live(owner: Owner, of: &[(&str, u64)], base: &[(&str, u64)]) -> LiveWeights {
+    let (weights, base) = (weights(of), weights(base));
+    LiveWeights { owner, weights, base, actor: "ci".to_owned(), reason: None, at: 0, revision: 1 }
+}
+
+fn by() -> Actor {
+    Actor { name: "ci".into(), role: "operate", address: ([127, 0, 0, 1], 1).into() }
+}
+
+fn wish(weighing: Weighing) -> Wish {
+    let services = vec![("split".to_owned(), weighing)];
+    Wish { services, if_match: None, dry_run: false, key: None, reason: None, several: false }
+}
+
+/// A store whose disk may be full.
+struct Disk {
+    store: Sqlite,
+    full: Arc<AtomicBool>,
+}
+
+impl Store for Disk {
+    fn load(&mut self) -> Result<Stored, StoreError> {
+        self.store.load()
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        if self.full.load(Ordering::SeqCst) { Err(StoreError::Full) } else { self.store.commit(commit) }
+    }
+
+    fn remembered(&mut self, key: &str, now: i64) -> Result<Option<Remembered>, StoreError> {
+        self.store.remembered(key, now)
+    }
+
+    fn audit(&mut self, asked: &AuditQuery) -> Result<AuditPage, StoreError> {
+        self.store.audit(asked)
+    }
+}
+
+async fn traffic(full: &Arc<AtomicBool>, configuration: Arc<Configuration>) -> Traffic {
+    let disk = Disk { store: Sqlite::in_memory().unwrap(), full: full.clone() };
+    let store = StoreThread::start(Box::new(disk)).unwrap();
+    let traffic = Traffic::open(store, Arc::new(Events::new(1, 100))).await.unwrap();
+    traffic.state.lock().configuration = configuration;
+    traffic
+}
+
+async fn set(traffic: &Traffic, weighing: Weighing) -> Result<Done, Refused> {
+    match traffic.weigh(wish(weighing), &by(), |_| String::new()).await? {
+        Answer::Done(done) => Ok(done),
+        Answer::Again(_) => panic!("there is no key"),
+    }
+}
+
+fn fitted(live: Option<LiveWeights>, before: &Arc<Configuration>, now: &Configuration) -> settle::Fit {
+    let mut state = State { configuration: before.clone(), ..State::default() };
+    state.live.extend(live.map(|live| ("split@file".to_owned(), live)));
+    settle::fit(&state, now)
+}
+
+#[test]
+fn live_weights_stay_where_the_names_of_the_versions_do() {
+    let even = split(EVEN);
+    let of_api = || Some(live(Owner::Api, &[("a@file", 9), ("b@file", 1)], &[("a@file", 1), ("b@file", 1)]));
+    let fit = fitted(of_api(), &even, &even);
+    assert_eq!((fit.dropped.len(), fit.drifted.len(), fit.over.len()), (0, 0, 1));
+    // In another order, and with other weights: they stay, and the difference is told once.
+    let drifted = split("{name: b, weight: 5}, {name: a, weight: 1}");
+    assert_eq!(fitted(of_api(), &even, &drifted).drifted, ["split@file"]);
+    assert_eq!(fitted(of_api(), &drifted, &drifted).drifted, Vec::<String>::new());
+    for (now, why) in [
+        (split("{name: a, weight: 1}"), "its versions are now a@file, and were a@file, b@file"),
+        (split("{name: a}, {name: c}"), "its versions are now a@file, c@file, and were a@file, b@file"),
+        (configuration("    split: {loadBalancer: {servers: []}}\n"), "it is no longer a weighted service"),
+    ] {
+        let fit = fitted(of_api(), &even, &now);
+        assert_eq!(fit.dropped, [("split@file".to_owned(), why.to_owned())]);
+        assert!(fit.over[0].1.is_nothing());
+    }
+    // Where the service is gone they wait for it.
+    let gone = fitted(of_api(), &even, &configuration(""));
+    assert_eq!((gone.dropped.len(), gone.over[0].1.is_nothing()), (0, false));
+}
+
+#[tokio::test]
+async fn weights_that_somebody_else_decides_about_are_refused_with_his_name() {
+    let traffic = traffic(&Arc::default(), split(EVEN)).await;
+    for owner in [Owner::Rollout("42".to_owned()), Owner::Kubernetes("argo".to_owned())] {
+        let theirs = live(owner.clone(), &[("a@file", 9), ("b@file", 1)], &[("a@file", 1), ("b@file", 1)]);
+        traffic.state.lock().live.insert("split@file".to_owned(), theirs);
+        for weighing in [Weighing::Reset, Weighing::Some(weights(&[("a", 3)]))] {
+            let refused = set(&traffic, weighing).await.unwrap_err();
+            assert_eq!(refused, Refused::Owned { service: "split@file".to_owned(), owner: owner.clone() });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_weights_and_never_a_brake() {
+    let full = Arc::new(AtomicBool::new(true));
+    let traffic = traffic(&full, split(EVEN)).await;
+    let wanted = || Weighing::All(weights(&[("a", 9), ("b", 1)]));
+    assert_eq!(set(&traffic, wanted()).await, Err(Refused::Store(StoreError::Full)));
+    assert_eq!(traffic.weights("split").unwrap().owner, "none", "nothing has changed");
+    let braked = traffic.brake(("split", "b"), None, &by()).await.unwrap();
+    assert_eq!((braked.braked, braked.stored), (true, false));
+    assert_eq!(traffic.weights("split").unwrap().effective["b@file"], "0", "it is in force all the same");
+    assert!(traffic.owing_since().is_some());
+    assert_eq!(
+        traffic.release(("split", "b"), None, &by()).await,
+        Err(Refused::Store(StoreError::Full)),
+        "a brake that is in force is not released before that is kept"
+    );
+    full.store(false, Ordering::SeqCst);
+    tokio::select! {
+        () = traffic.pay() => {}
+        () = async {
+            while traffic.owing_since().is_some() {
+                tokio::time::sleep(AGAIN / 100).await;
+            }
+        } => {}
+    }
+    let stored = traffic.store().load().await.unwrap();
+    assert_eq!(stored.brakes.keys().next(), Some(&("split@file".to_owned(), "b@file".to_owned())));
+    let audit = traffic.store().audit(AuditQuery::default()).await.unwrap();
+    assert_eq!(audit.items[0].action, "brake.set", "nor is it missing in the log");
+}
+
+#[tokio::test]
+async fn what_a_dry_run_says_would_be_is_what_is_then() {
+    let traffic = traffic(&Arc::default(), split(EVEN)).await;
+    let wanted = Weighing::Some(weights(&[("b@file", 4)]));
+    let would = match traffic.weigh(Wish { dry_run: true, ..wish(wanted.clone()) }, &by(), |_| String::new()).await {
+        Ok(Answer::Done(done)) => done,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(traffic.weights("split").unwrap().owner, "none");
+    let is = set(&traffic, wanted).await.unwrap();
+    assert_eq!(would.services[0].weights, is.services[0].weights);
+    assert_eq!((would.dry_run, is.dry_run, is.changed), (true, false, true));
+    assert!(!set(&traffic, Weighing::Some(BTreeMap::new())).await.unwrap().changed, "the same again is no change");
+}
+
+#[tokio::test]
+async fn an_event_and_an_entry_tell_who_changed_what() {
+    let traffic = traffic(&Arc::default(), split(EVEN)).await;
+    set(&traffic, Weighing::All(weights(&[("a", 9), ("b", 1)]))).await.unwrap();
+    set(&traffic, Weighing::Reset).await.unwrap();
+    traffic.brake(("split", "b"), Some("errors".to_owned()), &by()).await.unwrap();
+    traffic.release(("split", "b"), None, &by()).await.unwrap();
+    let first = crate::events::EventId { epoch: 1, number: 0 };
+    let events = traffic.events().after(first, 10).unwrap();
+    let told = events.iter().map(|event| {
+        let details = serde_json::to_string(&event.details).unwrap();
+        format!("{} {:?} {:?} {details}", event.actor, event.kind, event.cause)
+    });
+    let entries = traffic.store().audit(AuditQuery::default()).await.unwrap().items;
+    let entries = entries.iter().rev().map(|entry| {
+        let AuditEntry { actor, role, address, action, version, reason, from, to, .. } = entry;
+        format!("{actor} {role} {address} {action} {version:?} {reason:?} {from} {to}")
+    });
+    insta::assert_snapshot!(told.chain(entries).collect::<Vec<_>>().join("\n"));
+}
