@@ -41,7 +41,7 @@ pub use self::{
 };
 use crate::{
     events::{EventKind, Events, News},
-    store::{Brake, Commit, LiveWeights, StoreError, StoreThread},
+    store::{Brake, Change, Commit, LiveWeights, StoreError, StoreThread},
 };
 
 /// The one writer of weights and brakes.
@@ -210,8 +210,8 @@ impl Traffic {
             }
             tokio::time::sleep(AGAIN).await;
             let _writing = self.writing.lock().await;
-            let commit = self.state.lock().owed.clone();
-            if !commit.changes.is_empty() && self.commit(Commit::default()).await.is_ok() {
+            let owes = !self.state.lock().owed.changes.is_empty();
+            if owes && self.commit(Commit::default()).await.is_ok() {
                 tracing::info!("all that is in force is in the store again");
             }
         }
@@ -239,12 +239,9 @@ impl Traffic {
                 state.live.keys().cloned().chain(braked).collect()
             };
             let mut concerned = services(&state);
-            (state.live, state.revision) = (stored.live, stored.revision);
+            (state.live, state.brakes, state.revision) = (stored.live, stored.brakes, stored.revision);
             // What is owed is in force.
-            let owed = std::mem::replace(&mut state.brakes, stored.brakes);
-            if !state.owed.changes.is_empty() {
-                state.brakes.extend(owed);
-            }
+            state.owed.changes.clone().into_iter().for_each(|change| state.apply(change));
             concerned.extend(services(&state));
             let over = concerned.iter().map(|name| (name.as_str().into(), state.over(name, state.live.get(name))));
             over.collect()
@@ -279,14 +276,22 @@ impl Traffic {
         state.owing_since = None;
     }
 
-    /// What is in force is to be kept as soon as the store can.
-    fn owes(&self, commit: Commit, error: &StoreError) {
+    /// Brings what is in force to the store, now or as soon as it can: whether it is there.
+    async fn keep(&self, commit: Commit) -> bool {
+        {
+            let mut state = self.state.lock();
+            state.owed.changes.extend(commit.changes);
+            state.owed.audit.extend(commit.audit);
+        }
+        let mut kept = self.commit(Commit::default()).await;
+        if kept == Err(StoreError::Stale) {
+            kept = self.commit(Commit::default()).await;
+        }
+        let Err(error) = kept else { return true };
         tracing::error!(%error, "what is in force could not be kept; it is tried again each second");
-        let mut state = self.state.lock();
-        state.owed.changes.extend(commit.changes);
-        state.owed.audit.extend(commit.audit);
-        state.owing_since.get_or_insert_with(SystemTime::now);
+        self.state.lock().owing_since.get_or_insert_with(SystemTime::now);
         self.owing.notify_one();
+        false
     }
 
     async fn lay(&self, over: Vec<(Arc<str>, Over)>) -> u64 {
@@ -303,6 +308,16 @@ impl Traffic {
 }
 
 impl State {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::SetWeights(service, live) => drop(self.live.insert(service, live)),
+            Change::DropWeights(service) => drop(self.live.remove(&service)),
+            Change::SetBrake(service, brake) => drop(self.brakes.insert((service, brake.version.clone()), brake)),
+            Change::ReleaseBrake(service, version) => drop(self.brakes.remove(&(service, version))),
+            Change::PutDocument(..) | Change::DropDocument(_) => {}
+        }
+    }
+
     /// The children of a weighted service.
     fn children<'s>(&'s self, service: &str) -> Result<&'s [WeightedChild], Refused> {
         let Some(item) = self.configuration.services.get(service) else {

@@ -73,11 +73,8 @@ impl Traffic {
             audit: vec![entry("brake.set", &at, brake.reason.clone(), by, generation, now)],
             ..Commit::default()
         };
-        let kept = self.commit(commit.clone()).await;
-        if let Err(error) = &kept {
-            self.owes(commit, error);
-        }
-        Ok(self.told(&at, Some(&brake), kept.is_ok()))
+        let kept = self.keep(commit).await;
+        Ok(self.told(&at, Some(&brake), kept))
     }
 
     /// Gives a version its weight back: returns when every worker does so.

@@ -101,10 +101,8 @@ impl Traffic {
             let details = [("configured", configured), ("weights", weights)];
             self.event_of(EventKind::WeightsDrift, Some(service), None, details);
         }
-        if !commit.changes.is_empty()
-            && let Err(error) = self.commit(commit.clone()).await
-        {
-            self.owes(commit, &error);
+        if !commit.changes.is_empty() {
+            self.keep(commit).await;
         }
     }
 }

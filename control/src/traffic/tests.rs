@@ -186,3 +186,27 @@ async fn an_event_and_an_entry_tell_who_changed_what() {
     });
     insta::assert_snapshot!(told.chain(entries).collect::<Vec<_>>().join("\n"));
 }
+
+#[tokio::test]
+async fn what_the_process_before_still_decides_is_taken_over_and_a_brake_of_this_moment_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || {
+        let store = StoreThread::start(Box::new(Sqlite::open(folder.path()).unwrap().store)).unwrap();
+        let traffic = Traffic::open(store, Arc::new(Events::new(1, 100))).await.unwrap();
+        traffic.state.lock().configuration = split("{name: a, weight: 1}, {name: b, weight: 1}, {name: c, weight: 1}");
+        traffic
+    };
+    let (before, after) = (open().await, open().await);
+    set(&before, Weighing::Some(weights(&[("a", 9)]))).await.unwrap();
+    let braked = after.brake(("split", "b"), None, &by()).await.unwrap();
+    assert!(braked.stored);
+    let effective = after.weights("split").unwrap().effective;
+    assert_eq!((&*effective["a@file"], &*effective["b@file"]), ("9", "0"));
+    // What was decided on an older state is refused once.
+    let stale = set(&before, Weighing::Some(weights(&[("a", 8)]))).await;
+    assert_eq!(stale, Err(Refused::Store(StoreError::Stale)));
+    assert_eq!(before.weights("split").unwrap().effective["b@file"], "0");
+    set(&before, Weighing::Some(weights(&[("a", 8)]))).await.unwrap();
+    after.refresh().await.unwrap();
+    assert_eq!(after.weights("split").unwrap().effective["a@file"], "8");
+}
