@@ -20,6 +20,7 @@ pub struct Events {
     kept: Mutex<VecDeque<Arc<Event>>>,
     /// The number of the newest.
     newest: watch::Sender<u64>,
+    ending: watch::Sender<bool>,
     bound: usize,
 }
 
@@ -103,7 +104,7 @@ pub struct TooOld;
 impl Events {
     /// Keeps the newest `bound`, 1 at least.
     pub fn new(epoch: u64, bound: usize) -> Self {
-        Self { epoch, kept: Mutex::default(), newest: watch::Sender::new(0), bound: bound.max(1) }
+        Self { epoch, kept: Mutex::default(), newest: watch::Sender::new(0), ending: watch::Sender::new(false), bound: bound.max(1) }
     }
 
     /// Takes note of one that happens `now`.
@@ -137,6 +138,17 @@ impl Events {
     /// The place after the newest.
     pub fn newest(&self) -> EventId {
         EventId { epoch: self.epoch, number: *self.newest.borrow() }
+    }
+
+    /// The process ends: whoever follows is to come to the next one.
+    pub fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Returns when the process ends.
+    pub async fn ended(&self) {
+        // It has a sender as long as this is there.
+        drop(self.ending.subscribe().wait_for(|ending| *ending).await);
     }
 
     /// Is told when there are new ones.

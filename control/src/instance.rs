@@ -61,6 +61,7 @@ pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
+    events: Arc<Events>,
     look: Arc<Notify>,
     stop: Arc<Notify>,
 }
@@ -85,6 +86,7 @@ impl Instance {
             options;
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
         let kept = kept(state_dir);
+        let taken_over = !inherited.is_empty();
         let workers = if workers == 0 { available_workers() } else { workers };
         let started_at = SystemTime::now();
         let epoch = started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
@@ -94,7 +96,8 @@ impl Instance {
         let traffic = Arc::new(traffic.map_err(|error| StartFailure::System(error.to_string()))?);
         let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
         let started = Started { statics, internal_address, allow: allow.clone(), allowed };
-        let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone());
+        let mut reconciler =
+            Reconciler::new(started, sources, kept, traffic.clone(), providers.clone()).with_store(store_facts.problem.as_deref());
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
@@ -106,13 +109,17 @@ impl Instance {
             started: started_at,
             store: store_facts,
         };
-        let helpers = vec![
-            tokio::spawn(async move { traffic.pay().await }),
+        let paying = traffic.clone();
+        let mut helpers = vec![
+            tokio::spawn(async move { paying.pay().await }),
             tokio::spawn(beat(gateway.clone())),
             tokio::spawn(tell_of_notices(gateway.clone(), consulted.traffic.clone())),
             tokio::spawn(serve_api(gateway.clone(), Arc::new(consulted))),
         ];
-        Ok(Self { gateway, reconciler, helpers, look, stop })
+        if taken_over {
+            helpers.push(tokio::spawn(look_again(traffic.clone())));
+        }
+        Ok(Self { gateway, reconciler, helpers, events: traffic.events().clone(), look, stop })
     }
 
     /// Where each entry point listens, by name.
@@ -145,6 +152,7 @@ impl Instance {
     /// process was handed the sockets, nothing more is accepted.
     pub async fn shutdown(self, handed_over: bool) {
         self.stop.notify_one();
+        self.events.end();
         self.gateway.shutdown(handed_over).await;
         // It has only its last copy to write, unless it has panicked.
         drop(self.reconciler.await);
@@ -185,6 +193,16 @@ fn open_store(choice: &StateChoice, needed: bool) -> Result<(StoreThread, StoreF
     }
 }
 
+/// The process before may still have decided something when this one had looked already.
+async fn look_again(traffic: Arc<Traffic>) {
+    for wait in LOOKS {
+        tokio::time::sleep(wait).await;
+        if let Err(error) = traffic.refresh().await {
+            tracing::warn!(%error, "the store could not be looked at again");
+        }
+    }
+}
+
 /// Shows the workers that the control plane's runtime runs.
 async fn beat(gateway: Arc<Gateway>) {
     let mut tick = tokio::time::interval(BEAT);
@@ -207,6 +225,9 @@ async fn tell_of_notices(gateway: Arc<Gateway>, traffic: Arc<Traffic>) {
         traffic.notice(notice);
     }
 }
+
+/// After a handover: soon, and when the process before has ended.
+const LOOKS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(25)];
 
 /// Less than what workers wait for.
 const BEAT: Duration = Duration::from_millis(100);

@@ -61,6 +61,8 @@ pub struct Reconciler {
     keeper: Option<Keeper>,
     traffic: Arc<Traffic>,
     providers: Arc<Providers>,
+    /// What was wrong with the store at the start.
+    store: Option<Problem>,
 }
 
 /// The data plane, before and after its start.
@@ -107,7 +109,15 @@ impl Reconciler {
             keeper,
             traffic,
             providers,
+            store: None,
         }
+    }
+
+    /// Tells of what was wrong with the store, too.
+    #[must_use]
+    pub fn with_store(mut self, problem: Option<&str>) -> Self {
+        self.store = problem.map(|what| Problem::new(&Place::whole("--state-dir"), "", what, ""));
+        self
     }
 
     /// Reads the files and starts the gateway. What is wrong is an error, unless there is a copy to fall back to.
@@ -227,7 +237,7 @@ impl Reconciler {
     fn report(&mut self, changed: &BTreeSet<Name>) {
         let Plane::Running(gateway) = &self.plane else { return };
         let mut report = self.found.clone();
-        report.problems.extend(self.problem_with_copies());
+        report.problems.extend(self.problem_with_copies().into_iter().chain(self.store.clone()));
         let now = unix_seconds();
         report.log(&self.reported, changed, now);
         report.show(gateway);

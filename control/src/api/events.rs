@@ -111,6 +111,7 @@ impl Stream {
             }
             tokio::select! {
                 changed = self.news.changed() => changed.ok()?,
+                () = self.events.ended() => return None,
                 () = tokio::time::sleep(QUIET) => return Some(": quiet\n\n".to_owned()),
             }
         }
