@@ -131,10 +131,19 @@ impl Tries {
             ),
             format!("curl -H 'Host: pro.coding' -H 'X-Version: canary' http://{web}/   # always k8s-flask-canary"),
         ];
-        lines.extend(of("traefik").map(|internal| format!("curl http://{internal}/metrics | grep circuit_breaker")));
+        if let Some(internal) = of("traefik") {
+            lines.push(format!("curl http://{internal}/metrics | grep circuit_breaker"));
+            lines.push(format!(
+                "curl -X PUT -H 'Content-Type: application/json' -d '{HALF}' http://{internal}/api/v1/services/pro/weights"
+            ));
+            lines.push(format!("the admin API: http://{internal}/api/v1/docs/"));
+        }
         Ok(Self { web, lines })
     }
 }
+
+/// Half of the requests for the canary.
+const HALF: &str = r#"{"weights": {"k8s-flask": 50, "k8s-flask-canary": 50}}"#;
 
 /// What the metrics say now.
 fn numbers(instance: &Instance) -> Numbers {

@@ -104,7 +104,13 @@ pub struct TooOld;
 impl Events {
     /// Keeps the newest `bound`, 1 at least.
     pub fn new(epoch: u64, bound: usize) -> Self {
-        Self { epoch, kept: Mutex::default(), newest: watch::Sender::new(0), ending: watch::Sender::new(false), bound: bound.max(1) }
+        Self {
+            epoch,
+            kept: Mutex::default(),
+            newest: watch::Sender::new(0),
+            ending: watch::Sender::new(false),
+            bound: bound.max(1),
+        }
     }
 
     /// Takes note of one that happens `now`.

@@ -96,8 +96,8 @@ impl Instance {
         let traffic = Arc::new(traffic.map_err(|error| StartFailure::System(error.to_string()))?);
         let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
         let started = Started { statics, internal_address, allow: allow.clone(), allowed };
-        let mut reconciler =
-            Reconciler::new(started, sources, kept, traffic.clone(), providers.clone()).with_store(store_facts.problem.as_deref());
+        let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone())
+            .with_store(store_facts.problem.as_deref());
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
