@@ -15,8 +15,8 @@ pub(crate) use self::{
     path::Path,
     scalars::{
         boolean, choice, duration, header_name, header_value, integer, is_token, located, located_text, network,
-        parse_network, parse_status_range, path, pattern, present_text, quoted, regex_error, signed_duration,
-        status_range, text, weight,
+        parse_boolean, parse_duration, parse_network, parse_status_range, path, pattern, present_text, quoted,
+        regex_error, signed_duration, status_range, text, weight,
     },
     sink::{Basis, Notes, Sink},
     value::Value,

@@ -22,12 +22,14 @@ mod fields;
 mod read;
 mod tree;
 mod validate;
+mod written;
 
 pub use self::{
     allow::Allow,
     document::{Document, Format},
     read::{Read, read_dynamic, read_static},
     validate::validate_entry_points,
+    written::Written,
 };
 #[doc(hidden)]
 pub use self::{fields::Use, read::schema};

@@ -18,11 +18,13 @@ mod problem;
 mod providers;
 mod services;
 mod topology;
+mod traefik;
+mod unknown;
 mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
-use axum::{Router, body::Body, http::Request, response::IntoResponse};
+use axum::{Router, body::Body, http::Request};
 use http_body_util::BodyExt as _;
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
@@ -30,7 +32,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::problem::{Code, Problem};
+use self::unknown::{unknown, wrong_method};
 use crate::{providers::Providers, traffic::Traffic};
 
 /// What handlers consult.
@@ -83,7 +85,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
 fn router(shared: Shared) -> Router {
     let (v1, description) = OpenApiRouter::with_openapi(docs::description()).nest("/api/v1", v1()).split_for_parts();
     let described = docs::router(description);
-    v1.with_state(shared).merge(described).fallback(unknown).method_not_allowed_fallback(wrong_method)
+    v1.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(shared).merge(described)
 }
 
 fn v1() -> OpenApiRouter<Shared> {
@@ -105,12 +107,4 @@ fn v1() -> OpenApiRouter<Shared> {
         .routes(routes!(providers::ready))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::check))
-}
-
-async fn unknown(request: Request<Body>) -> impl IntoResponse {
-    Problem::new(Code::NotFound, format!("there is no {}", request.uri().path()))
-}
-
-async fn wrong_method(request: Request<Body>) -> impl IntoResponse {
-    Problem::new(Code::MethodNotAllowed, format!("{} is not done with {}", request.method(), request.uri().path()))
 }

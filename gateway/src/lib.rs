@@ -95,6 +95,7 @@ pub use listener::ListeningSocket;
 pub use notice::Notice;
 pub use overlay::Over;
 pub use status::{ServiceStatus, VersionStatus};
+pub use sticky::cookie_name as sticky_cookie_name;
 pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},

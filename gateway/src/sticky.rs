@@ -37,6 +37,12 @@ pub(crate) enum Sent {
     Known(Held),
 }
 
+/// The name of the cookie by which a service's clients come back: the one that is written, or one that its qualified name
+/// makes up.
+pub fn cookie_name(cookie: &affinity::Cookie, service: &str) -> String {
+    Template::new(cookie, NAME_SEED, service).name().to_owned()
+}
+
 /// One that a client can be given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member<'n> {

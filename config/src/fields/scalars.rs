@@ -47,10 +47,17 @@ pub(crate) fn boolean(value: Value<'_>, out: &mut Sink) -> Option<bool> {
         Kind::Scalar(scalar) if scalar.bare => return Some(true),
         _ => plain(&value, out)?,
     };
+    match parse_boolean(text) {
+        Some(boolean) => Some(boolean),
+        None => refuse(&value, out, "is no boolean", "true or false"),
+    }
+}
+
+pub(crate) fn parse_boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => refuse(&value, out, "is no boolean", "true or false"),
+        _ => None,
     }
 }
 
@@ -120,7 +127,7 @@ pub(crate) fn signed_duration(value: Value<'_>, out: &mut Sink) -> Option<Durati
 const DURATION: &str = "like 100ms, 1.5s or 1m30s; a bare number is seconds";
 
 /// Go's duration text, or whole seconds; and whether it is negative. At most what Go can hold, 292 years.
-fn parse_duration(text: &str) -> Option<(bool, Duration)> {
+pub(crate) fn parse_duration(text: &str) -> Option<(bool, Duration)> {
     let text = text.trim();
     let negative = text.starts_with('-');
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
