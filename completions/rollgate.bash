@@ -453,12 +453,16 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__brake__subcmd__release)
-            opts="-h --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

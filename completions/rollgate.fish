@@ -121,6 +121,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l reason -d 'Why, for the audit log and the events' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from release" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -142,7 +143,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "list" -d 'Shows what is braked, by whom and why'
 complete -c rollgate -n "__fish_rollgate_using_subcommand brake; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l since -d 'Begins after the event with this id' -r
-complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l limit -d 'Ends after so many events' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l limit -d 'Ends after so many events; without --follow and --since these are the oldest that are kept' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l type -d 'Only events of this type, as `weights.set`, or `weights` for all of that family; may be given several times' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
@@ -153,7 +154,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l timeout -d 
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -s f -l follow -d 'Waits for more, and connects again where it left off if the connection is lost'
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand events" -s h -l help -d 'Print help'
-complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l service -d 'Only changes of this service' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l service -d 'Only changes of this service, by its qualified name: `pro@file`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l actor -d 'Only changes by this token, certificate or other caller' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l action -d 'Only changes of this kind, as `weights.set`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand audit" -l since -d 'Only changes from this time on: 2026-11-26T10:00:00Z, or 2h for two hours ago' -r

@@ -9,6 +9,7 @@ mod audit;
 mod brake;
 mod client;
 mod contract;
+mod difference;
 mod events;
 mod failure;
 mod numbers;
@@ -119,4 +120,4 @@ Exit codes:
   1  refused by the gateway, or the output could not be written
   2  wrong usage, or a file of the command line that is no good
   3  not reached, no answer in time, or the gateway cannot do it now (5xx)
-  4  a conflict: the service has another owner, a name is ambiguous, or the ETag has changed";
+  4  a conflict: another owner, an ambiguous name, no version left that takes requests, or an ETag that has changed";

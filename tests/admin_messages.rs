@@ -158,24 +158,24 @@ fn weights() -> Value {
         "service": "pro@file", "owner": "api", "weights": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"},
         "configured": {"k8s-flask@file": "90", "k8s-flask-canary@file": "10"},
         "effective": {"k8s-flask@file": "95", "k8s-flask-canary@file": "5"}, "drift": false, "setBy": "spinnaker",
-        "setAt": "2026-11-26T10:00:00Z", "generation": 17, "changed": true, "dryRun": false,
+        "setAt": "2026-11-26T10:00:00Z", "reason": "stage 2", "etag": "\"17-3f\"", "generation": 17, "changed": true,
+        "dryRun": false,
     })
 }
 
 #[test]
 fn services_are_a_table_of_versions_and_servers() {
     let servers = json!({
-        "name": "shop@file", "kind": "loadBalancer", "owner": "none", "setBy": null, "setAt": null, "drift": false,
+        "name": "shop@file", "kind": "loadBalancer", "drift": false, "breakers": [],
         "available": true, "servers": [{"url": "http://10.0.0.1:80", "up": true}, {"url": "http://10.0.0.2:80", "up": false}],
     });
-    let mirrored =
-        json!({"name": "m@file", "kind": "mirroring", "owner": "none", "services": ["shop@file", "pro@file"]});
+    let mirrored = json!({"name": "m@file", "kind": "mirroring", "services": ["shop@file", "pro@file"]});
     let first = ok(json!({ "items": [pro(), servers], "next": "shop@file" }));
     let api = Api::answering([first, list(json!([mirrored]))]);
     let output = api.run(&["services"]);
     insta::assert_snapshot!("services", api.said(&output));
     let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
-    assert_eq!(lines, ["GET /api/v1/services", "GET /api/v1/services?after=shop%40file"]);
+    assert_eq!(lines, ["GET /api/v1/services?limit=1000", "GET /api/v1/services?limit=1000&after=shop%40file"]);
 }
 
 #[test]
@@ -227,14 +227,18 @@ fn weights_are_set_with_a_key_that_is_new_each_time() {
 fn weights_are_reset() {
     let mut reset = weights();
     reset["owner"] = json!("none");
-    reset["weights"] = json!({});
+    for unset in ["setBy", "setAt", "reason"] {
+        reset[unset] = Value::Null;
+    }
+    reset["weights"] = reset["configured"].clone();
     reset["effective"] = reset["configured"].clone();
     reset["dryRun"] = json!(true);
     let api = Api::answering([with_etag(reset)]);
-    let output = api.run(&["weights", "reset", "pro@file", "--dry-run", "--idempotency-key", "stage-7"]);
+    let reset = ["weights", "reset", "pro@file", "--dry-run", "--idempotency-key", "stage-7", "--reason", "all well"];
+    let output = api.run(&reset);
     insta::assert_snapshot!("weights_reset", api.said(&output));
     let asked = api.asked();
-    assert_eq!(asked[0].line, "DELETE /api/v1/services/pro%40file/weights?dryRun=true");
+    assert_eq!(asked[0].line, "DELETE /api/v1/services/pro%40file/weights?dryRun=true&reason=all%20well");
     assert_eq!((asked[0].body.as_str(), &asked[0].headers["idempotency-key"]), ("", &"stage-7".parse().unwrap()));
 }
 
@@ -257,7 +261,7 @@ fn a_change_whose_connection_dies_unanswered_is_sent_again() {
         let heads = Arc::clone(&shared);
         async move {
             let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n{}") {
+            while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
             let attempts = {
@@ -268,17 +272,13 @@ fn a_change_whose_connection_dies_unanswered_is_sent_again() {
             if attempts < 3 {
                 return;
             }
-            let body = r#"{"service":"pro@file","version":"c@file","braked":true,"stored":true,"generation":18}"#;
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let body = weights();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.to_string().len());
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    let output = rollgate_testkit::rollgate("/", &["brake", "set", "pro", "c", "--address", &server.url()]);
-    assert_eq!(
-        (output.code, output.stdout.as_str()),
-        (0, "c@file of pro@file is braked (generation 18)\n"),
-        "{output:?}"
-    );
+    let output = rollgate_testkit::rollgate("/", &["weights", "reset", "pro", "--address", &server.url()]);
+    assert_eq!(output.code, 0, "{output:?}");
     let heads = heads.lock().unwrap();
     assert_eq!(heads.len(), 3);
     assert!(heads[0].contains("idempotency-key: ") && heads.iter().all(|head| *head == heads[0]), "{heads:?}");
@@ -306,7 +306,7 @@ fn brakes_are_set_released_and_listed() {
     let api = Api::answering(answers);
     for (name, arguments) in [
         ("brake_set", &["brake", "set", "pro", "k8s-flask-canary", "--reason", "500s"][..]),
-        ("brake_release", &["brake", "release", "pro", "k8s-flask-canary"]),
+        ("brake_release", &["brake", "release", "pro", "k8s-flask-canary", "--reason", "mended"]),
         ("brake_list", &["brake", "list"]),
         ("brake_list_empty", &["brake", "list"]),
     ] {
@@ -316,7 +316,23 @@ fn brakes_are_set_released_and_listed() {
     let asked = api.asked();
     assert_eq!(asked[0].line, "PUT /api/v1/services/pro/brake/k8s-flask-canary");
     assert_eq!(asked[0].body, r#"{"reason":"500s"}"#);
-    assert_eq!(asked[1].line, "DELETE /api/v1/services/pro/brake/k8s-flask-canary");
+    assert_eq!(asked[1].line, "DELETE /api/v1/services/pro/brake/k8s-flask-canary?reason=mended");
+}
+
+#[test]
+fn a_release_whose_answer_was_lost_is_known_by_what_it_left() {
+    let gone =
+        || problem(404, json!({ "type": "urn:rollgate:problem:not-found", "title": "No such thing", "status": 404 }));
+    let release = ["brake", "release", "pro", "k8s-flask"];
+    let api = Api::answering([unavailable(), gone(), ok(pro())]);
+    let output = api.run(&release);
+    let expected = (0, "k8s-flask@file of pro@file is released\n");
+    assert_eq!((output.code, output.stdout.as_str()), expected, "{output:?}");
+    // It is braked still, or was never tried before.
+    let api = Api::answering([unavailable(), gone(), ok(pro())]);
+    assert_eq!(api.run(&["brake", "release", "pro", "k8s-flask-canary"]).code, 1);
+    let api = Api::answering([gone()]);
+    assert_eq!((api.run(&release).code, api.asked().len()), (1, 1));
 }
 
 #[test]
@@ -407,14 +423,25 @@ fn the_status_tells_of_problems_and_has_a_code_for_them() {
             "providers": [{
                 "name": "file",
                 "files": [{"name": "dynamic/a.yml", "liveSince": "2026-11-26T09:30:00Z", "heldBack": held_back}],
-                "problems": problems, "restart": ["api.hosts"],
+                "problems": problems, "restart": [{
+                    "file": "rollgate.yml", "line": 3, "column": 1, "field": "api.basePath", "what": "was changed", "allowed": "",
+                }],
             }],
+            "routers": 3, "services": 4, "middlewares": 0,
+            "store": {
+                "file": null, "problem": held_back.then_some("it was damaged and moved aside"),
+                "owingSince": held_back.then_some("2026-11-26T09:45:00Z"),
+            },
         }))
     };
-    let entry_points =
-        || list(json!([{"name": "web", "address": "0.0.0.0:80"}, {"name": "traefik", "address": "127.0.0.1:8080"}]));
+    let entry_points = || {
+        list(
+            json!([{"name": "web", "address": ":80", "listening": ["0.0.0.0:80"], "asDefault": true}, {"name": "traefik", "address": "127.0.0.1:8080"}]),
+        )
+    };
     let problems = json!([{
-        "file": "dynamic/a.yml", "line": 7, "field": "http.services.a.weighted", "what": "no such service: b", "hint": "c",
+        "file": "dynamic/a.yml", "line": 7, "column": 9, "field": "http.services.a.weighted", "what": "no such service: b",
+        "allowed": "c",
     }]);
     let api = Api::answering([snapshot(json!([]), false), entry_points(), snapshot(problems, true), entry_points()]);
     let (good, bad) = (api.run(&["status"]), api.run(&["status"]));
@@ -434,7 +461,7 @@ fn events_are_followed_over_lost_connections() {
     };
     // The first connection breaks off within an event, the second has none, the third is refused for a moment.
     let cut = |text: String| text[..text.len() - 20].to_owned();
-    let first = format!(": hello\n\n{}{}", event(1, "weights.set"), cut(event(2, "brake.set")));
+    let first = format!("id: e-0\n\n{}{}", event(1, "weights.set"), cut(event(2, "brake.set")));
     let last = format!("{}{}{}", event(2, "brake.set"), event(3, "breaker.changed"), event(4, "weights.reset"));
     let api = Api::answering([events(&first), events(""), unavailable(), events(&last)]);
     let output =
@@ -449,6 +476,21 @@ fn events_are_followed_over_lost_connections() {
     let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().map(|line| line["id"].as_str().unwrap()).collect::<Vec<_>>(), ["e-2", "e-3"]);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn what_has_happened_is_shown_without_waiting_for_more() {
+    let data = json!({ "id": "e-1", "type": "config.applied", "actor": "gateway", "cause": null });
+    let stream =
+        format!("id: e-0\n\nid: e-1\nevent: config.applied\ndata: {data}\n\nid: e-9\nevent: reset\ndata: {{}}\n\n");
+    let api = Api::answering([events(&stream), events(&stream)]);
+    let output = api.run(&["events"]);
+    insta::assert_snapshot!("events", api.said(&output));
+    let output = api.run(&["events", "--limit", "5", "--json"]);
+    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [data, json!({ "type": "reset" })]);
+    let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines, ["GET /api/v1/events?follow=false", "GET /api/v1/events?limit=5&follow=false"]);
 }
 
 #[test]

@@ -157,6 +157,12 @@ impl Events {
         drop(self.ending.subscribe().wait_for(|ending| *ending).await);
     }
 
+    /// The place before the oldest that is kept.
+    pub fn oldest(&self) -> EventId {
+        let kept = self.kept.lock();
+        EventId { epoch: self.epoch, number: *self.newest.borrow() - kept.len() as u64 }
+    }
+
     /// Is told when there are new ones.
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
@@ -225,6 +231,9 @@ mod tests {
         assert_eq!(numbers(&events, 7, 6, 10), Err(TooOld), "one that never was");
         assert_eq!(numbers(&events, 6, 4, 10), Err(TooOld), "another process's");
         assert_eq!(numbers(&filled(0, 3), 7, 0, 10), Ok(vec![]));
+        for (count, oldest) in [(0, 0), (3, 0), (5, 2)] {
+            assert_eq!(filled(count, 3).oldest(), EventId { epoch: 7, number: oldest });
+        }
     }
 
     #[test]

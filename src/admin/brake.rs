@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Common, Done, EXIT_CODES,
-    client::{Asked, Client, encoded, fresh_key},
-    contract::Brake,
+    client::{Asked, Client, encoded},
+    contract::{Brake, Service},
     failure::Failure,
     screen::Screen,
     table::{Cell, Column::Left, Table},
@@ -44,6 +44,9 @@ pub(crate) struct BrakeArgs {
 pub(crate) struct ReleaseArgs {
     #[command(flatten)]
     version: Named,
+    /// Why, for the audit log and the events
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -78,36 +81,55 @@ pub(super) fn run(command: &BrakeCommand, client: &Client, screen: &Screen) -> R
     match command {
         BrakeCommand::Set(BrakeArgs { version, reason, .. }) => {
             let body = reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
-            change(Method::PUT, version, Some(body), client, screen)?;
+            let asked = Asked { method: Method::PUT, body: Some(body), ..Asked::get(path(version)) };
+            told(&asked.path, &client.change(&asked).answer?.body, client, screen)?;
         }
-        BrakeCommand::Release(ReleaseArgs { version, .. }) => change(Method::DELETE, version, None, client, screen)?,
+        BrakeCommand::Release(arguments) => release(arguments, client, screen)?,
         BrakeCommand::List(_) => list(client, screen)?,
     }
     Ok(Done::Well)
 }
 
-fn change(
-    method: Method,
-    version: &Named,
-    body: Option<Value>,
-    client: &Client,
-    screen: &Screen,
-) -> Result<(), Failure> {
-    let path = format!("/services/{}/brake/{}", encoded(&version.service), encoded(&version.version));
-    let releases = method == Method::DELETE;
-    let headers = vec![("Idempotency-Key", fresh_key()?)];
-    let answer = client.change(&Asked { method, path: path.clone(), headers, body, ..Asked::default() })?;
-    if screen.json {
-        return screen.value(&answer.body);
+fn release(arguments: &ReleaseArgs, client: &Client, screen: &Screen) -> Result<(), Failure> {
+    let asked = Asked { method: Method::DELETE, ..Asked::get(path(&arguments.version)) };
+    let asked = asked.with("reason", arguments.reason.as_ref());
+    let changed = client.change(&asked);
+    match changed.answer {
+        Ok(answer) => told(&asked.path, &answer.body, client, screen),
+        Err(failure) if changed.repeated && failure.status() == Some(404) => {
+            // The first attempt may have released it, and its answer was lost.
+            let body = released(&arguments.version, client)?.ok_or(failure)?;
+            told(&asked.path, &body, client, screen)
+        }
+        Err(failure) => Err(failure),
     }
-    let brake: Brake = client.read(&path, &answer.body)?;
-    let done = if releases { "released" } else { "braked" };
+}
+
+/// That the version is there and free, in the manner of the API; none if it is not.
+fn released(version: &Named, client: &Client) -> Result<Option<Value>, Failure> {
+    let path = format!("/services/{}", encoded(&version.service));
+    let service: Service = client.read(&path, &client.ask(&Asked::get(&path))?.body)?;
+    let is_named = |name: &str| name == version.version || name.split('@').next() == Some(&version.version);
+    let found = service.versions.iter().find(|found| is_named(&found.name) && !found.braked);
+    Ok(found.map(|found| json!({ "service": service.name, "version": found.name, "braked": false })))
+}
+
+fn told(path: &str, body: &Value, client: &Client, screen: &Screen) -> Result<(), Failure> {
+    if screen.json {
+        return screen.value(body);
+    }
+    let brake: Brake = client.read(path, body)?;
+    let done = if brake.braked { "braked" } else { "released" };
     let generation = brake.generation.map_or_else(String::new, |generation| format!(" (generation {generation})"));
     screen.line(&format!("{} of {} is {done}{generation}", brake.version, brake.service))?;
     if brake.stored == Some(false) {
         screen.note("it is in force, and not stored yet: a restart now would lose it");
     }
     Ok(())
+}
+
+fn path(version: &Named) -> String {
+    format!("/services/{}/brake/{}", encoded(&version.service), encoded(&version.version))
 }
 
 fn list(client: &Client, screen: &Screen) -> Result<(), Failure> {

@@ -36,6 +36,14 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
 }
 
+/// What came of a change.
+#[derive(Debug)]
+pub(super) struct Changed {
+    pub(super) answer: Result<Answer, Failure>,
+    /// An earlier attempt may have been the one that changed it.
+    pub(super) repeated: bool,
+}
+
 impl Asked {
     /// For what is there.
     pub(super) fn get(path: impl Into<String>) -> Self {
@@ -77,19 +85,18 @@ impl Client {
     }
 
     /// A request that changes something: sent again, a few times at most, if the gateway cannot be reached or is not ready.
-    pub(super) fn change(&self, asked: &Asked) -> Result<Answer, Failure> {
+    pub(super) fn change(&self, asked: &Asked) -> Changed {
         let began = Instant::now();
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let failure = match self.ask(asked) {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            match pauses.next() {
-                Some(pause) if failure.is_passing() && began.elapsed() + pause < REPEATED => std::thread::sleep(pause),
-                _ => return Err(failure),
+        let mut changed = Changed { answer: self.ask(asked), repeated: false };
+        for pause in PAUSES {
+            let is_passing = changed.answer.as_ref().is_err_and(Failure::is_passing);
+            if !is_passing || began.elapsed() + pause >= REPEATED {
+                break;
             }
+            std::thread::sleep(pause);
+            changed = Changed { answer: self.ask(asked), repeated: true };
         }
+        changed
     }
 
     /// All pages of a list, or the first items.

@@ -12,7 +12,8 @@ use serde_json::Value;
 pub(super) struct Service {
     pub(super) name: String,
     pub(super) kind: String,
-    pub(super) owner: String,
+    /// Of a weighted service.
+    pub(super) owner: Option<String>,
     pub(super) set_by: Option<String>,
     pub(super) set_at: Option<String>,
     #[serde(default)]
@@ -24,7 +25,9 @@ pub(super) struct Service {
     pub(super) servers: Vec<Server>,
     /// The children of what is neither weighted nor a load balancer.
     #[serde(default)]
-    pub(super) services: Vec<Value>,
+    pub(super) services: Vec<String>,
+    #[serde(default)]
+    pub(super) breakers: Vec<Breaker>,
 }
 
 /// A version of a weighted service. Weights are decimals; shares are from 0 to 1.
@@ -66,14 +69,16 @@ pub(super) struct Server {
 pub(super) struct Weights {
     pub(super) service: String,
     pub(super) owner: String,
-    /// The live ones; none if the configuration's count.
-    pub(super) weights: Option<BTreeMap<String, String>>,
+    /// The live ones; the configuration's if nobody has set any.
+    pub(super) weights: BTreeMap<String, String>,
     pub(super) configured: BTreeMap<String, String>,
     pub(super) effective: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) drift: bool,
     pub(super) set_by: Option<String>,
     pub(super) set_at: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) etag: Option<String>,
     pub(super) generation: Option<u64>,
     pub(super) changed: Option<bool>,
     #[serde(default)]
@@ -86,6 +91,7 @@ pub(super) struct Weights {
 pub(super) struct Brake {
     pub(super) service: String,
     pub(super) version: String,
+    pub(super) braked: bool,
     pub(super) set_by: Option<String>,
     pub(super) set_at: Option<String>,
     pub(super) reason: Option<String>,
@@ -119,8 +125,12 @@ pub(super) struct Snapshot {
     pub(super) generation: u64,
     pub(super) version: String,
     pub(super) started_at: Option<String>,
+    pub(super) routers: Option<u64>,
+    pub(super) services: Option<u64>,
+    pub(super) middlewares: Option<u64>,
     #[serde(default)]
     pub(super) providers: Vec<Provider>,
+    pub(super) store: Option<Store>,
 }
 
 /// Where configuration comes from, and in what state it is.
@@ -131,9 +141,9 @@ pub(super) struct Provider {
     pub(super) files: Vec<File>,
     #[serde(default)]
     pub(super) problems: Vec<ConfigurationProblem>,
-    /// Keys that were changed and need a restart.
+    /// What was changed and needs a restart.
     #[serde(default)]
-    pub(super) restart: Vec<Value>,
+    pub(super) restart: Vec<ConfigurationProblem>,
 }
 
 /// A file of a provider.
@@ -147,14 +157,31 @@ pub(super) struct File {
     pub(super) held_back: bool,
 }
 
-/// One thing that is wrong with a configuration.
+/// One thing that is wrong with a configuration. Lines and columns are from 1; 0 where there are none.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConfigurationProblem {
-    pub(super) file: Option<String>,
-    pub(super) line: Option<u64>,
-    pub(super) field: Option<String>,
+    pub(super) file: String,
+    #[serde(default)]
+    pub(super) line: u64,
+    #[serde(default)]
+    pub(super) column: u64,
+    #[serde(default)]
+    pub(super) field: String,
     pub(super) what: String,
-    pub(super) hint: Option<String>,
+    #[serde(default)]
+    pub(super) allowed: String,
+}
+
+/// Where decisions are kept.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Store {
+    /// None: memory.
+    pub(super) file: Option<String>,
+    /// What was wrong with it at the start.
+    pub(super) problem: Option<String>,
+    /// Since when something that is in force could not be kept.
+    pub(super) owing_since: Option<String>,
 }
 
 /// Where it listens.
@@ -162,6 +189,9 @@ pub(super) struct ConfigurationProblem {
 pub(super) struct EntryPoint {
     pub(super) name: String,
     pub(super) address: Option<String>,
+    /// Where it does listen.
+    #[serde(default)]
+    pub(super) listening: Vec<String>,
 }
 
 /// A problem document (RFC 9457) with this API's own members.
@@ -186,10 +216,8 @@ impl Problem {
         let what = self.text("detail").or_else(|| self.text("title"));
         let mut lines = vec![what.unwrap_or_else(|| "refused".to_owned())];
         lines.push(format!("  status   {} {}", self.status, code.unwrap_or_default()));
-        for (key, name) in [("field", "field  "), ("allowed", "allowed"), ("owner", "owner  ")] {
-            if let Some(text) = self.text(key) {
-                lines.push(format!("  {name}  {text}"));
-            }
+        for key in ["field", "allowed", "owner", "candidates", "etag"] {
+            lines.extend(self.text(key).map(|text| format!("  {key:<7}  {text}")));
         }
         lines
     }

@@ -3,12 +3,13 @@
 use std::{io, time::Duration};
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{
     Common, Done,
     client::{Asked, Client},
     contract::plain,
+    difference::difference,
     failure::Failure,
     screen::Screen,
     sse::{Event, EventReader},
@@ -23,7 +24,7 @@ pub(crate) struct EventsArgs {
     /// Begins after the event with this id
     #[arg(long, value_name = "ID", value_parser = id)]
     since: Option<String>,
-    /// Ends after so many events
+    /// Ends after so many events; without --follow and --since these are the oldest that are kept
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Only events of this type, as `weights.set`, or `weights` for all of that family; may be given several times
@@ -99,22 +100,29 @@ fn show(
 }
 
 fn print(event: &Event, screen: &Screen) -> Result<(), Failure> {
-    let parsed = serde_json::from_str::<Value>(&event.data);
-    let data = parsed.map_err(|error| Failure::misunderstood(format!("an event is not understood: {error}")))?;
+    let parsed = serde_json::from_str::<Map<String, Value>>(&event.data);
+    let mut data = parsed.map_err(|error| Failure::misunderstood(format!("an event is not understood: {error}")))?;
     if screen.json {
-        return screen.value_line(&data);
+        // `reset` holds nothing.
+        data.entry("type").or_insert_with(|| json!(event.kind));
+        return screen.value_line(&Value::Object(data));
     }
     screen.line(&line(&event.kind, &data))
 }
 
 /// `AT TYPE SERVICE, then what else there is, by whom, why`.
-fn line(kind: &str, data: &Value) -> String {
+fn line(kind: &str, data: &Map<String, Value>) -> String {
+    if kind == "reset" {
+        return "reset: what has happened in between is not known any more".to_owned();
+    }
     let text = |key: &str| data.get(key).filter(|value| !value.is_null()).map(plain);
     let mut words: Vec<String> = text("at").into_iter().collect();
     words.push(format!("{kind:<16}"));
     words.extend(text("service"));
-    let more = data.as_object().into_iter().flatten();
-    let more = more.filter(|(key, value)| !SAID.contains(&key.as_str()) && !value.is_null());
+    if let (Some(from), Some(to)) = (data.get("from"), data.get("to")) {
+        words.push(difference(from, to));
+    }
+    let more = data.iter().filter(|(key, value)| !SAID.contains(&key.as_str()) && !value.is_null());
     words.extend(more.map(|(key, value)| format!("{key}={}", plain(value))));
     words.extend(text("actor").map(|actor| format!("by {actor}")));
     words.extend(text("cause").map(|cause| format!("({cause})")));
@@ -125,7 +133,8 @@ fn asked(arguments: &EventsArgs, last_id: Option<&str>) -> Asked {
     let headers = last_id.map(|id| ("Last-Event-ID", id.to_owned())).into_iter().collect();
     // The gateway does not count what is not of a wanted type apart.
     let limit = arguments.limit.filter(|_| arguments.types.is_empty() && !arguments.follow);
-    Asked { headers, ..Asked::get("/events") }.with("limit", limit)
+    let follow = (!arguments.follow).then_some(false);
+    Asked { headers, ..Asked::get("/events") }.with("limit", limit).with("follow", follow)
 }
 
 /// What was lost is told to everybody.
@@ -162,23 +171,22 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// What has a place of its own in a line.
-const SAID: [&str; 6] = ["id", "at", "type", "actor", "cause", "service"];
+const SAID: [&str; 8] = ["id", "at", "type", "actor", "cause", "service", "from", "to"];
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_line_tells_all_that_an_event_holds() {
         let data = json!({
             "id": "e-7", "at": "2026-11-26T10:00:00Z", "type": "weights.set", "actor": "spinnaker", "cause": "stage 2",
-            "service": "pro@file", "generation": 17, "to": {"a@file": "95"}, "reason": null,
+            "service": "pro@file", "generation": 17, "from": {"a@file": "90"}, "to": {"a@file": "95"}, "reason": null,
         });
-        let expected = "2026-11-26T10:00:00Z weights.set      pro@file generation=17 to={\"a@file\":\"95\"} by spinnaker (stage 2)";
-        assert_eq!(line("weights.set", &data), expected);
-        assert_eq!(line("reset", &json!({})), "reset");
+        let expected =
+            "2026-11-26T10:00:00Z weights.set      pro@file a@file 90 -> 95 generation=17 by spinnaker (stage 2)";
+        assert_eq!(line("weights.set", data.as_object().unwrap()), expected);
+        assert!(line("reset", &Map::new()).starts_with("reset: "));
     }
 
     #[test]

@@ -45,6 +45,14 @@ impl Failure {
         }
     }
 
+    /// The status of a refusal.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(problem) => Some(problem.status),
+            Self::Usage(_) | Self::Unreached { .. } | Self::Output(_) => None,
+        }
+    }
+
     /// Whether the same request may be answered a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {

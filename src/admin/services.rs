@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Common, Done,
     client::{Asked, Client, encoded},
-    contract::{Service, Version, plain},
+    contract::{Breaker, Service, Version},
     failure::Failure,
     numbers::percent,
     screen::Screen,
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &ServicesArgs, client: &Client, screen: &Screen) ->
 }
 
 fn all(client: &Client, screen: &Screen) -> Result<(), Failure> {
-    let items = client.list(&Asked::get("/services"), None)?;
+    let items = client.list(&Asked::get("/services").with("limit", Some(PAGE)), None)?;
     if screen.json {
         return screen.value(&json!({ "items": items, "next": null }));
     }
@@ -56,7 +56,7 @@ fn all(client: &Client, screen: &Screen) -> Result<(), Failure> {
     ];
     let mut table = Table::new(&columns);
     for service in &services {
-        let mut first = [Cell::from(&service.name), Cell::from(&service.kind), owner(&service.owner, service.drift)];
+        let mut first = [Cell::from(&service.name), Cell::from(&service.kind), owned(service)];
         let mut children = children(service);
         if children.is_empty() {
             children.push(vec!["-".into()]);
@@ -84,7 +84,7 @@ fn children(service: &Service) -> Vec<Vec<Cell>> {
         let up = if server.up { Cell::from("up").toned(Tone::Good) } else { Cell::from("down").toned(Tone::Bad) };
         [&[Cell::from(&server.url)][..], &nothing(), &[up]].concat()
     });
-    let services = service.services.iter().map(|child| vec![Cell::from(name_of(child))]);
+    let services = service.services.iter().map(|child| vec![Cell::from(child)]);
     versions.chain(servers).chain(services).collect()
 }
 
@@ -98,7 +98,9 @@ fn one(name: &str, client: &Client, screen: &Screen) -> Result<(), Failure> {
     let mut facts = Table::facts();
     facts.fact("service", &service.name);
     facts.fact("kind", &service.kind);
-    facts.fact("owner", owner(&service.owner, service.drift));
+    if service.owner.is_some() {
+        facts.fact("owner", owned(&service));
+    }
     if let Some(set) = set(service.set_by.as_deref(), service.set_at.as_deref()) {
         facts.fact("set", set);
     }
@@ -110,7 +112,7 @@ fn one(name: &str, client: &Client, screen: &Screen) -> Result<(), Failure> {
         facts.fact("etag", etag);
     }
     screen.table(&facts)?;
-    let (table, causes) = (versions_or_children(&service), causes(&service.versions));
+    let (table, causes) = (versions_or_children(&service), causes(&service));
     for table in [table, causes].iter().filter(|table| !table.is_empty()) {
         screen.line("")?;
         screen.table(table)?;
@@ -150,15 +152,20 @@ fn versions_or_children(service: &Service) -> Table {
 }
 
 /// Why breakers are not at rest.
-fn causes(versions: &[Version]) -> Table {
-    let mut table = Table::new(&[Left("BREAKER"), Left("VERSION"), Left("STATE"), Left("CAUSE")]);
-    for version in versions {
-        for breaker in version.breakers.iter().filter(|breaker| breaker.state != "standby") {
+fn causes(service: &Service) -> Table {
+    let mut table = Table::new(&[Left("BREAKER"), Left("BEFORE"), Left("STATE"), Left("CAUSE")]);
+    let versions = service.versions.iter().map(|version| (&version.name, &version.breakers));
+    for (before, breakers) in versions.chain([(&service.name, &service.breakers)]) {
+        for breaker in at_work(breakers) {
             let (name, state) = (Cell::from(&breaker.middleware), Cell::from(&breaker.state));
-            table.row([name, Cell::from(&version.name), state, Cell::maybe(breaker.cause.as_ref())]);
+            table.row([name, Cell::from(before), state, Cell::maybe(breaker.cause.as_ref())]);
         }
     }
     table
+}
+
+fn at_work(breakers: &[Breaker]) -> impl Iterator<Item = &Breaker> {
+    breakers.iter().filter(|breaker| breaker.state != "standby")
 }
 
 fn state(version: &Version) -> Cell {
@@ -169,12 +176,15 @@ fn state(version: &Version) -> Cell {
     if version.available == Some(false) {
         said.push("unavailable".to_owned());
     }
-    let open = version.breakers.iter().filter(|breaker| breaker.state != "standby");
-    said.extend(open.map(|breaker| format!("{} {}", breaker.middleware, breaker.state)));
+    said.extend(at_work(&version.breakers).map(|breaker| format!("{} {}", breaker.middleware, breaker.state)));
     match said.is_empty() {
         true => Cell::from("ok").toned(Tone::Good),
         false => Cell::from(said.join(", ")).toned(Tone::Bad),
     }
+}
+
+fn owned(service: &Service) -> Cell {
+    service.owner.as_ref().map_or_else(|| "-".into(), |name| owner(name, service.drift))
 }
 
 /// Who owns the weights, and whether the configuration has moved on below them.
@@ -195,6 +205,5 @@ pub(super) fn set(by: Option<&str>, at: Option<&str>) -> Option<String> {
     }
 }
 
-fn name_of(child: &Value) -> String {
-    plain(child.get("name").unwrap_or(child))
-}
+/// What is asked for at once: as many as there may be.
+const PAGE: u32 = 1000;

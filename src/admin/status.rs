@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Common, Done,
     client::{Asked, Client},
-    contract::{ConfigurationProblem, EntryPoint, Provider, Snapshot, plain},
+    contract::{ConfigurationProblem, EntryPoint, Provider, Snapshot},
     failure::Failure,
     screen::Screen,
     table::{Cell, Column::Left, Table, Tone},
@@ -26,7 +26,7 @@ Exit codes:
   1  refused by the gateway, or the output could not be written
   2  wrong usage, or a file of the command line that is no good
   3  not reached, no answer in time, or the gateway cannot do it now (5xx)
-  5  it runs, and there are problems with the configuration, or a file is held back";
+  5  it runs, and there are problems with the configuration, a file is held back, or the store does not keep what is in force";
 
 pub(super) fn run(_: &StatusArgs, client: &Client, screen: &Screen) -> Result<Done, Failure> {
     let body = client.ask(&Asked::get("/snapshot"))?.body;
@@ -38,30 +38,62 @@ pub(super) fn run(_: &StatusArgs, client: &Client, screen: &Screen) -> Result<Do
     } else {
         show(&snapshot, &entry_points, screen)?;
     }
+    Ok(if is_troubled(&snapshot) { Done::Troubled } else { Done::Well })
+}
+
+fn is_troubled(snapshot: &Snapshot) -> bool {
     let troubled =
         |provider: &Provider| !provider.problems.is_empty() || provider.files.iter().any(|file| file.held_back);
-    Ok(if snapshot.providers.iter().any(troubled) { Done::Troubled } else { Done::Well })
+    let owes = snapshot.store.as_ref().is_some_and(|store| store.owing_since.is_some());
+    owes || snapshot.providers.iter().any(troubled)
 }
 
 fn show(snapshot: &Snapshot, entry_points: &[EntryPoint], screen: &Screen) -> Result<(), Failure> {
-    let mut facts = Table::facts();
-    facts.fact("version", &snapshot.version);
-    facts.fact("generation", snapshot.generation.to_string());
-    if let Some(at) = &snapshot.started_at {
-        facts.fact("started", at);
-    }
-    screen.table(&facts)?;
-    let mut listening = Table::new(&[Left("ENTRY POINT"), Left("ADDRESS")]);
+    screen.table(&facts(snapshot))?;
+    let mut listening = Table::new(&[Left("ENTRY POINT"), Left("ADDRESS"), Left("LISTENING")]);
     for entry_point in entry_points {
-        listening.row([Cell::from(&entry_point.name), Cell::maybe(entry_point.address.as_ref())]);
+        let places = entry_point.listening.join(", ");
+        let places = Cell::maybe(Some(places).filter(|places| !places.is_empty()));
+        listening.row([Cell::from(&entry_point.name), Cell::maybe(entry_point.address.as_ref()), places]);
     }
-    for table in [listening, files(&snapshot.providers), problems(&snapshot.providers), restart(&snapshot.providers)] {
+    let problems = snapshot.providers.iter().flat_map(|provider| &provider.problems);
+    let restart = snapshot.providers.iter().flat_map(|provider| &provider.restart);
+    let problems = problem_table("PROBLEM", Tone::Bad, problems);
+    let restart = problem_table("NEEDS A RESTART", Tone::Warning, restart);
+    for table in [listening, files(&snapshot.providers), problems, restart] {
         if !table.is_empty() {
             screen.line("")?;
             screen.table(&table)?;
         }
     }
     Ok(())
+}
+
+fn facts(snapshot: &Snapshot) -> Table {
+    let mut facts = Table::facts();
+    facts.fact("version", &snapshot.version);
+    facts.fact("generation", snapshot.generation.to_string());
+    if let Some(at) = &snapshot.started_at {
+        facts.fact("started", at);
+    }
+    for (name, count) in
+        [("routers", snapshot.routers), ("services", snapshot.services), ("middlewares", snapshot.middlewares)]
+    {
+        if let Some(count) = count {
+            facts.fact(name, count.to_string());
+        }
+    }
+    if let Some(store) = &snapshot.store {
+        facts.fact("store", store.file.as_deref().unwrap_or("memory: a restart forgets"));
+        if let Some(problem) = &store.problem {
+            facts.fact("", Cell::from(problem).toned(Tone::Warning));
+        }
+        if let Some(since) = &store.owing_since {
+            let owes = format!("what is in force could not be kept since {since}");
+            facts.fact("", Cell::from(owes).toned(Tone::Bad));
+        }
+    }
+    facts
 }
 
 fn files(providers: &[Provider]) -> Table {
@@ -82,30 +114,28 @@ fn files(providers: &[Provider]) -> Table {
     table
 }
 
-fn problems(providers: &[Provider]) -> Table {
-    let mut table = Table::new(&[Left("PROBLEM"), Left("FIELD"), Left("WHAT")]);
-    for problem in providers.iter().flat_map(|provider| &provider.problems) {
-        let what = match &problem.hint {
-            Some(hint) if !hint.is_empty() => format!("{} ({hint})", problem.what),
-            _ => problem.what.clone(),
+fn problem_table<'s>(
+    heading: &'static str,
+    tone: Tone,
+    problems: impl Iterator<Item = &'s ConfigurationProblem>,
+) -> Table {
+    let mut table = Table::new(&[Left(heading), Left("FIELD"), Left("WHAT")]);
+    for problem in problems {
+        let what = match problem.allowed.is_empty() {
+            true => problem.what.clone(),
+            false => format!("{} ({})", problem.what, problem.allowed),
         };
-        table.row([place(problem).toned(Tone::Bad), Cell::maybe(problem.field.as_ref()), what.into()]);
+        let field = Some(&problem.field).filter(|field| !field.is_empty());
+        table.row([Cell::from(place(problem)).toned(tone), Cell::maybe(field), what.into()]);
     }
     table
 }
 
-fn restart(providers: &[Provider]) -> Table {
-    let mut table = Table::new(&[Left("NEEDS A RESTART")]);
-    for key in providers.iter().flat_map(|provider| &provider.restart) {
-        table.row([Cell::from(plain(key)).toned(Tone::Warning)]);
-    }
-    table
-}
-
-fn place(problem: &ConfigurationProblem) -> Cell {
-    match (&problem.file, problem.line) {
-        (Some(file), Some(line)) => Cell::from(format!("{file}:{line}")),
-        (Some(file), None) => Cell::from(file),
-        (None, _) => "-".into(),
+/// `file:line:column`, as `rollgate check` writes it.
+fn place(problem: &ConfigurationProblem) -> String {
+    match (problem.line, problem.column) {
+        (0, _) => problem.file.clone(),
+        (line, 0) => format!("{}:{line}", problem.file),
+        (line, column) => format!("{}:{line}:{column}", problem.file),
     }
 }

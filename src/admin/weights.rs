@@ -102,8 +102,7 @@ pub(super) fn run(command: &WeightsCommand, client: &Client, screen: &Screen) ->
         WeightsCommand::Get(GetArgs { service: None, .. }) => all(client, screen)?,
         WeightsCommand::Get(GetArgs { service: Some(service), .. }) => {
             let path = path(service);
-            let answer = client.ask(&Asked::get(&path))?;
-            show(&path, &answer.body, answer.etag.as_deref(), client, screen)?;
+            show(&path, &client.ask(&Asked::get(&path))?.body, client, screen)?;
         }
         WeightsCommand::Set(arguments) => {
             let method = if arguments.patch { Method::PATCH } else { Method::PUT };
@@ -112,8 +111,7 @@ pub(super) fn run(command: &WeightsCommand, client: &Client, screen: &Screen) ->
             change(method, &arguments.service, &arguments.change, Some(Value::Object(body)), client, screen)?;
         }
         WeightsCommand::Reset(arguments) => {
-            let body = arguments.change.reason.as_ref().map(|reason| json!({ "reason": reason }));
-            change(Method::DELETE, &arguments.service, &arguments.change, body, client, screen)?;
+            change(Method::DELETE, &arguments.service, &arguments.change, None, client, screen)?;
         }
     }
     Ok(Done::Well)
@@ -141,9 +139,11 @@ fn change(
     let mut headers = vec![("Idempotency-Key", key)];
     headers.extend(change.if_match.clone().map(|etag| ("If-Match", etag)));
     let path = path(service);
+    // Without a body, a reason stands in the query.
+    let reason = change.reason.clone().filter(|_| body.is_none());
     let asked = Asked { method, path: path.clone(), headers, body, ..Asked::default() };
-    let answer = client.change(&asked.with("dryRun", change.dry_run.then_some(true)))?;
-    show(&path, &answer.body, answer.etag.as_deref(), client, screen)
+    let asked = asked.with("dryRun", change.dry_run.then_some(true)).with("reason", reason);
+    show(&path, &client.change(&asked).answer?.body, client, screen)
 }
 
 fn all(client: &Client, screen: &Screen) -> Result<(), Failure> {
@@ -168,7 +168,7 @@ fn all(client: &Client, screen: &Screen) -> Result<(), Failure> {
     screen.table(&table)
 }
 
-fn show(path: &str, body: &Value, etag: Option<&str>, client: &Client, screen: &Screen) -> Result<(), Failure> {
+fn show(path: &str, body: &Value, client: &Client, screen: &Screen) -> Result<(), Failure> {
     if screen.json {
         return screen.value(body);
     }
@@ -179,10 +179,13 @@ fn show(path: &str, body: &Value, etag: Option<&str>, client: &Client, screen: &
     if let Some(set) = set(weights.set_by.as_deref(), weights.set_at.as_deref()) {
         facts.fact("set", set);
     }
+    if let Some(reason) = &weights.reason {
+        facts.fact("reason", reason);
+    }
     if let Some(generation) = weights.generation {
         facts.fact("generation", generation.to_string());
     }
-    if let Some(etag) = etag {
+    if let Some(etag) = &weights.etag {
         facts.fact("etag", etag);
     }
     match (weights.dry_run, weights.changed) {
@@ -202,7 +205,7 @@ fn show(path: &str, body: &Value, etag: Option<&str>, client: &Client, screen: &
 
 /// A row for each version: its name, its weights, its share.
 fn rows(weights: &Weights) -> Vec<Vec<Cell>> {
-    let live = |version| weights.weights.as_ref().and_then(|live| live.get(version));
+    let live = |version| weights.weights.get(version).filter(|_| weights.set_at.is_some());
     let shares = shares(weights.effective.values());
     let rows = weights.effective.iter().zip(shares).map(|((version, effective), share)| {
         vec![

@@ -30,10 +30,15 @@ pub struct From {
     /// Ends after so many events, 1 to 1,000,000.
     #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<u32>,
+    /// `false`: ends after what has happened so far, and without `Last-Event-ID` begins with the oldest that is kept.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    follow: bool,
 }
 
 /// What happens from now on, or after the event that `Last-Event-ID` names. If some of those are no longer kept, or belong to an
-/// earlier process, the first event is `reset`: what is known has to be asked for anew. A comment comes every 15 seconds.
+/// earlier process, the first event is `reset`: what is known has to be asked for anew. Before them comes an id alone: where to
+/// go on if the connection is lost before the first event. A comment comes every 15 seconds.
 #[utoipa::path(get, path = "/events", tag = "events", params(From, ("Last-Event-ID" = Option<String>, Header)), responses(
     (status = 200, content_type = "text/event-stream", body = String),
     (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -55,14 +60,15 @@ pub async fn follow(
         None => from.last_event_id,
     };
     let last = match last.filter(|text| !text.is_empty()) {
-        None => events.newest(),
+        None if from.follow => events.newest(),
+        None => events.oldest(),
         Some(text) => match text.parse::<EventId>() {
             Ok(id) => id,
             Err(()) => return Err(Problem::new(Code::Malformed, format!("Last-Event-ID: {text:?} is no event's id"))),
         },
     };
     let news = events.follow();
-    let stream = Stream { events, news, last, left, begun: false };
+    let stream = Stream { events, news, last, left, follow: from.follow, begun: false };
     let body = Body::from_stream(stream::unfold(stream, |mut stream| async move {
         stream.next().await.map(|text| (Ok::<_, Infallible>(text), stream))
     }));
@@ -78,6 +84,7 @@ struct Stream {
     news: watch::Receiver<u64>,
     last: EventId,
     left: Option<u32>,
+    follow: bool,
     begun: bool,
 }
 
@@ -86,8 +93,8 @@ impl Stream {
     async fn next(&mut self) -> Option<String> {
         if !self.begun {
             self.begun = true;
-            // So that the head goes out.
-            return Some(": events\n\n".to_owned());
+            // So that the head goes out. Without data it is no event (WHATWG HTML), and is kept as the last id all the same.
+            return Some(format!("id: {}\n\n", self.last));
         }
         loop {
             let most = self.left.map_or(BATCH, |left| BATCH.min(left as usize));
@@ -102,6 +109,7 @@ impl Stream {
                     self.left = self.left.map(|left| left - 1);
                     return Some(format!("id: {}\nevent: reset\ndata: {{}}\n\n", self.last));
                 }
+                Ok(events) if events.is_empty() && !self.follow => return None,
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => {
                     self.last = events[events.len() - 1].id;
@@ -128,6 +136,10 @@ fn written(events: &[Arc<Event>]) -> String {
         let _ = write!(text, "id: {}\nevent: {kind}\ndata: {data}\n\n", event.id);
     }
     text
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// At once.
