@@ -8,7 +8,7 @@ use std::{
     sync::mpsc,
 };
 
-use rollgate_testkit::{Ask, Backend, Gateway, Launch, Output, command, configuration, wait};
+use rollgate_testkit::{Admin, Ask, Backend, Gateway, Launch, Output, command, configuration, wait};
 use serde_json::{Value, json};
 
 /// A gateway with a split, and commands that ask it.
@@ -184,6 +184,8 @@ async fn a_follower_sees_every_change_in_its_order() {
     let ended = site.done(&["events", "--follow", "--since", since, "--limit", "3"]);
     assert_eq!(ended.lines().count(), 3, "{ended}");
     assert!(site.done(&["events", "--since", "1-1"]).contains("reset: "), "another process's");
+    let stream = Admin::of(&site.gateway).get(&format!("/events?follow=false&lastEventId={since}")).await.reply.text();
+    assert!(stream.starts_with(&format!("id: {since}\n\nid: ")), "{stream}");
 }
 
 #[test]

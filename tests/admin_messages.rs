@@ -417,7 +417,7 @@ fn the_audit_log_is_a_table_of_differences() {
 
 #[test]
 fn the_status_tells_of_problems_and_has_a_code_for_them() {
-    let snapshot = |problems: Value, held_back: bool| {
+    let snapshot = |problems: Value, held_back: bool, owes: bool| {
         ok(json!({
             "generation": 17, "version": "0.1.0", "startedAt": "2026-11-26T09:00:00Z",
             "providers": [{
@@ -430,7 +430,7 @@ fn the_status_tells_of_problems_and_has_a_code_for_them() {
             "routers": 3, "services": 4, "middlewares": 0,
             "store": {
                 "file": null, "problem": held_back.then_some("it was damaged and moved aside"),
-                "owingSince": held_back.then_some("2026-11-26T09:45:00Z"),
+                "owingSince": owes.then_some("2026-11-26T09:45:00Z"),
             },
         }))
     };
@@ -443,11 +443,19 @@ fn the_status_tells_of_problems_and_has_a_code_for_them() {
         "file": "dynamic/a.yml", "line": 7, "column": 9, "field": "http.services.a.weighted", "what": "no such service: b",
         "allowed": "c",
     }]);
-    let api = Api::answering([snapshot(json!([]), false), entry_points(), snapshot(problems, true), entry_points()]);
+    let none = || json!([]);
+    let answers =
+        [snapshot(none(), false, false), snapshot(problems.clone(), true, true), snapshot(problems, false, false)];
+    let others = [snapshot(none(), true, false), snapshot(none(), false, true)];
+    let api = Api::answering(answers.into_iter().chain(others).flat_map(|answer| [answer, entry_points()]));
     let (good, bad) = (api.run(&["status"]), api.run(&["status"]));
     insta::assert_snapshot!("status", api.said(&good));
     insta::assert_snapshot!("status_with_problems", api.said(&bad));
     assert_eq!((good.code, bad.code), (0, 5));
+    // Each of them alone.
+    for _ in 0..3 {
+        assert_eq!(api.run(&["status", "--json"]).code, 5);
+    }
 }
 
 #[test]
@@ -496,8 +504,11 @@ fn what_has_happened_is_shown_without_waiting_for_more() {
 #[test]
 fn a_follower_that_is_no_longer_allowed_ends() {
     let document = json!({ "type": "urn:rollgate:problem:unauthorized", "title": "No such token", "status": 401 });
-    let api = Api::answering([events(""), problem(401, document)]);
+    let api = Api::answering([events("id: e-5\n\n"), problem(401, document)]);
     assert_eq!(api.run(&["events", "--follow"]).code, 1);
+    // Nothing is lost, though no event had come yet.
+    let places: Vec<_> = api.asked().iter().map(|asked| asked.headers.get("last-event-id").cloned()).collect();
+    assert_eq!(places, [None, Some("e-5".parse().unwrap())]);
 }
 
 #[test]
