@@ -55,10 +55,11 @@ pub(crate) async fn answer(call: &mut Call<'_>, internal: Internal) -> Result<Re
         Internal::Api if !connection.worker.shared.serves_api => {
             text(StatusCode::NOT_FOUND, "the static configuration has no `api`\n")
         }
-        Internal::Live | Internal::Ready | Internal::Api => match admit(call) {
-            Ok(caller) if internal == Internal::Api => return passage::pass(call, caller).await,
-            Ok(_) if internal == Internal::Live => text(StatusCode::OK, "OK"),
-            Ok(_) => ready(&connection),
+        Internal::Live => text(StatusCode::OK, "OK"),
+        // Probes are answered whoever asks; what is wrong with the files is not for everybody.
+        Internal::Ready => ready(&connection, admit(call).is_ok()),
+        Internal::Api => match admit(call) {
+            Ok(caller) => return passage::pass(call, caller).await,
             Err(refusal) => {
                 tracing::debug!(client = %connection.client, refused = refusal.code, "a request for the admin API");
                 connection.worker.metrics.refused(refusal.code);
@@ -129,13 +130,14 @@ fn ping(connection: &Connection) -> Response<Bytes> {
     text(StatusCode::OK, "OK")
 }
 
-fn ready(connection: &Connection) -> Response<Bytes> {
+fn ready(connection: &Connection, tells: bool) -> Response<Bytes> {
     let shared = &connection.worker.shared;
     if shared.is_terminating() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "terminating\n");
     }
     match shared.readiness.lock().as_str() {
         "" => text(StatusCode::OK, "OK"),
+        _ if !tells => text(StatusCode::OK, "OK, with problems\n"),
         // Serving on, with the last good configuration: ready, but with something to say.
         problems => text(StatusCode::OK, &format!("OK, with problems:\n{problems}")),
     }
