@@ -11,10 +11,7 @@ use std::{
 
 use http::Request;
 use rollgate_config::{Allow, Document, Format};
-use rollgate_control::{
-    Instance, Options, StateChoice,
-    file::Sources,
-};
+use rollgate_control::{Instance, Options, StateChoice, file::Sources};
 use rollgate_testkit::{Ask, Backend, Connection, client::full};
 use tokio::sync::oneshot;
 
@@ -40,7 +37,8 @@ impl Hanging {
         let (hang, hangs) = mpsc::channel::<(Duration, oneshot::Sender<()>)>();
         let (end, ends) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is a runtime");
             runtime.block_on(async move {
                 let options = Options {
                     statics,
@@ -60,7 +58,7 @@ impl Hanging {
                     loop {
                         tokio::time::sleep(Duration::from_millis(5)).await;
                         if let Ok((time, begun)) = hangs.try_recv() {
-                            drop(begun.send(()));
+                            let _nobody_waits = begun.send(());
                             std::thread::sleep(time);
                         }
                     }

@@ -27,7 +27,12 @@ pub struct Told {
 impl Admin {
     /// Of this gateway.
     pub fn of(gateway: &Gateway) -> Self {
-        Self { address: gateway.address("traefik"), token: None }
+        Self::at(gateway.address("traefik"))
+    }
+
+    /// At this address.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, token: None }
     }
 
     /// With this token from now on.
