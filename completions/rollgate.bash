@@ -52,6 +52,9 @@ _rollgate() {
             rollgate,status)
                 cmd="rollgate__subcmd__status"
                 ;;
+            rollgate,token)
+                cmd="rollgate__subcmd__token"
+                ;;
             rollgate,weights)
                 cmd="rollgate__subcmd__weights"
                 ;;
@@ -115,6 +118,9 @@ _rollgate() {
             rollgate__subcmd__help,status)
                 cmd="rollgate__subcmd__help__subcmd__status"
                 ;;
+            rollgate__subcmd__help,token)
+                cmd="rollgate__subcmd__help__subcmd__token"
+                ;;
             rollgate__subcmd__help,weights)
                 cmd="rollgate__subcmd__help__subcmd__weights"
                 ;;
@@ -127,6 +133,12 @@ _rollgate() {
             rollgate__subcmd__help__subcmd__brake,set)
                 cmd="rollgate__subcmd__help__subcmd__brake__subcmd__set"
                 ;;
+            rollgate__subcmd__help__subcmd__token,create)
+                cmd="rollgate__subcmd__help__subcmd__token__subcmd__create"
+                ;;
+            rollgate__subcmd__help__subcmd__token,hash)
+                cmd="rollgate__subcmd__help__subcmd__token__subcmd__hash"
+                ;;
             rollgate__subcmd__help__subcmd__weights,get)
                 cmd="rollgate__subcmd__help__subcmd__weights__subcmd__get"
                 ;;
@@ -135,6 +147,24 @@ _rollgate() {
                 ;;
             rollgate__subcmd__help__subcmd__weights,set)
                 cmd="rollgate__subcmd__help__subcmd__weights__subcmd__set"
+                ;;
+            rollgate__subcmd__token,create)
+                cmd="rollgate__subcmd__token__subcmd__create"
+                ;;
+            rollgate__subcmd__token,hash)
+                cmd="rollgate__subcmd__token__subcmd__hash"
+                ;;
+            rollgate__subcmd__token,help)
+                cmd="rollgate__subcmd__token__subcmd__help"
+                ;;
+            rollgate__subcmd__token__subcmd__help,create)
+                cmd="rollgate__subcmd__token__subcmd__help__subcmd__create"
+                ;;
+            rollgate__subcmd__token__subcmd__help,hash)
+                cmd="rollgate__subcmd__token__subcmd__help__subcmd__hash"
+                ;;
+            rollgate__subcmd__token__subcmd__help,help)
+                cmd="rollgate__subcmd__token__subcmd__help__subcmd__help"
                 ;;
             rollgate__subcmd__weights,get)
                 cmd="rollgate__subcmd__weights__subcmd__get"
@@ -167,7 +197,7 @@ _rollgate() {
 
     case "${cmd}" in
         rollgate)
-            opts="-h -V --help --version check demo sample explain healthcheck run services weights brake events audit status help"
+            opts="-h -V --help --version check demo sample explain healthcheck run token services weights brake events audit status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -819,7 +849,7 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__help)
-            opts="check demo sample explain healthcheck run services weights brake events audit status help"
+            opts="check demo sample explain healthcheck run token services weights brake events audit status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1031,6 +1061,48 @@ _rollgate() {
         rollgate__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__help__subcmd__token)
+            opts="create hash"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__help__subcmd__token__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__help__subcmd__token__subcmd__hash)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1295,6 +1367,112 @@ _rollgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token)
+            opts="-h --help create hash help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__create)
+            opts="-h --name --role --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "read operate admin" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__hash)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__help)
+            opts="create hash help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__help__subcmd__hash)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__token__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

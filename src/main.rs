@@ -12,6 +12,7 @@ mod run;
 mod sample;
 mod statics;
 mod supervisor;
+mod token;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,11 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Serves. Takes --config FILE, or Traefik's own flags, or TRAEFIK_* variables.
     Run(run::RunArgs),
+    /// Makes tokens for the admin API.
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
+    },
     #[command(flatten)]
     Admin(admin::AdminCommand),
     /// Writes manual pages and completions.
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Token { command } => token::run(&command),
         Command::Admin(command) => admin::run(&command),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     }

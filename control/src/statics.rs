@@ -3,7 +3,7 @@
 use rollgate_config::{
     Allow, Read,
     problem::{Place, Problem},
-    static_config::{FileProvider, Static},
+    static_config::{Api, FileProvider, Static},
 };
 
 use crate::file::Text;
@@ -24,7 +24,8 @@ pub struct Started {
 /// The static configuration that a text of the main file stands for.
 #[derive(Debug)]
 pub struct Now {
-    /// The entry points and the default transport are the text's; the rest is what the gateway was started with.
+    /// The entry points, the default transport and who may ask the API are the text's; the rest is what the gateway was
+    /// started with.
     pub statics: Static,
     /// What was let through.
     pub allowed: Vec<Problem>,
@@ -57,13 +58,20 @@ impl Started {
             Problem::new(&place(key), key, what, "")
         });
         let restart = restart.collect();
-        let Static { entry_points, servers_transport, .. } = new;
-        let statics = Static { entry_points, servers_transport, ..self.statics.clone() };
+        let Static { entry_points, servers_transport, api, .. } = new;
+        let api = following(self.statics.api.as_ref(), api);
+        let statics = Static { entry_points, servers_transport, api, ..self.statics.clone() };
         Ok(Now { statics, allowed: warnings, restart })
     }
 }
 
-/// Whether what can change while the gateway runs is the same.
+/// Who may ask follows; whether there is an API, and where, is what the gateway was started with.
+fn following(started: Option<&Api>, new: Option<Api>) -> Option<Api> {
+    let started = started?;
+    Some(new.map_or_else(|| started.clone(), |new| Api { base_path: started.base_path.clone(), ..new }))
+}
+
+/// Whether the entry points and the default transport are the same.
 pub fn is_same(one: &Static, other: &Static) -> bool {
     let entry_points = || one.entry_points.iter().zip(&other.entry_points);
     one.servers_transport.is(&other.servers_transport)
@@ -76,6 +84,7 @@ fn differing(started: &Static, new: &Static) -> Vec<&'static str> {
     let provider = |statics: &Static| {
         statics.file_provider.as_ref().map(|FileProvider { target, watch, .. }| (target.clone(), *watch))
     };
+    let path = |statics: &Static| statics.api.as_ref().map(|api| api.base_path.clone());
     let differs = [
         ("providers", provider(started) != provider(new) || started.rest_provider != new.rest_provider),
         ("ping", started.ping != new.ping),
@@ -84,7 +93,7 @@ fn differing(started: &Static, new: &Static) -> Vec<&'static str> {
         ("log", started.log != new.log),
         ("accessLog", started.access_log != new.access_log),
         ("resolver", started.resolver != new.resolver),
-        ("api", started.api.is_some() != new.api.is_some()),
+        ("api", path(started) != path(new)),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
@@ -140,6 +149,30 @@ serversTransport: {maxIdleConnsPerHost: 7}
             assert_eq!(keys(&TEXT.replace(from, to)), [told], "{to}");
         }
         assert_eq!(keys(&format!("{TEXT}api: {{}}\n")), ["8 api"]);
+        assert_eq!(keys(&TEXT.replace("conf}", "conf}, rest: {}")), ["2 providers"]);
+    }
+
+    #[test]
+    fn who_may_ask_follows_the_file_and_whether_there_is_an_api_does_not() {
+        let token = |name: &str| format!("{{name: {name}, role: read, hash: 'sha256:{:0>64}'}}", name.len());
+        let api = |text: &str| format!("{TEXT}api: {{{text}}}\n");
+        let started_with = |text: &str| started(&format!("{TEXT}{text}"));
+        let with = started_with(&format!("api: {{basePath: /x, tokens: [{}]}}\n", token("one")));
+        let now =
+            with.now(Some(&main(&api(&format!("basePath: /x, hosts: [a], tokens: [{}]", token("other")))))).unwrap();
+        assert_eq!(now.restart, []);
+        let followed = now.statics.api.unwrap();
+        assert_eq!((&*followed.tokens[0].name, &*followed.hosts), ("other", &["a".to_owned()][..]));
+        assert!(followed.client_certificates.is_empty());
+        let now = with.now(Some(&main(&api("clientCertificates: [{name: a, role: admin}]")))).unwrap();
+        assert_eq!(now.restart.len(), 1, "its path changed");
+        let followed = now.statics.api.unwrap();
+        assert_eq!((&*followed.base_path, followed.tokens.len(), followed.client_certificates.len()), ("/x", 0, 1));
+        let now = with.now(Some(&main(TEXT))).unwrap();
+        assert_eq!(now.restart.len(), 1);
+        assert_eq!(now.statics.api, with.statics.api, "who could ask still can until the restart");
+        let without = started_with("").now(Some(&main(&api("")))).unwrap();
+        assert_eq!((without.statics.api, without.restart.len()), (None, 1));
     }
 
     #[test]

@@ -54,8 +54,13 @@ pub fn python(module: &str) -> PathBuf {
 }
 
 /// Runs a command with no input to its end, at most 60 s; the command is killed and the test fails after that.
-pub fn run(mut command: Command) -> Output {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+pub fn run(command: Command) -> Output {
+    run_from(command, Stdio::null())
+}
+
+/// As [`run`], with this as its standard input.
+pub fn run_from(mut command: Command, input: impl Into<Stdio>) -> Output {
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());

@@ -104,6 +104,7 @@ impl Reconciler {
             self.live.texts != *texts || self.live.certificates != certificates || self.live.statics.is_none();
         if let (Plane::Running(gateway), true) = (&self.plane, changed) {
             gateway.reloaded(now);
+            gateway.set_api(statics.api.as_ref());
             report_allowed(gateway, &allowed);
         }
         let since = texts.iter().map(|(name, text)| {
