@@ -31,6 +31,7 @@ pub struct Filter {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
     after: Option<String>,
 }
 
@@ -71,12 +72,7 @@ pub struct Entries {
 }
 
 /// The newest changes that fit.
-#[utoipa::path(get, path = "/audit", tag = "audit", params(Filter), responses(
-    (status = 200, body = Entries),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/audit", tag = "audit", params(Filter), responses((status = 200, body = Entries)))]
 pub async fn list(State(shared): State<Shared>, Asked(filter): Asked<Filter>) -> Result<Json<Entries>, Problem> {
     let query = AuditQuery {
         limit: paging::limit(filter.limit)? as u32,

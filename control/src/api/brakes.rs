@@ -48,13 +48,7 @@ pub async fn list(State(shared): State<Shared>) -> Json<Brakes> {
 /// Takes all requests away from a version, whatever its weight, until the brake is released. Answers when every worker does so;
 /// it holds before it is in the store, which `stored` tells.
 #[utoipa::path(put, path = "/services/{name}/brake/{version}", tag = "brakes",
-    params(("name" = String, Path), ("version" = String, Path)), request_body = Option<SentBrake>, responses(
-    (status = 200, body = BrakeView),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+    params(("name" = String, Path), ("version" = String, Path)), request_body = Option<SentBrake>, responses((status = 200, body = BrakeView)))]
 pub async fn put(
     State(shared): State<Shared>,
     Named((service, version)): Named<(String, String)>,
@@ -67,14 +61,7 @@ pub async fn put(
 
 /// Gives a version its weight back. Answers when every worker does so.
 #[utoipa::path(delete, path = "/services/{name}/brake/{version}", tag = "brakes",
-    params(("name" = String, Path), ("version" = String, Path), How), responses(
-    (status = 200, body = BrakeView),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+    params(("name" = String, Path), ("version" = String, Path), How), responses((status = 200, body = BrakeView)))]
 pub async fn delete(
     State(shared): State<Shared>,
     Named((service, version)): Named<(String, String)>,

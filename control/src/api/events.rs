@@ -11,7 +11,7 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
@@ -20,12 +20,25 @@ use super::{
 };
 use crate::events::{Event, EventId, Events};
 
+/// An event as it comes over the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is written field by field")]
+pub struct Told {
+    /// `EPOCH-NUMBER`.
+    id: String,
+    /// Which kind; an id alone has none.
+    event: Option<String>,
+    /// The event, as JSON.
+    data: Option<String>,
+}
+
 /// Which of them.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct From {
     /// As the header `Last-Event-ID`, for those that cannot set headers.
+    #[param(pattern = "^([0-9]{1,19}-[0-9]{1,19})?$")]
     last_event_id: Option<String>,
     /// Ends after so many events, 1 to 1,000,000.
     #[param(minimum = 1, maximum = 1_000_000)]
@@ -39,11 +52,7 @@ pub struct From {
 /// What happens from now on, or after the event that `Last-Event-ID` names. If some of those are no longer kept, or belong to an
 /// earlier process, the first event is `reset`: what is known has to be asked for anew. Before them comes an id alone: where to
 /// go on if the connection is lost before the first event. A comment comes every 15 seconds.
-#[utoipa::path(get, path = "/events", tag = "events", params(From, ("Last-Event-ID" = Option<String>, Header)), responses(
-    (status = 200, content_type = "text/event-stream", body = String),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/events", tag = "events", params(From, ("Last-Event-ID" = Option<String>, Header, pattern = "^([0-9]{1,19}-[0-9]{1,19})?$")), responses((status = 200, content_type = "text/event-stream", body = Told)))]
 pub async fn follow(
     State(shared): State<Shared>,
     Asked(from): Asked<From>,

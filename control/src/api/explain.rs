@@ -11,7 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Shared, extract::Json, problem::Problem, providers::ConfigProblem};
+use super::{
+    Shared,
+    extract::Json,
+    problem::{Code, Problem},
+    providers::ConfigProblem,
+};
 use crate::{
     explain::{self, Asked},
     file::{Text, Texts},
@@ -43,6 +48,7 @@ pub struct Question {
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// 1 to 1,000; together they are one dynamic configuration.
+    #[schema(min_items = 1, max_items = 1000)]
     files: Vec<SentFile>,
 }
 
@@ -51,7 +57,7 @@ pub struct Files {
 #[serde(deny_unknown_fields)]
 pub struct SentFile {
     /// Its ending says what it is: `.yml`, `.yaml`, `.toml`, `.json`.
-    #[schema(example = "routes.yml", max_length = 255)]
+    #[schema(example = "routes.yml", max_length = 255, pattern = r"\.(yml|yaml|toml|json)$")]
     name: String,
     text: String,
 }
@@ -68,11 +74,7 @@ pub struct Checked {
 
 /// Where a request would go with what is live, and why: the entry point, the routers that were asked, the one that wins, and
 /// the services that it leads to with their shares.
-#[utoipa::path(post, path = "/explain", tag = "gateway", request_body = Question, responses(
-    (status = 200, body = Object),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/explain", tag = "gateway", request_body = Question, responses((status = 200, body = Object)))]
 pub async fn explain(State(shared): State<Shared>, Json(sent): Json<Question>) -> Result<axum::Json<Value>, Problem> {
     let (statics, configuration) = (shared.providers.statics(), shared.traffic.configuration());
     let asked = asked(sent, &statics, &configuration)?;
@@ -110,8 +112,9 @@ fn asked(sent: Question, statics: &Static, configuration: &Configuration) -> Res
     let mut asked = question.map_err(|what| Problem::invalid("url", what, "http://host[:port]/path or https://"))?;
     if let Some(name) = sent.entry_point {
         if !statics.entry_points.contains_key(&name) {
-            let known = statics.entry_points.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(Problem::invalid("entryPoint", format!("{name:?} is none"), known));
+            let candidates = statics.entry_points.keys().cloned().collect();
+            let missing = Problem::new(Code::NotFound, format!("there is no entry point {name:?}"));
+            return Err(Problem { field: Some("entryPoint".to_owned()), candidates, ..missing });
         }
         (asked.question.entry_point, asked.because) = (name, "it was asked for");
     }
@@ -126,11 +129,7 @@ fn not_by_itself(problems: &[rollgate_config::problem::Problem]) -> Problem {
 
 /// What would be wrong with a dynamic configuration under the static one that is live; nothing is applied. Certificates are
 /// not looked at.
-#[utoipa::path(post, path = "/check", tag = "gateway", request_body = Files, responses(
-    (status = 200, body = Checked),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/check", tag = "gateway", request_body = Files, responses((status = 200, body = Checked)))]
 pub async fn check(State(shared): State<Shared>, Json(sent): Json<Files>) -> Result<axum::Json<Checked>, Problem> {
     if sent.files.is_empty() || sent.files.len() > MAX_FILES {
         let what = format!("has {} files", sent.files.len());

@@ -111,7 +111,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Changing<T> {
 /// of it.
 pub fn key_of(field: &str, text: &str, digest: [u8; 32]) -> Result<Key, Problem> {
     let text = text.trim();
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let text = unquoted.filter(|text| !text.is_empty()).unwrap_or(text);
     if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Err(wrong_key(field));
     }

@@ -140,11 +140,7 @@ impl Page {
 }
 
 /// All services, in the order of their names.
-#[utoipa::path(get, path = "/services", tag = "services", params(Page), responses(
-    (status = 200, body = Services),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/services", tag = "services", params(Page), responses((status = 200, body = Services)))]
 pub async fn list(State(shared): State<Shared>, Asked(page): Asked<Page>) -> Result<axum::Json<Services>, Problem> {
     let configuration = shared.traffic.configuration();
     let breakers = breakers(&shared);
@@ -154,12 +150,7 @@ pub async fn list(State(shared): State<Shared>, Asked(page): Asked<Page>) -> Res
 }
 
 /// A service.
-#[utoipa::path(get, path = "/services/{name}", tag = "services", params(("name" = String, Path)), responses(
-    (status = 200, body = Service, headers(("ETag" = String, description = "of its weights; without versions there is none"))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/services/{name}", tag = "services", params(("name" = String, Path)), responses((status = 200, body = Service, headers(("ETag" = String, description = "of its weights; without versions there is none")))))]
 pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Result<Response, Problem> {
     let configuration = shared.traffic.configuration();
     let name = names::service(&configuration, &name)?;

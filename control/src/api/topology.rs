@@ -96,11 +96,7 @@ pub struct Certificates {
 }
 
 /// All routers, in the order of their names.
-#[utoipa::path(get, path = "/routers", tag = "topology", params(Page), responses(
-    (status = 200, body = Routers),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/routers", tag = "topology", params(Page), responses((status = 200, body = Routers)))]
 pub async fn routers(State(shared): State<Shared>, Asked(page): Asked<Page>) -> Result<Json<Routers>, Problem> {
     let configuration = shared.traffic.configuration();
     let (routers, next) = page.of(configuration.routers.iter().map(|(name, router)| (&**name, (name, router))))?;
@@ -117,11 +113,7 @@ pub async fn routers(State(shared): State<Shared>, Asked(page): Asked<Page>) -> 
 }
 
 /// All middlewares, in the order of their names.
-#[utoipa::path(get, path = "/middlewares", tag = "topology", params(Page), responses(
-    (status = 200, body = Middlewares),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/middlewares", tag = "topology", params(Page), responses((status = 200, body = Middlewares)))]
 pub async fn middlewares(State(shared): State<Shared>, Asked(page): Asked<Page>) -> Result<Json<Middlewares>, Problem> {
     let configuration = shared.traffic.configuration();
     let all = configuration.middlewares.iter().map(|(name, middleware)| (&**name, (name, middleware)));

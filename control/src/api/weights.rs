@@ -13,7 +13,7 @@ use serde_json::Value;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
-        RefOr,
+        Ref, RefOr,
         schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
     },
 };
@@ -69,7 +69,7 @@ pub struct SentWeights {
     #[schema(max_length = 1024)]
     reason: Option<String>,
     /// As the header `Idempotency-Key`, for those that cannot set headers.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     idempotency_key: Option<String>,
 }
 
@@ -78,13 +78,21 @@ pub struct SentWeights {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SentForSeveral {
     /// By the services' names, qualified or bare; 1 to 1,000.
+    #[schema(schema_with = services_by_name)]
     services: BTreeMap<String, SentOfService>,
     /// As for one service.
     #[schema(max_length = 1024)]
     reason: Option<String>,
     /// As for one service.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     idempotency_key: Option<String>,
+}
+
+/// utoipa has no words of its own for how many properties there may be.
+fn services_by_name() -> Schema {
+    let services = ObjectBuilder::new().schema_type(Type::Object);
+    let services = services.min_properties(Some(1)).max_properties(Some(MAX_SERVICES));
+    services.additional_properties(Some(Ref::from_schema_name("SentOfService"))).into()
 }
 
 /// One of several.
@@ -154,21 +162,14 @@ pub struct AllWeights {
 }
 
 /// The weights of all weighted services.
-#[utoipa::path(get, path = "/weights", tag = "weights", responses(
-    (status = 200, body = AllWeights, headers(("ETag" = String))),
-))]
+#[utoipa::path(get, path = "/weights", tag = "weights", responses((status = 200, body = AllWeights, headers(("ETag" = String)))))]
 pub async fn list(State(shared): State<Shared>) -> Response {
     let (items, tag) = shared.traffic.all_weights();
     tagged(&tag, AllWeights { items, next: None })
 }
 
 /// The weights of a service.
-#[utoipa::path(get, path = "/services/{name}/weights", tag = "weights", params(("name" = String, Path)), responses(
-    (status = 200, body = WeightsView, headers(("ETag" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/services/{name}/weights", tag = "weights", params(("name" = String, Path)), responses((status = 200, body = WeightsView, headers(("ETag" = String)))))]
 pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Result<Response, Problem> {
     let view = shared.traffic.weights(&name)?;
     Ok(tagged(&view.etag.clone(), view))
@@ -176,16 +177,8 @@ pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Re
 
 /// Sets the weights of every version of a service. Answers when every worker has them.
 #[utoipa::path(put, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SentWeights, responses(
-    (status = 200, body = Weighed, headers(("ETag" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 412, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = SentWeights, responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn put(
     State(shared): State<Shared>,
     Named(name): Named<String>,
@@ -198,16 +191,8 @@ pub async fn put(
 
 /// Sets the weights of some versions of a service; the others keep theirs. Answers when every worker has them.
 #[utoipa::path(patch, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SentWeights, responses(
-    (status = 200, body = Weighed, headers(("ETag" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 412, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = SentWeights, responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn patch(
     State(shared): State<Shared>,
     Named(name): Named<String>,
@@ -220,16 +205,8 @@ pub async fn patch(
 
 /// Returns a service to the weights of the configuration. Answers when every worker has them.
 #[utoipa::path(delete, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), HowReset, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
-    responses(
-    (status = 200, body = Weighed, headers(("ETag" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 412, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+    params(("name" = String, Path), HowReset, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn delete(
     State(shared): State<Shared>,
     Named(name): Named<String>,
@@ -253,16 +230,8 @@ pub async fn delete(
 
 /// Sets the weights of several services at once, as one generation: all of them, or none. Answers when every worker has them.
 #[utoipa::path(put, path = "/weights", tag = "weights",
-    params(How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = SentForSeveral, responses(
-    (status = 200, body = WeighedSeveral),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, body = Problem, content_type = "application/problem+json"),
-    (status = 412, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
-))]
+    params(How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = SentForSeveral, responses((status = 200, body = WeighedSeveral)))]
 pub async fn put_several(
     State(shared): State<Shared>,
     Asked(how): Asked<How>,
