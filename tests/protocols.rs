@@ -185,6 +185,26 @@ async fn head_and_bodiless_answers_keep_the_connection_in_step() {
 }
 
 #[tokio::test]
+async fn head_is_answered_by_the_gateway_itself_as_by_servers() {
+    let gateway = before_url("http://127.0.0.1:9");
+    let address = gateway.address("traefik");
+    for (url, to, status) in [
+        ("http://localhost/ping", address, 200),
+        ("http://localhost/nowhere", address, 404),
+        ("http://h/", gateway.web(), 502),
+    ] {
+        let [got, head] = ["GET", "HEAD"].map(|method| Ask::new(method, url));
+        for (got, head) in
+            [(got.clone().send(to).await, head.clone().send(to).await), (got.send_h2(to).await, head.send_h2(to).await)]
+        {
+            assert_eq!((got.status, head.status), (status, status), "{url} {:?}", head.version);
+            assert_eq!((got.body.is_empty(), head.body.is_empty()), (false, true), "{url} {:?}", head.version);
+            assert_eq!(head.header("content-length"), Some(&*got.body.len().to_string()), "{url} {:?}", head.version);
+        }
+    }
+}
+
+#[tokio::test]
 async fn expect_continue_is_answered_before_the_body_is_sent() {
     let backend = Backend::echo("s");
     let gateway = before(&backend);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request, response};
 use hyper::body::Incoming;
 use rollgate_config::dynamic::router::RouterTimeouts;
 
@@ -131,6 +131,7 @@ pub(crate) fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Respo
             exchange.give_cookies(&mut parts.headers);
             passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
+            let body = of_head(&mut parts, body, &exchange);
             let limit = connection.entry.settings.timeouts.write;
             Response::from_parts(parts, Body::new(body, exchange, limit))
         }
@@ -146,12 +147,24 @@ pub(crate) fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Respo
             let (mut parts, body) = refuse(&error, &mut exchange).map(AnswerBody::Whole).into_parts();
             passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
+            let body = of_head(&mut parts, body, &exchange);
             if error.ends_connection() && !connection.http2 {
                 parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 connection.linger();
             }
             Response::from_parts(parts, Body::new(body, exchange, Duration::ZERO))
         }
+    }
+}
+
+/// An answer to HEAD has no body, and says how long that of GET is (RFC 9110 section 9.3.2). Servers see to that themselves.
+fn of_head(parts: &mut response::Parts, body: AnswerBody, exchange: &Exchange) -> AnswerBody {
+    match body {
+        AnswerBody::Whole(bytes) if exchange.method == Method::HEAD && !bytes.is_empty() => {
+            parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| bytes.len().into());
+            AnswerBody::default()
+        }
+        body => body,
     }
 }
 
