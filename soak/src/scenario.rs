@@ -10,6 +10,7 @@ mod slow;
 mod split;
 mod suites;
 mod upgrade;
+mod weights;
 
 use std::pin::Pin;
 
@@ -28,7 +29,7 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which they run.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "reload",
         what: "changes of every kind under load, valid and invalid mixed",
@@ -52,6 +53,12 @@ pub const SCENARIOS: [Scenario; 10] = [
         what: "the time from a rename to live on every worker",
         in_short: true,
         run: |options| Box::pin(live::run(options)),
+    },
+    Scenario {
+        name: "weights",
+        what: "live weights and brakes over the admin API, under load",
+        in_short: true,
+        run: |options| Box::pin(weights::run(options)),
     },
     Scenario {
         name: "attacks",

@@ -54,7 +54,7 @@ pub async fn run(options: Options) -> Figures {
 }
 
 /// Requests a second that closed connections get answered.
-async fn capacity(plan: &Plan, seconds: u64) -> f64 {
+pub(super) async fn capacity(plan: &Plan, seconds: u64) -> f64 {
     let load = Load::kept(plan.clone());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (began, before) = (Instant::now(), load.answered());
