@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod middleware;
+pub mod name;
 pub mod router;
 pub mod service;
 pub mod tls;

@@ -27,7 +27,7 @@ mod written;
 pub use self::{
     allow::Allow,
     document::{Document, Format},
-    read::{Read, read_dynamic, read_static},
+    read::{Read, read_dynamic, read_dynamic_of, read_static},
     validate::validate_entry_points,
     written::Written,
 };

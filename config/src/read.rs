@@ -56,24 +56,37 @@ pub fn read_static(document: &Document, allow: &Allow) -> Read<Static> {
     out.finish(value)
 }
 
-/// Reads the dynamic configuration that documents hold together, with references qualified by `provider` (`x` is
-/// `x@file`) and checked; entry points only if `statics` is given. Static root keys are left to `read_static`.
+/// Reads the dynamic configuration that documents of one provider hold together, see [`read_dynamic_of`].
 pub fn read_dynamic(
     documents: &[impl Borrow<Document>],
     provider: &str,
     statics: Option<&Static>,
     allow: &Allow,
 ) -> Read<Configuration> {
-    let mut out = Sink::new(allow, provider);
+    read_dynamic_of(&[(provider, documents)], statics, allow)
+}
+
+/// Reads the dynamic configuration that the documents of several providers hold together. Names and references are qualified
+/// by the provider in whose document they stand (`x` is `x@file`) and checked over all of them; entry points only if
+/// `statics` is given. Static root keys are left to `read_static`.
+pub fn read_dynamic_of<D: Borrow<Document>>(
+    providers: &[(&str, &[D])],
+    statics: Option<&Static>,
+    allow: &Allow,
+) -> Read<Configuration> {
+    let mut out = Sink::new(allow, "");
     let mut merging = merge::Merging::default();
-    for document in documents {
-        roots(document.borrow(), &mut out, |fields| {
-            fields.inert(&STATIC_ROOTS);
-            merging.read(fields);
-        });
+    for (provider, documents) in providers {
+        out.turn_to(provider);
+        for document in *documents {
+            roots(document.borrow(), &mut out, |fields| {
+                fields.inert(&STATIC_ROOTS);
+                merging.read(fields);
+            });
+        }
     }
     let merged = merging.finish();
-    out.add(validate::references(&merged, provider, statics));
+    out.add(validate::references(&merged, statics));
     out.finish(Some(merged.value))
 }
 

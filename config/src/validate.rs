@@ -10,6 +10,7 @@ use crate::{
     dynamic::{
         Configuration,
         middleware::MiddlewareKind,
+        name,
         router::RouterTls,
         service::{Service, ServiceKind},
     },
@@ -26,12 +27,12 @@ const INTERNAL_SERVICES: [&str; 4] = ["api@internal", "ping@internal", "promethe
 const MAX_HINTS: usize = 20;
 
 /// What is wrong with the references of the dynamic configuration.
-pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Static>) -> Vec<Problem> {
+pub(crate) fn references(merged: &Merged, statics: Option<&Static>) -> Vec<Problem> {
     let Merged { value: configuration, declared } = merged;
-    let mut check = Check { provider, problems: Vec::new(), hints: MAX_HINTS };
+    let mut check = Check { problems: Vec::new(), hints: MAX_HINTS };
     let redistributing = Redistributing::of(configuration.middlewares.iter().map(|(name, item)| (&**name, item)));
     for (name, router) in &configuration.routers {
-        let path = Section::of("http.routers", check.shown(name), router.lines_before());
+        let path = Section::of("http.routers", name, router.lines_before());
         for entry_point in
             statics.iter().flat_map(|statics| router.entry_points.iter().map(move |name| (statics, name)))
         {
@@ -43,12 +44,12 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
         check.tls_options(router.tls.as_ref(), &declared.options, path);
     }
     for (name, service) in &configuration.services {
-        let path = Section::of("http.services", check.shown(name), service.lines_before());
+        let path = Section::of("http.services", name, service.lines_before());
         check.all(&service.middlewares, &declared.middlewares, "middleware", path, "middlewares");
         check.children(service, merged, path);
     }
     for (name, middleware) in &configuration.middlewares {
-        let path = Section::of("http.middlewares", check.shown(name), middleware.lines_before());
+        let path = Section::of("http.middlewares", name, middleware.lines_before());
         match &middleware.kind {
             MiddlewareKind::Chain(middlewares) => {
                 check.all(middlewares, &declared.middlewares, "middleware", path, "chain.middlewares");
@@ -57,18 +58,18 @@ pub(crate) fn references(merged: &Merged, provider: &str, statics: Option<&Stati
             _ => {}
         }
     }
-    check.problems.extend(cycles::of_services(configuration, provider));
-    check.problems.extend(cycles::of_chains(configuration, provider));
+    check.problems.extend(cycles::of_services(configuration));
+    check.problems.extend(cycles::of_chains(configuration));
     check.problems
 }
 
 /// What is wrong with the references of entry points into the dynamic configuration: their middlewares and TLS options.
 pub fn validate_entry_points(statics: &Static, configuration: &Configuration) -> Vec<Problem> {
     let Configuration { middlewares, tls, .. } = configuration;
-    let mut check = Check { provider: "file", problems: Vec::new(), hints: MAX_HINTS };
+    let mut check = Check { problems: Vec::new(), hints: MAX_HINTS };
     let redistributing = Redistributing::of(middlewares.iter().map(|(name, item)| (&**name, item)));
     for (name, entry_point) in &statics.entry_points {
-        let path = Section::of("entryPoints", name, 0);
+        let path = Section { kind: "entryPoints", name, provider: "file", lines_before: 0 };
         check.all(&entry_point.http.middlewares, middlewares, "middleware", path, "http.middlewares");
         check.without_versions(&entry_point.http.middlewares, &redistributing, path, "http.middlewares");
         check.tls_options(entry_point.http.tls.as_ref(), &tls.options, path);
@@ -81,13 +82,16 @@ pub fn validate_entry_points(statics: &Static, configuration: &Configuration) ->
 struct Section<'n> {
     kind: &'static str,
     name: &'n str,
+    /// What its references without one are meant to be of.
+    provider: &'n str,
     /// What the lines of its places are short of.
     lines_before: u32,
 }
 
 impl<'n> Section<'n> {
+    /// Of a qualified name.
     fn of(kind: &'static str, name: &'n str, lines_before: u32) -> Self {
-        Self { kind, name, lines_before }
+        Self { kind, name: name::bare(name), provider: name::provider(name), lines_before }
     }
 }
 
@@ -118,18 +122,12 @@ impl<K: Borrow<str> + Ord, V> Known for BTreeMap<K, V> {
     }
 }
 
-struct Check<'p> {
-    provider: &'p str,
+struct Check {
     problems: Vec<Problem>,
     hints: usize,
 }
 
-impl Check<'_> {
-    /// A name as the operator wrote it.
-    fn shown<'n>(&self, name: &'n str) -> &'n str {
-        shown(name, self.provider)
-    }
-
+impl Check {
     fn all(&mut self, names: &[Located<String>], known: &impl Known, noun: &str, path: Section<'_>, key: &str) {
         for name in names {
             self.one(name, known, noun, path, key);
@@ -152,8 +150,10 @@ impl Check<'_> {
     ) {
         for name in redistributing.among(names) {
             let at = name.at.moved(path.lines_before);
-            let what =
-                format!("{} has onTrip: redistribute, and there are no versions here", quoted(self.shown(&name.value)));
+            let what = format!(
+                "{} has onTrip: redistribute, and there are no versions here",
+                quoted(shown(&name.value, path.provider))
+            );
             let allowed = "in the middlewares of a service; or onTrip: fail";
             self.problems.push(Problem::new(&at, format!("{}.{}.{key}", path.kind, path.name), what, allowed));
         }
@@ -202,9 +202,8 @@ impl Check<'_> {
         path: Section<'_>,
         key: &str,
     ) {
-        let wanted = self.shown(&name.value);
-        let hint =
-            (self.hints > 0).then(|| did_you_mean(wanted, names.map(|name| shown(name, self.provider)))).flatten();
+        let wanted = shown(&name.value, path.provider);
+        let hint = if self.hints > 0 { nearest(wanted, names, path.provider) } else { None };
         self.hints = self.hints.saturating_sub(1);
         let what = format!("unknown {noun} {}", quoted(wanted));
         let at = name.at.moved(path.lines_before);
@@ -213,7 +212,17 @@ impl Check<'_> {
     }
 }
 
-/// A name without the provider that it has anyway.
+/// The known name that is likely to be meant: the same one of another provider, or one that is written nearly so.
+fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>, provider: &str) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let of_another = |name: &&&str| name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('@'));
+    match names.iter().filter(of_another).min() {
+        Some(name) => Some(format!("did you mean {name:?}?")),
+        None => did_you_mean(wanted, names.iter().map(|name| shown(name, provider))),
+    }
+}
+
+/// A name as it is written where names are of this provider unless they say otherwise.
 fn shown<'n>(name: &'n str, provider: &str) -> &'n str {
     name.strip_suffix(provider).and_then(|name| name.strip_suffix('@')).unwrap_or(name)
 }

@@ -14,7 +14,7 @@ use std::{
 
 use rollgate_config::{
     dynamic::{
-        Configuration,
+        Configuration, name,
         tls::{Certificate, PemSource},
         transport::ServersTransport,
     },
@@ -53,7 +53,7 @@ pub fn resolve(
     let mut resolver = Resolver { read, last_good, resolved: Resolved::default(), taken: Vec::new() };
     resolver.transport(transport, "serversTransport");
     for (name, transport) in &mut configuration.servers_transports {
-        resolver.transport(transport, &format!("http.serversTransports.{}", plain(name)));
+        resolver.transport(transport, &format!("http.serversTransports.{}", name::bare(name)));
     }
     let tls = &mut configuration.tls;
     resolver.pairs(&mut tls.certificates, "tls.certificates");
@@ -61,7 +61,7 @@ pub fn resolve(
         resolver.pair(certificate, "tls.stores.default.defaultCertificate");
     }
     for (name, options) in &mut tls.options {
-        resolver.authorities(&mut options.client_ca, &format!("tls.options.{}.clientAuth.caFiles", plain(name)));
+        resolver.authorities(&mut options.client_ca, &format!("tls.options.{}.clientAuth.caFiles", name::bare(name)));
     }
     resolver.middlewares(&mut configuration.middlewares, filled);
     resolver.resolved
@@ -208,11 +208,6 @@ fn file(source: &PemSource) -> Option<PathBuf> {
         PemSource::File(path) => Some(path.clone()),
         PemSource::Text(_) => None,
     }
-}
-
-/// A name without the provider that it has anyway.
-fn plain(name: &str) -> &str {
-    name.strip_suffix("@file").unwrap_or(name)
 }
 
 #[cfg(test)]

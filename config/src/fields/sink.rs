@@ -45,6 +45,13 @@ impl Sink {
         Self { basis: Arc::new(basis), notes: Notes::default(), notebook: None }
     }
 
+    /// What comes from now on is this provider's.
+    pub fn turn_to(&mut self, provider: &str) {
+        if self.basis.provider != provider {
+            self.basis = Arc::new(Basis { allow: self.basis.allow.clone(), provider: provider.to_owned() });
+        }
+    }
+
     /// It writes down what is asked for.
     pub fn noting(self, notebook: Notebook) -> Self {
         Self { notebook: Some(notebook), ..self }

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::shown;
 use crate::{
-    dynamic::{Configuration, middleware::MiddlewareKind},
+    dynamic::{Configuration, middleware::MiddlewareKind, name},
     problem::{Place, Problem},
 };
 
 /// Services that lead back to themselves, by what they are made of or by the error pages that their middlewares ask for.
-pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<Problem> {
+pub(super) fn of_services(configuration: &Configuration) -> Vec<Problem> {
     let edges = configuration.services.iter().filter_map(|(name, service)| {
         let mut children: Vec<_> = service.kind.references().into_iter().map(|name| (&*name.value, &name.at)).collect();
         for middleware in &service.middlewares {
@@ -19,7 +19,7 @@ pub(super) fn of_services(configuration: &Configuration, provider: &str) -> Vec<
         }
         (!children.is_empty()).then(|| Edges { name, children, lines_before: service.lines_before() })
     });
-    report(edges.collect(), "http.services", provider)
+    report(edges.collect(), "http.services")
 }
 
 /// The services that a middleware, or what a chain holds, asks for error pages.
@@ -36,13 +36,13 @@ fn pages_of<'c>(configuration: &'c Configuration, middleware: &'c str) -> Vec<&'
 }
 
 /// Chains that hold themselves.
-pub(super) fn of_chains(configuration: &Configuration, provider: &str) -> Vec<Problem> {
+pub(super) fn of_chains(configuration: &Configuration) -> Vec<Problem> {
     let edges = configuration.middlewares.iter().filter_map(|(name, middleware)| {
         let MiddlewareKind::Chain(names) = &middleware.kind else { return None };
         let children = names.iter().map(|name| (&*name.value, &name.at)).collect();
         Some(Edges { name, children, lines_before: middleware.lines_before() })
     });
-    report(edges.collect(), "http.middlewares", provider)
+    report(edges.collect(), "http.middlewares")
 }
 
 /// What a name leads to, and where that is written. What leads nowhere is in no circle and has none.
@@ -60,7 +60,7 @@ enum Mark {
 }
 
 /// `edges` in the order of names, so that messages do not depend on chance.
-fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
+fn report(edges: Vec<Edges<'_>>, kind: &str) -> Vec<Problem> {
     let index_of: HashMap<&str, usize> = edges.iter().enumerate().map(|(index, edges)| (edges.name, index)).collect();
     let mut marks = vec![Mark::Unseen; edges.len()];
     // How many names follow one another below each, for those that are done.
@@ -80,7 +80,7 @@ fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
                 depths[*node] = 1 + below.map(|child| depths[*child]).max().unwrap_or_default();
                 // Not one above another.
                 if depths[*node] == MAX_DEPTH + 1 {
-                    problems.push(too_deep(&edges[*node], kind, provider));
+                    problems.push(too_deep(&edges[*node], kind));
                 }
                 path.pop();
                 continue;
@@ -98,7 +98,7 @@ fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
                 Mark::OnPath => {
                     let from = path.iter().position(|(node, _)| *node == child).unwrap_or(0);
                     let circle = path[from..].iter().map(|(node, _)| *node).chain([child]);
-                    let names: Vec<&str> = circle.map(|node| shown(edges[node].name, provider)).collect();
+                    let names: Vec<&str> = circle.map(|node| edges[node].name).collect();
                     problems.push(circular(&names, kind, &at.moved(lines_before)));
                 }
                 Mark::Done => {}
@@ -108,22 +108,25 @@ fn report(edges: Vec<Edges<'_>>, kind: &str, provider: &str) -> Vec<Problem> {
     problems
 }
 
-fn too_deep(edges: &Edges<'_>, kind: &str, provider: &str) -> Problem {
-    let path = format!("{kind}.{}", shown(edges.name, provider));
+fn too_deep(edges: &Edges<'_>, kind: &str) -> Problem {
+    let path = format!("{kind}.{}", name::bare(edges.name));
     let at = edges.children[0].1.moved(edges.lines_before);
     Problem::new(&at, path, "leads too deep", format!("at most {MAX_DEPTH} of them one below another"))
 }
 
+/// The last of `names` is the first again.
 fn circular(names: &[&str], kind: &str, at: &Place) -> Problem {
     const SHOWN: usize = 10;
     let last = names.len() - 1;
+    // The reference that closes the circle stands in the last but one.
+    let closing = names[last.saturating_sub(1)];
+    let names: Vec<&str> = names.iter().map(|name| shown(name, name::provider(closing))).collect();
     let circle = if names.len() <= SHOWN {
         names.join(" -> ")
     } else {
         format!("{} -> ... -> {}", names[..SHOWN - 2].join(" -> "), names[last])
     };
-    // The reference that closes the circle stands in the last but one.
-    Problem::new(at, format!("{kind}.{}", names[last.saturating_sub(1)]), format!("leads in a circle: {circle}"), "")
+    Problem::new(at, format!("{kind}.{}", name::bare(closing)), format!("leads in a circle: {circle}"), "")
 }
 
 /// How many names may follow one another: far more than anybody nests, and few enough for a recursion on any stack.

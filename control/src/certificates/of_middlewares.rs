@@ -15,12 +15,13 @@ use rollgate_config::{
         middleware::{
             BadLine, BasicUser, ClientTls, DigestUser, Middleware, MiddlewareKind, User, UserAuth, UsersFile, users,
         },
+        name,
         tls::PemSource,
     },
     problem::Located,
 };
 
-use super::{Resolver, plain};
+use super::Resolver;
 use crate::file::reader::Content;
 
 /// Middlewares with the text of their files in them, from one resolution to the next.
@@ -41,7 +42,7 @@ impl<R: FnMut(&Path) -> Content> Resolver<'_, R> {
         for (name, item) in all.iter_mut().filter(|(_, item)| names_files(&item.kind)) {
             let mut middleware = Middleware::clone(item);
             self.taken.clear();
-            self.middleware(&format!("http.middlewares.{}", plain(name)), item, &mut middleware.kind);
+            self.middleware(&format!("http.middlewares.{}", name::bare(name)), item, &mut middleware.kind);
             let texts = std::mem::take(&mut self.taken);
             let same = before.remove(name).filter(|before| before.written.is(item) && before.texts == texts);
             let written = item.clone();

@@ -9,6 +9,7 @@ use rollgate_config::{
     dynamic::{
         Configuration, Item,
         middleware::{Middleware as Written, MiddlewareKind},
+        name,
     },
     problem::Problem,
 };
@@ -109,7 +110,7 @@ fn compiled(
     match Middleware::compile(kind, making) {
         Ok(middleware) => Ok([Step { name: name.clone(), middleware: Arc::new(middleware) }].into()),
         Err(error) => {
-            let path = format!("http.middlewares.{}", name.trim_end_matches("@file"));
+            let path = format!("http.middlewares.{}", name::bare(name));
             Err(pem::wrong(&item.place(&item.at), &path, error.to_string()))
         }
     }

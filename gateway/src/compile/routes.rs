@@ -7,6 +7,7 @@ use rollgate_config::{
     dynamic::{
         Configuration, Item,
         middleware::MiddlewareKind,
+        name,
         router::{Router, RouterTimeouts, RouterTls},
     },
     rule::{Expression, Matcher, Rule},
@@ -192,8 +193,12 @@ fn make(
         metrics: router.metrics.unwrap_or(entry.settings.metrics) && counted(compiler, service),
         timeouts: router.timeouts,
     };
-    let key =
-        router::Route { name: shown, provider_rank: 0, rule: router.rule.value.clone(), priority: router.priority };
+    let key = router::Route {
+        name: shown,
+        provider_rank: provider_rank(name),
+        rule: router.rule.value.clone(),
+        priority: router.priority,
+    };
     Made {
         name: name.clone(),
         item: Some(router.clone()),
@@ -201,6 +206,12 @@ fn make(
         route: Arc::new(route),
         options,
     }
+}
+
+/// Traefik's own order of providers, of those that there are; what the gateway adds itself comes first.
+fn provider_rank(name: &str) -> u32 {
+    let known = PROVIDERS.iter().position(|known| *known == name::provider(name));
+    known.unwrap_or(PROVIDERS.len()) as u32
 }
 
 fn logged(compiler: &Compiler, service: &str) -> bool {
@@ -279,3 +290,6 @@ fn everything() -> Rule {
     let expression = Expression::Matcher(Matcher::Host("*".to_owned()));
     Rule { text: "Host(`*`)".to_owned(), expression }
 }
+
+/// Of two routers with one priority, the one of the provider that stands first here is asked first.
+const PROVIDERS: [&str; 3] = ["internal", "file", "rest"];

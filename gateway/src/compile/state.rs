@@ -7,7 +7,7 @@ use std::{
 
 use rollgate_config::{
     dynamic::{
-        Configuration,
+        Configuration, name,
         service::{
             ServiceKind,
             health::{Mode, Probe, Scheme},
@@ -78,7 +78,7 @@ impl Kept {
             }
             let path = match name {
                 "" => "serversTransport".to_owned(),
-                name => format!("http.serversTransports.{}", name.trim_end_matches("@file")),
+                name => format!("http.serversTransports.{}", name::bare(name)),
             };
             match Transport::load(config, &path, tls) {
                 Ok(transport) => drop(transports.insert(name.to_owned(), transport)),

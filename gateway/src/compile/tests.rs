@@ -265,6 +265,34 @@ fn what_was_laid_over_a_configuration_that_is_refused_is_taken_back() {
     assert_eq!(shown(&compiling.compile(&text)), before);
 }
 
+#[test]
+fn of_two_routers_with_one_priority_the_files_is_asked_first_and_then_the_name_decides() {
+    let compiling = &mut Compiling::new();
+    let (statics, allow) = (compiling.statics.clone(), Allow::default());
+    let mut winner = |file: &[&str], rest: &[&str]| {
+        let text = |names: &[&str]| {
+            let routers = names
+                .iter()
+                .map(|name| format!("{name}: {{rule: Host(`h.test`), service: api@internal, entryPoints: [plain]}}"));
+            format!("http: {{routers: {{{}}}}}", routers.collect::<Vec<_>>().join(", "))
+        };
+        let [file, rest] = [file, rest].map(|names| [Document::parse("f", &text(names), Format::Yaml).unwrap()]);
+        let providers = [("rest", &rest[..]), ("file", &file[..])];
+        let read = rollgate_config::read_dynamic_of(&providers, Some(&statics), &allow);
+        let configuration = read.value.unwrap_or_else(|| panic!("{:?}", read.problems));
+        let snapshot = compiling.compiler.compile(&configuration).map_err(|problems| format!("{problems:?}")).unwrap();
+        let plain = &snapshot.snapshot.entry_points[0].plain;
+        let (headers, client) = (HeaderMap::new(), [192, 0, 2, 1].into());
+        let facts = Facts { host: "h.test", path: "/", query: None, method: &Method::GET, headers: &headers, client };
+        let found = plain.table.find(&facts).expect("one matches");
+        plain.routes[found].name.to_string()
+    };
+    assert_eq!(winner(&["z"], &["a"]), "z@file");
+    assert_eq!(winner(&["b", "a"], &["a"]), "a@file");
+    assert_eq!(winner(&["a-b", "a"], &[]), "a@file", "by the name alone, not with what stands behind it");
+    assert_eq!(winner(&[], &["b", "a", "c"]), "a@rest");
+}
+
 const FIRST: Written =
     Written { routers: [0, 1, 2, 3], services: [0, 0, 0], middlewares: [0, 0], transport: 0, comment: false };
 

@@ -7,7 +7,7 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use foldhash::fast::FixedState;
-use rollgate_config::rule::Rule;
+use rollgate_config::{dynamic::name, rule::Rule};
 use smallvec::SmallVec;
 
 use super::{
@@ -73,7 +73,8 @@ impl Table {
         let mut order: Vec<(usize, Arc<Compiled>)> = routes.into_iter().enumerate().collect();
         order.sort_by(|(_, a), (_, b)| {
             let key = |route: &Compiled| (Reverse(route.priority), route.provider_rank);
-            key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+            // `a` stands before `a-b`, as `a@file` does not before `a-b@file`.
+            key(a).cmp(&key(b)).then_with(|| name::bare(&a.name).cmp(name::bare(&b.name)))
         });
         let mut table = Self {
             ranked: Vec::with_capacity(order.len()),
