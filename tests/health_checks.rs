@@ -39,7 +39,7 @@ async fn answers(gateway: &Gateway, count: usize) -> Vec<String> {
 async fn the_first_probe_comes_at_once() {
     let (good, bad) = (Switched::new("good"), Switched::new("bad"));
     bad.health(503);
-    let gateway = Gateway::with(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
+    let gateway = Gateway::with(&checked(&[&good, &bad], "{path: /health, interval: 1000h}"));
     gateway.server_is(&bad.url(), false).await;
     let before = bad.requests();
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
@@ -75,7 +75,7 @@ async fn one_that_goes_down_gets_no_request_once_that_is_noticed_and_comes_back(
 async fn a_reload_of_something_else_neither_forgets_nor_asks_again() {
     let (good, bad) = (Switched::new("good"), Switched::new("bad"));
     bad.health(503);
-    let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
+    let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1000h}"));
     let gateway = Gateway::start(&config);
     gateway.server_is(&bad.url(), false).await;
     for round in 0..5 {
@@ -95,12 +95,12 @@ async fn a_reload_of_something_else_neither_forgets_nor_asks_again() {
 async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     let (good, bad) = (Switched::new("good"), Switched::new("bad"));
     bad.health(503);
-    let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1h}"));
+    let config = configuration(&checked(&[&good, &bad], "{path: /health, interval: 1000h}"));
     let gateway = Gateway::start(&config);
     gateway.server_is(&bad.url(), false).await;
     // Another strategy and another interval; the probe is the same.
     let changed =
-        config.replace("interval: 1h", "interval: 2h, timeout: 3s").replace("servers:", "strategy: p2c, servers:");
+        config.replace("interval: 1000h", "interval: 2000h, timeout: 3s").replace("servers:", "strategy: p2c, servers:");
     let generation = gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
     gateway.rewrite("rollgate.yml", &changed);
     eventually("it is live", async || {
@@ -114,7 +114,7 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     eventually("both are asked again", async || ((good.probes(), bad.probes()) == (2, 2)).then_some(())).await;
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
     // Without a check nobody is down.
-    gateway.rewrite("rollgate.yml", &changed.replace(", healthCheck: {path: /health, interval: 2h, timeout: 3s}", ""));
+    gateway.rewrite("rollgate.yml", &changed.replace(", healthCheck: {path: /health, interval: 2000h, timeout: 3s}", ""));
     gateway.server_is(&bad.url(), true).await;
     let both = answers(&gateway, 50).await;
     assert!(both.contains(&"bad".to_owned()), "{both:?}");
@@ -124,7 +124,7 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
 async fn a_newcomer_gets_no_request_before_its_first_probe_was_good() {
     let (old, new) = (Switched::new("old"), Switched::new("new"));
     new.health(0);
-    let check = "{path: /health, interval: 1h, timeout: 1h}";
+    let check = "{path: /health, interval: 1000h, timeout: 1h}";
     let gateway = Gateway::with(&checked(&[&old], check));
     gateway.rewrite("rollgate.yml", &configuration(&checked(&[&old, &new], check)));
     eventually("the new one is asked", async || (new.probes() > 0).then_some(())).await;

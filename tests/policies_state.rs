@@ -98,9 +98,9 @@ impl Backends {
     turn: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{echo}', weight: 3}}, {{url: '{fast}', weight: 1}}]}}}}
     fastest: {{loadBalancer: {{passHostHeader: {pass}, strategy: leasttime, servers: [{{url: '{slow}'}}, {{url: '{fast}'}}]}}}}
     versions: {{weighted: {{services: [{{name: good}}, {{name: bad}}]}}}}
-    checked: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}, {{url: '{fast}'}}], healthCheck: {{path: /health, interval: {minutes}m}}}}}}
+    checked: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}, {{url: '{fast}'}}], healthCheck: {{path: /health, interval: {minutes}00h}}}}}}
     learned: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{failing}'}}, {{url: '{fast}'}}], passiveHealthCheck: {{failureWindow: {minutes}m}}}}}}
-    alone: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}], healthCheck: {{path: /health, interval: {minutes}m}}}}}}
+    alone: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{sick}'}}], healthCheck: {{path: /health, interval: {minutes}00h}}}}}}
     instead: {{failover: {{service: alone, fallback: good}}}}
     good: {{loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{fast}'}}]}}}}
     bad: {{middlewares: [of-version], loadBalancer: {{passHostHeader: {pass}, servers: [{{url: '{echo}'}}]}}}}
