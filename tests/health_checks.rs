@@ -99,8 +99,9 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     let gateway = Gateway::start(&config);
     gateway.server_is(&bad.url(), false).await;
     // Another strategy and another interval; the probe is the same.
-    let changed =
-        config.replace("interval: 1000h", "interval: 2000h, timeout: 3s").replace("servers:", "strategy: p2c, servers:");
+    let changed = config
+        .replace("interval: 1000h", "interval: 2000h, timeout: 3s")
+        .replace("servers:", "strategy: p2c, servers:");
     let generation = gateway.metrics().await.sum("traefik_config_reloads_total", &[]);
     gateway.rewrite("rollgate.yml", &changed);
     eventually("it is live", async || {
@@ -114,7 +115,8 @@ async fn a_reload_that_changes_its_own_service_does_not_forget_either() {
     eventually("both are asked again", async || ((good.probes(), bad.probes()) == (2, 2)).then_some(())).await;
     assert_eq!(answers(&gateway, 20).await, ["good"; 20]);
     // Without a check nobody is down.
-    gateway.rewrite("rollgate.yml", &changed.replace(", healthCheck: {path: /health, interval: 2000h, timeout: 3s}", ""));
+    gateway
+        .rewrite("rollgate.yml", &changed.replace(", healthCheck: {path: /health, interval: 2000h, timeout: 3s}", ""));
     gateway.server_is(&bad.url(), true).await;
     let both = answers(&gateway, 50).await;
     assert!(both.contains(&"bad".to_owned()), "{both:?}");

@@ -154,8 +154,7 @@ async fn when_the_others_are_down_by_their_probes_those_left_out_are_asked_again
     let servers = [Switched::new("one"), Switched::new("two")];
     let [one, two] = servers.each_ref();
     two.answers(500);
-    let keys =
-        "passiveHealthCheck: {failureWindow: 1h}, healthCheck: {path: /health, interval: 1000h, unhealthyInterval: 1000h}";
+    let keys = "passiveHealthCheck: {failureWindow: 1h}, healthCheck: {path: /health, interval: 1000h, unhealthyInterval: 1000h}";
     let config = balanced(&urls(&[one, two]), keys);
     let gateway = Gateway::with(&config);
     eventually("both were asked", async || (one.probes() + two.probes() == 2).then_some(())).await;
