@@ -97,9 +97,15 @@ fn the_api_is_on_by_a_flag_and_off_by_another() {
         ("spinnaker", Role::Admin)
     );
     assert!(!format!("{:?}", written.tokens).contains("[0, 0"));
-    assert!(statics(flags(&["--providers.rest=true"])).rest_provider);
-    assert!(statics(flags(&["--providers.rest.insecure"])).rest_provider);
+    assert!(statics(flags(&["--api", "--providers.rest=true"])).rest_provider);
+    assert!(statics(flags(&["--api", "--providers.rest.insecure"])).rest_provider);
     assert!(!statics(flags(&["--providers.rest=false"])).rest_provider);
+    for api in [&[][..], &["--api=false"]] {
+        let told = told(flags(&[&["--providers.rest"], api].concat()));
+        let line =
+            "--providers.rest: providers.rest: is sent to the admin API, and there is no api (api: {} beside it)\n";
+        assert_eq!(told, line);
+    }
 }
 
 #[test]

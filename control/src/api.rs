@@ -16,6 +16,7 @@ mod extract;
 mod paging;
 mod problem;
 mod providers;
+mod rest;
 mod services;
 mod topology;
 mod traefik;
@@ -24,7 +25,7 @@ mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, http::Request, routing::put};
 use http_body_util::BodyExt as _;
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
@@ -33,7 +34,7 @@ use tower::ServiceExt as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::unknown::{unknown, wrong_method};
-use crate::{providers::Providers, traffic::Traffic};
+use crate::{providers::Providers, reconciler::RestProvider, traffic::Traffic};
 
 /// What handlers consult.
 pub type Shared = Arc<Consulted>;
@@ -52,6 +53,8 @@ pub struct Consulted {
     pub started: SystemTime,
     /// Where decisions are kept.
     pub store: StoreFacts,
+    /// The provider `rest`, if there is one.
+    pub rest: Option<RestProvider>,
 }
 
 /// What is known of the store.
@@ -85,6 +88,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
 fn router(shared: Shared) -> Router {
     let (v1, description) = OpenApiRouter::with_openapi(docs::description()).nest("/api/v1", v1()).split_for_parts();
     let described = docs::router(description);
+    let v1 = v1.route("/api/providers/{provider}", put(rest::put));
     v1.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(shared).merge(described)
 }
 

@@ -1,5 +1,5 @@
 //! The file provider: one file, or every file of a folder, and the main configuration file, whose static part may change
-//! too.
+//! too. Texts of other providers stand beside those of files, under names that no file has.
 
 pub mod last_good;
 pub mod reader;
@@ -32,13 +32,19 @@ pub struct Sources {
     pub target: Option<FileTarget>,
 }
 
-/// The texts of files, by name.
+/// The texts of files, by name, and that of the provider `rest` under [`REST`].
 pub type Texts = BTreeMap<Name, Arc<Text>>;
 
-/// A file that was read and parsed. Two are equal if what they hold is.
+/// The provider of the files.
+pub const FILE: &str = "file";
+
+/// The provider whose document is sent to the admin API, and what that is called.
+pub const REST: &str = "rest";
+
+/// A text that was read and parsed. Two are equal if what they hold is.
 #[derive(Debug)]
 pub struct Text {
-    /// What the file holds.
+    /// What it holds.
     pub content: Content,
     /// Its tree, or all that keeps it from being one.
     pub document: Result<Document, Vec<Problem>>,
@@ -46,6 +52,8 @@ pub struct Text {
     last: Option<Document>,
     /// It is the one that may hold static configuration.
     pub is_main: bool,
+    /// Whose it is: [`FILE`] or [`REST`].
+    pub provider: &'static str,
 }
 
 /// What there was to see at one time.
@@ -78,7 +86,7 @@ impl Sources {
                 continue;
             }
             let content = reader.read(&path, Kind::Configuration);
-            let name: Name = path.display().to_string().into();
+            let name = name(&path);
             let is_main = self.main.as_ref() == Some(&path);
             let text = match before.get(&name) {
                 Some(same) if same.content == content && same.is_main == is_main => same.clone(),
@@ -87,7 +95,7 @@ impl Sources {
             seen.texts.insert(name, text);
         }
         for (folder, why) in &seen.unreadable {
-            let name: Name = folder.display().to_string().into();
+            let name = name(folder);
             let text = Text::parse(&name, Err(format!("cannot read this folder: {why}")), false);
             seen.texts.insert(name, Arc::new(text));
         }
@@ -104,7 +112,7 @@ impl Sources {
                 Some(folder.join(rest))
             }
         });
-        named.map(|path| path.display().to_string().into())
+        named.map(|path| name(&path))
     }
 }
 
@@ -152,8 +160,18 @@ impl Text {
 
     /// As [`Text::parse`]; what is written as it was in the file `before` is not parsed again.
     fn parse_after(before: Option<&Self>, name: &str, content: Content, is_main: bool) -> Self {
+        Self::of(before, name, content, (FILE, is_main))
+    }
+
+    /// What was sent for the provider `rest`: JSON, after what was there before.
+    pub fn of_rest(before: Option<&Self>, text: &str) -> Self {
+        Self::of(before, REST, Ok(text.into()), (REST, false))
+    }
+
+    fn of(before: Option<&Self>, name: &str, content: Content, (provider, is_main): (&'static str, bool)) -> Self {
         let before = before.and_then(|before| before.document.as_ref().ok().or(before.last.as_ref()));
-        let document = match (&content, Format::of(name)) {
+        let format = if provider == REST { Some(Format::Json) } else { Format::of(name) };
+        let document = match (&content, format) {
             (Err(what), _) => Err(vec![whole(name, what.clone())]),
             (_, None) => Err(vec![whole(name, "unknown kind of file".to_owned())]),
             (Ok(text), Some(format)) => Document::parse_after(before, name, text, format),
@@ -164,28 +182,30 @@ impl Text {
             if problems.is_empty() { Ok(document) } else { Err(problems) }
         });
         let last = if document.is_err() { before.cloned() } else { None };
-        Self { content, document, last, is_main }
+        Self { content, document, last, is_main, provider }
     }
 }
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.content == other.content && self.is_main == other.is_main
+        self.content == other.content && self.is_main == other.is_main && self.provider == other.provider
     }
 }
 
-/// The documents that hold dynamic configuration, the main file's first, or all that is wrong with the files as such.
-pub fn documents(texts: &Texts) -> Result<Vec<&Document>, Vec<Problem>> {
-    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+/// The documents that hold dynamic configuration, by provider, the main file's first, or all that is wrong with the texts as
+/// such.
+pub fn documents(texts: &Texts) -> Result<[(&'static str, Vec<&Document>); 2], Vec<Problem>> {
+    let ([mut files, mut rest], mut problems) = ([Vec::new(), Vec::new()], Vec::new());
     let (main, others): (Vec<_>, Vec<_>) = texts.values().partition(|text| text.is_main);
     for text in main.into_iter().chain(others) {
         match &text.document {
-            Ok(document) if document.has_dynamic() || !text.is_main => documents.push(document),
+            Ok(document) if text.provider == REST => rest.push(document),
+            Ok(document) if document.has_dynamic() || !text.is_main => files.push(document),
             Ok(_) => {}
             Err(found) => problems.extend(found.iter().cloned()),
         }
     }
-    if problems.is_empty() { Ok(documents) } else { Err(problems) }
+    if problems.is_empty() { Ok([(FILE, files), (REST, rest)]) } else { Err(problems) }
 }
 
 /// Whether it is a folder, also by a link.
@@ -194,6 +214,12 @@ fn is_folder(entry: &std::fs::DirEntry) -> bool {
         Ok(kind) if !kind.is_symlink() => kind.is_dir(),
         _ => entry.path().is_dir(),
     }
+}
+
+/// What problems and copies call a file.
+fn name(path: &Path) -> Name {
+    let name = path.display().to_string();
+    if name == REST { format!("./{name}").into() } else { name.into() }
 }
 
 fn whole(source: &str, what: String) -> Problem {

@@ -15,9 +15,9 @@ use tokio::{sync::Notify, task::JoinHandle};
 use crate::{
     api::{self, Consulted, StoreFacts},
     events::Events,
-    file::Sources,
+    file::{self, Sources},
     providers::Providers,
-    reconciler::Reconciler,
+    reconciler::{Reconciler, RestProvider},
     state::{Copy, Keeper, StateDir},
     statics::Started,
     store::{self, Sqlite, Store, StoreError, StoreThread},
@@ -95,9 +95,16 @@ impl Instance {
         let traffic = Traffic::open(store, events).await;
         let traffic = Arc::new(traffic.map_err(|error| StartFailure::System(error.to_string()))?);
         let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
+        let rest_provider = statics.rest_provider;
         let started = Started { statics, internal_address, allow: allow.clone(), allowed };
         let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone())
             .with_store(store_facts.problem.as_deref());
+        let mut rest = None;
+        if rest_provider {
+            let (provider, inbox) = RestProvider::new();
+            reconciler = reconciler.with_rest(inbox, traffic.document(file::REST).as_deref());
+            rest = Some(provider);
+        }
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
@@ -108,6 +115,7 @@ impl Instance {
             allow,
             started: started_at,
             store: store_facts,
+            rest,
         };
         let paying = traffic.clone();
         let mut helpers = vec![

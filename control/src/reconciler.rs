@@ -5,6 +5,7 @@
 //! ```
 
 mod prepare;
+mod rest;
 mod settle;
 
 use std::{
@@ -22,13 +23,16 @@ use rollgate_gateway::{Gateway, ListeningSocket};
 use serde_json::json;
 use tokio::sync::Notify;
 
-pub use self::prepare::{Prepared, read};
-use self::settle::Settled;
+pub use self::{
+    prepare::{Prepared, read},
+    rest::{Applied, Inbox, NotApplied, RestProvider},
+};
+use self::{rest::Rest, settle::Settled};
 use crate::{
     certificates::{Filled, Good},
     events::EventKind,
     file::{
-        Seen, Sources, Texts,
+        FILE, REST, Seen, Sources, Text, Texts,
         last_good::Name,
         reader::{Content, Kind, Reader},
         watch::{Watch, Woken},
@@ -63,6 +67,9 @@ pub struct Reconciler {
     providers: Arc<Providers>,
     /// What was wrong with the store at the start.
     store: Option<Problem>,
+    rest: Rest,
+    /// Why there is something new, if it was not a file that changed.
+    cause: Option<String>,
 }
 
 /// The data plane, before and after its start.
@@ -110,7 +117,19 @@ impl Reconciler {
             traffic,
             providers,
             store: None,
+            rest: Rest::default(),
+            cause: None,
         }
+    }
+
+    /// Makes live what comes into the inbox of the provider `rest`, too. `document`: what it held before.
+    #[must_use]
+    pub fn with_rest(mut self, inbox: Inbox, document: Option<&str>) -> Self {
+        self.rest = Rest::new(inbox, document);
+        if let Some(text) = self.rest.newest.clone().filter(|_| !self.live.texts.is_empty()) {
+            self.live.texts.insert(REST.into(), text);
+        }
+        self
     }
 
     /// Tells of what was wrong with the store, too.
@@ -128,8 +147,16 @@ impl Reconciler {
     ) -> Result<Arc<Gateway>, StartFailure> {
         self.plane = Plane::Starting { workers, inherited };
         let Seen { texts, folders, .. } = self.see();
-        let settled =
-            if self.live.texts.is_empty() { self.at_once(&texts).await? } else { self.settle(&texts).await? };
+        let mut settled = self.first(&texts).await?;
+        if matches!(self.plane, Plane::Starting { .. }) && texts.contains_key(REST) {
+            // What was sent cannot be good with files that are not the ones that it was sent to: it waits for them.
+            let mut files = texts.clone();
+            files.remove(REST);
+            self.live.texts.remove(REST);
+            let Settled { held_back, .. } = self.first(&files).await?;
+            settled.held_back = held_back;
+            settled.held_back.push(REST.into());
+        }
         let Plane::Running(gateway) = &self.plane else {
             let problems = settled.problems.into_iter().chain(self.problem_with_copies()).collect();
             return Err(StartFailure::Problems(problems));
@@ -139,6 +166,11 @@ impl Reconciler {
         self.tell(settled, &BTreeSet::new());
         self.keep();
         Ok(gateway)
+    }
+
+    /// Makes the first texts live, with what was good before to fall back to, if there is any.
+    async fn first(&mut self, texts: &Texts) -> Result<Settled, StartFailure> {
+        if self.live.texts.is_empty() { self.at_once(texts).await } else { self.settle(texts).await }
     }
 
     /// Follows the files until told to `stop`. `now` asks for a look at once (SIGHUP).
@@ -156,6 +188,11 @@ impl Reconciler {
                     Woken::ByClock => Look::IfChanged,
                 }),
                 () = now.notified() => look = Some(Look::InAnyCase),
+                sent = self.rest.received() => self.receive(sent).await,
+                () = self.traffic.documents_changed() => {
+                    self.adopt();
+                    look = Some(Look::IfChanged);
+                }
                 () = kept(&mut self.keeper) => self.report(&BTreeSet::new()),
                 () = stop.notified() => break,
             }
@@ -169,7 +206,8 @@ impl Reconciler {
     async fn look_and_watch(&mut self, look: Look, mut watch: Option<&mut Watch>) {
         let mut changed = self.look(look).await;
         while let Some(watch) = watch.as_mut().filter(|_| changed || look != Look::IfChanged) {
-            let files = self.seen.keys().map(|name| std::path::Path::new(&**name));
+            let files = self.seen.iter().filter(|(_, text)| text.provider == FILE);
+            let files = files.map(|(name, _)| std::path::Path::new(&**name));
             let files = files.chain(self.certificates.keys().map(PathBuf::as_path));
             if !watch.renew(files, &self.folders) {
                 break;
@@ -204,20 +242,25 @@ impl Reconciler {
         if again {
             changed.extend(self.found.held_back.iter().map(|held| held.name.clone()));
         }
+        self.settle_and_tell(&changed).await;
+        true
+    }
+
+    async fn settle_and_tell(&mut self, changed: &BTreeSet<Name>) {
         let texts = self.seen.clone();
         match self.settle(&texts).await {
-            Ok(settled) => self.tell(settled, &changed),
+            Ok(settled) => self.tell(settled, changed),
             // Only a start can fail in any other way than by problems.
-            Err(StartFailure::Problems(problems)) => self.tell(Settled { problems, held_back: Vec::new() }, &changed),
+            Err(StartFailure::Problems(problems)) => self.tell(Settled { problems, held_back: Vec::new() }, changed),
             Err(StartFailure::System(error)) => tracing::error!("{error}"),
         }
         self.keep();
-        true
     }
 
     fn see(&mut self) -> Seen {
         let mut seen = self.sources.look(&mut self.reader, &self.seen);
         seen.assume(&self.live.texts);
+        seen.texts.extend(self.rest.newest.clone().map(|text| (REST.into(), text)));
         let (texts, certificates) = (&seen.texts, &self.certificates);
         self.reader.retain(|path| certificates.contains_key(path) || texts.contains_key(&*path.to_string_lossy()));
         seen
@@ -240,13 +283,14 @@ impl Reconciler {
         report.problems.extend(self.problem_with_copies().into_iter().chain(self.store.clone()));
         let now = unix_seconds();
         report.log(&self.reported, changed, now);
-        report.show(gateway);
+        let providers = [FILE, REST];
+        report.show(gateway, if self.rest.is_on() { &providers } else { &providers[..1] });
         self.tell_providers(&report);
         self.reported = report;
     }
 
     /// What whoever asks is told, and an event where it has changed.
-    fn tell_providers(&self, report: &Report) {
+    fn tell_providers(&mut self, report: &Report) {
         let statics = self.live.statics.clone().map_or_else(|| self.providers.statics(), Arc::new);
         let before = self.providers.known();
         let known =
@@ -254,8 +298,9 @@ impl Reconciler {
         let (applied, refused) = (before.texts != known.texts, before.report.problems != report.problems);
         self.providers.tell(known);
         let generation = self.traffic.generation();
+        let cause = self.cause.take();
         if applied {
-            self.traffic.event(EventKind::ConfigApplied, None, [("generation", json!(generation))]);
+            self.traffic.event(EventKind::ConfigApplied, cause, [("generation", json!(generation))]);
         }
         if refused && !report.problems.is_empty() {
             let problems = report.problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>();
@@ -298,7 +343,7 @@ impl Live {
         for (path, KeptText { text, since }) in copy.files {
             if let Some(name) = sources.name_of(&path) {
                 let is_main = sources.main.as_ref().is_some_and(|main| main.display().to_string() == *name);
-                let text = crate::file::Text::parse(&name, Ok(text), is_main);
+                let text = Text::parse(&name, Ok(text), is_main);
                 live.texts.insert(name.clone(), Arc::new(text));
                 live.since.insert(name, since);
             }
@@ -307,7 +352,7 @@ impl Live {
     }
 
     fn copy(&self) -> Copy {
-        let files = self.texts.iter().filter_map(|(name, text)| {
+        let files = self.texts.iter().filter(|(_, text)| text.provider == FILE).filter_map(|(name, text)| {
             let text = text.content.as_ref().ok()?.clone();
             let since = self.since.get(name).copied().unwrap_or_default();
             Some((std::path::absolute(&**name).ok()?, KeptText { text, since }))

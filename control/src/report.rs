@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use rollgate_config::problem::Problem;
 use rollgate_gateway::Gateway;
 
-use crate::file::last_good::Name;
+use crate::file::{FILE, REST, last_good::Name};
 
 /// What there is to tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,12 +54,16 @@ impl Report {
         }
     }
 
-    /// Shows it in `/ready` and in metrics.
-    pub fn show(&self, gateway: &Gateway) {
+    /// Shows it in `/ready` and, for each of these providers, in metrics.
+    pub fn show(&self, gateway: &Gateway, providers: &[&str]) {
         let held = self.held_back.iter().map(ToString::to_string);
         let notes: Vec<String> = held.chain(self.restart.iter().map(ToString::to_string)).collect();
-        gateway.report_problems(PROVIDER, &self.problems, &notes);
-        gateway.report_held_back(PROVIDER, self.held_back.len());
+        gateway.report_problems(&self.problems, &notes);
+        for provider in providers {
+            let problems = self.problems.iter().filter(|problem| provider_of(&problem.at.source) == *provider);
+            let held_back = self.held_back.iter().filter(|held| provider_of(&held.name) == *provider);
+            gateway.count_problems(provider, problems.count(), held_back.count());
+        }
         gateway.report_restart(self.restart.iter().map(|problem| &*problem.path));
     }
 }
@@ -67,6 +71,9 @@ impl Report {
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, since } = self;
+        if &**name == REST && since.is_none() {
+            return write!(f, "{name}: what was sent is left out; it is not good with the files that are live");
+        }
         match since.and_then(|since| jiff::Timestamp::from_second(since).ok()) {
             Some(since) => write!(f, "{name}: its last good text serves on, live since {since}"),
             None => write!(f, "{name}: is left out; no text of it was good yet"),
@@ -80,6 +87,11 @@ impl Held {
     }
 }
 
+/// Whose text has this name. What is wrong with flags and folders is the files' matter too.
+pub fn provider_of(name: &str) -> &'static str {
+    if name == REST { REST } else { FILE }
+}
+
 /// A time in the largest unit of which there are two.
 fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
@@ -90,9 +102,6 @@ fn age(seconds: i64) -> String {
         _ => format!("{} d", seconds / 86_400),
     }
 }
-
-/// The provider's name in metrics.
-const PROVIDER: &str = "file";
 
 #[cfg(test)]
 mod tests {

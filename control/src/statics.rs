@@ -149,7 +149,8 @@ serversTransport: {maxIdleConnsPerHost: 7}
             assert_eq!(keys(&TEXT.replace(from, to)), [told], "{to}");
         }
         assert_eq!(keys(&format!("{TEXT}api: {{}}\n")), ["8 api"]);
-        assert_eq!(keys(&TEXT.replace("conf}", "conf}, rest: {}")), ["2 providers"]);
+        let with_rest = TEXT.replace("conf}", "conf}, rest: {}") + "api: {}\n";
+        assert_eq!(keys(&with_rest), ["2 providers", "8 api"]);
     }
 
     #[test]

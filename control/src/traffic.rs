@@ -3,6 +3,7 @@
 //! ```text
 //! change:         names -> owner, precondition -> store (commit) -> Gateway::lay_over (every worker) -> event, answer
 //! brake:          names -> Gateway::lay_over (every worker) -> store (until it is there) -> event, answer
+//! document:       store (commit) -> Gateway::publish, as a configuration
 //! configuration:  what still fits -> Gateway::publish -> store (what was dropped) -> events
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! holds before it is kept, and is kept as soon as the store can.
 
 mod brakes;
+mod documents;
 pub mod names;
 mod refused;
 mod settle;
@@ -35,13 +37,14 @@ use tokio::sync::Notify;
 
 pub use self::{
     brakes::BrakeView,
+    documents::{KeptDocument, NotKept},
     refused::Refused,
     view::{WeightsView, etag},
     weights::{Answer, Done, IfMatch, Key, Weighing, Wish},
 };
 use crate::{
     events::{EventKind, Events, News},
-    store::{Brake, Change, Commit, LiveWeights, StoreError, StoreThread},
+    store::{Brake, Change, Commit, LiveWeights, StoreError, StoreThread, Stored},
 };
 
 /// The one writer of weights and brakes.
@@ -53,6 +56,7 @@ pub struct Traffic {
     writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     owing: Notify,
+    documents_changed: Notify,
 }
 
 /// What is live.
@@ -62,6 +66,8 @@ struct State {
     live: BTreeMap<String, LiveWeights>,
     /// By service and version.
     brakes: BTreeMap<(String, String), Brake>,
+    /// Texts of configurations, by name.
+    documents: BTreeMap<String, String>,
     revision: u64,
     /// In force, and not yet in the store.
     owed: Commit,
@@ -86,7 +92,8 @@ impl Traffic {
     /// If the store cannot be read.
     pub async fn open(store: StoreThread, events: Arc<Events>) -> Result<Self, StoreError> {
         let stored = store.load().await?;
-        let state = State { live: stored.live, brakes: stored.brakes, revision: stored.revision, ..State::default() };
+        let Stored { live, brakes, documents, revision } = stored;
+        let state = State { live, brakes, documents, revision, ..State::default() };
         Ok(Self {
             store,
             events,
@@ -94,6 +101,7 @@ impl Traffic {
             writing: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
             owing: Notify::new(),
+            documents_changed: Notify::new(),
         })
     }
 
@@ -126,6 +134,14 @@ impl Traffic {
         configuration: Arc<Configuration>,
     ) -> Result<u64, Vec<Problem>> {
         let _writing = self.writing.lock().await;
+        self.make_live(statics, configuration).await
+    }
+
+    async fn make_live(
+        &self,
+        statics: Option<&Static>,
+        configuration: Arc<Configuration>,
+    ) -> Result<u64, Vec<Problem>> {
         let Some(gateway) = self.gateway.get() else { return Ok(0) };
         let fit = settle::fit(&self.state.lock(), &configuration);
         let generation = match statics {
@@ -239,7 +255,11 @@ impl Traffic {
                 state.live.keys().cloned().chain(braked).collect()
             };
             let mut concerned = services(&state);
-            (state.live, state.brakes, state.revision) = (stored.live, stored.brakes, stored.revision);
+            if state.documents != stored.documents {
+                self.documents_changed.notify_one();
+            }
+            let Stored { live, brakes, documents, revision } = stored;
+            (state.live, state.brakes, state.documents, state.revision) = (live, brakes, documents, revision);
             // What is owed is in force.
             state.owed.changes.clone().into_iter().for_each(|change| state.apply(change));
             concerned.extend(services(&state));
@@ -314,7 +334,8 @@ impl State {
             Change::DropWeights(service) => drop(self.live.remove(&service)),
             Change::SetBrake(service, brake) => drop(self.brakes.insert((service, brake.version.clone()), brake)),
             Change::ReleaseBrake(service, version) => drop(self.brakes.remove(&(service, version))),
-            Change::PutDocument(..) | Change::DropDocument(_) => {}
+            Change::PutDocument(name, text) => drop(self.documents.insert(name, text)),
+            Change::DropDocument(name) => drop(self.documents.remove(&name)),
         }
     }
 

@@ -257,17 +257,17 @@ impl Gateway {
         Ok(sockets)
     }
 
-    /// What `/ready` and `rollgate_config_problems` tell of a provider, and what else `/ready` has to say; empty lists end it.
-    pub fn report_problems(&self, provider: &str, problems: &[Problem], notes: &[String]) {
-        self.shared.metrics.set_problems(provider, problems.len());
+    /// What `/ready` tells of the configuration, and what else it has to say; empty lists end it.
+    pub fn report_problems(&self, problems: &[Problem], notes: &[String]) {
         let problems = problems.iter().map(|problem| format!("{problem}\n"));
         let lines: Vec<String> = problems.chain(notes.iter().map(|note| format!("{note}\n"))).collect();
         *self.shared.readiness.lock() = lines.concat();
     }
 
-    /// How many files of a provider are not live with their newest text.
-    pub fn report_held_back(&self, provider: &str, files: usize) {
-        self.shared.metrics.set_held_back(provider, files);
+    /// How many problems a provider has, and how many of its texts are not live with their newest.
+    pub fn count_problems(&self, provider: &str, problems: usize, held_back: usize) {
+        self.shared.metrics.set_problems(provider, problems);
+        self.shared.metrics.set_held_back(provider, held_back);
     }
 
     /// The keys of the static configuration that were changed and take effect at the next start.

@@ -18,13 +18,18 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Static {
     if not_append {
         statics.entry_points.values_mut().for_each(|entry| entry.forwarded_headers.not_append_x_forwarded_for = true);
     }
+    let mut rest_at = None;
     fields.within("providers", |providers| {
         providers.inert(&["providersThrottleDuration"]);
         providers.set_some("file", &mut statics.file_provider, file_provider);
-        statics.rest_provider = providers.within("rest", |rest| rest.inert(&["insecure"]));
+        rest_at = providers.read("rest", rest_provider);
         providers.unsupported(&OTHER_PROVIDERS);
     });
     fields.set_some("api", &mut statics.api, api::read);
+    statics.rest_provider = rest_at.is_some();
+    if let Some(at) = rest_at.filter(|_| statics.api.is_none()) {
+        fields.out.problem(&at, "providers.rest", "is sent to the admin API, and there is no api", "api: {} beside it");
+    }
     observability::read(fields, &mut statics);
     fields.within("limits", |limits| read_limits(limits, &mut statics.limits));
     fields.ours("limits");
@@ -65,6 +70,14 @@ const OTHER_PROVIDERS: [&str; 17] = [
     "http",
     "plugin",
 ];
+
+/// Where it is written.
+fn rest_provider(value: Value<'_>, out: &mut Sink) -> Option<Place> {
+    value.section(out, |rest| {
+        rest.inert(&["insecure"]);
+        rest.at.clone()
+    })
+}
 
 /// `global`: only `notAppendXForwardedFor` has an effect.
 fn global(fields: &mut Fields<'_>) -> bool {

@@ -58,6 +58,7 @@ pub enum Code {
     Malformed,
     MethodNotAllowed,
     StoreUnavailable,
+    ControlUnavailable,
 }
 
 impl Code {
@@ -79,6 +80,9 @@ impl Code {
             Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, "The request cannot be read"),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "This cannot be done with it")
+            }
+            Self::ControlUnavailable => {
+                ("control-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The control plane does not do it now")
             }
             Self::StoreUnavailable => {
                 ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The change could not be kept, and was not made")

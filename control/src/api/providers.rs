@@ -10,7 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Shared;
-use crate::{events::rfc3339, providers::Known};
+use crate::{
+    events::rfc3339,
+    file::{FILE, REST},
+    providers::Known,
+    report::provider_of,
+};
 
 /// Something that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -114,26 +119,35 @@ pub async fn snapshot(State(shared): State<Shared>) -> Json<Snapshot> {
         routers: configuration.routers.len(),
         services: configuration.services.len(),
         middlewares: configuration.middlewares.len(),
-        providers: vec![file_provider(&shared.providers.known())],
+        providers: providers(&shared.providers.known()),
         store: Store { file: shared.store.file.clone(), problem: shared.store.problem.clone(), owing_since },
     })
 }
 
-fn file_provider(known: &Known) -> Provider {
+fn providers(known: &Known) -> Vec<Provider> {
+    let names = [FILE, REST].into_iter().filter(|name| *name == FILE || known.statics.rest_provider);
+    names.map(|name| provider(name, known)).collect()
+}
+
+fn provider(name: &'static str, known: &Known) -> Provider {
+    let is_its = |source: &str| provider_of(source) == name;
     let since = |seconds: i64| jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string());
-    let held = &known.report.held_back;
-    let live = known.texts.keys().map(|name| File {
+    let held = || known.report.held_back.iter().filter(|held| is_its(&held.name));
+    let live = known.texts.keys().filter(|name| is_its(name)).map(|name| File {
         name: name.to_string(),
         live_since: known.since.get(name).and_then(|seconds| since(*seconds)),
-        held_back: held.iter().any(|held| held.name == *name),
+        held_back: held().any(|held| held.name == *name),
     });
-    let never_live = held.iter().filter(|held| !known.texts.contains_key(&held.name));
+    let never_live = held().filter(|held| !known.texts.contains_key(&held.name));
     let never_live = never_live.map(|held| File { name: held.name.to_string(), live_since: None, held_back: true });
+    let shown = |problems: &[rollgate_config::problem::Problem]| {
+        problems.iter().filter(|problem| is_its(&problem.at.source)).map(ConfigProblem::from).collect()
+    };
     Provider {
-        name: "file",
+        name,
         files: live.chain(never_live).collect(),
-        problems: known.report.problems.iter().map(ConfigProblem::from).collect(),
-        restart: known.report.restart.iter().map(ConfigProblem::from).collect(),
+        problems: shown(&known.report.problems),
+        restart: shown(&known.report.restart),
     }
 }
 

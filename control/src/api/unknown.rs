@@ -44,7 +44,10 @@ fn nothing(request: &Request<Body>) -> Response {
 fn answered(path: &str, query: &str, shared: &Shared) -> Option<TraefikAnswer> {
     let known = shared.providers.known();
     let documents = file::documents(&known.texts).unwrap_or_default();
-    let documents: Vec<_> = documents.into_iter().map(|document| ("file", document)).collect();
+    let documents = documents
+        .into_iter()
+        .flat_map(|(provider, documents)| documents.into_iter().map(move |document| (provider, document)));
+    let documents: Vec<_> = documents.collect();
     let services = |name: &str| {
         let status = shared.gateway.status(name)?;
         Some(ServiceStatus { servers: status.servers.iter().map(|(url, up)| (url.to_string(), *up)).collect() })

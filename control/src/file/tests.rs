@@ -87,7 +87,7 @@ fn only_the_main_file_may_hold_static_configuration() {
     let texts =
         [("main.yml", "log: {}"), ("a.yml", "{}")].map(|(name, content)| (name.into(), Arc::new(text(name, content))));
     let texts = Texts::from(texts);
-    let sources: Vec<&str> = documents(&texts).unwrap().into_iter().map(Document::source).collect();
+    let sources: Vec<&str> = documents(&texts).unwrap()[0].1.iter().map(|document| document.source()).collect();
     assert_eq!(sources, ["a.yml"], "one without dynamic configuration holds none");
 }
 
@@ -99,4 +99,22 @@ fn a_name_is_found_by_its_absolute_path() {
     assert_eq!(name("rollgate.yml").as_deref(), Some("rollgate.yml"));
     assert_eq!(name("conf/below/a.yml").as_deref(), Some("conf/below/a.yml"));
     assert_eq!(name("other/a.yml"), None);
+}
+
+#[test]
+fn no_file_has_the_name_of_what_was_sent() {
+    let sources = Sources { main: None, target: Some(FileTarget::Directory("rest".into())) };
+    let mut seen = sources.look(&mut Reader::default(), &Texts::new());
+    assert_eq!(seen.texts.keys().map(|name| &**name).collect::<Vec<_>>(), ["./rest"], "a folder that is not there");
+    seen.texts.clear();
+    seen.texts.insert(REST.into(), Arc::new(Text::of_rest(None, r#"{"http": {}}"#)));
+    seen.texts.insert("a.yml".into(), Arc::new(text("a.yml", "http: {}")));
+    let [(file, files), (rest, sent)] = documents(&seen.texts).unwrap();
+    assert_eq!((file, files[0].source(), rest, sent[0].source()), ("file", "a.yml", "rest", "rest"));
+    let problem = |text: &str| Text::of_rest(None, text).document.unwrap_err()[0].to_string();
+    assert!(problem("http: {}").starts_with("rest:1:1: "), "only JSON");
+    assert_eq!(
+        problem(r#"{"log": {}}"#),
+        "rest:1:2: log: static configuration has no effect in a dynamic file (it belongs in the file that `run` is given)"
+    );
 }

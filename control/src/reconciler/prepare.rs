@@ -36,8 +36,8 @@ pub fn read(texts: &Texts, statics: &Static, allow: &Allow) -> (Result<Configura
         Ok(documents) => documents,
         Err(problems) => return (Err(problems), Vec::new()),
     };
-    let Read { value, mut problems, warnings, .. } =
-        rollgate_config::read_dynamic(&documents, "file", Some(statics), allow);
+    let documents = documents.each_ref().map(|(provider, documents)| (*provider, &documents[..]));
+    let Read { value, mut problems, warnings, .. } = rollgate_config::read_dynamic_of(&documents, Some(statics), allow);
     let Some(configuration) = value else { return (Err(problems), warnings) };
     problems.extend(rollgate_config::validate_entry_points(statics, &configuration));
     if problems.is_empty() { (Ok(configuration), warnings) } else { (Err(problems), warnings) }

@@ -93,16 +93,18 @@ impl Reconciler {
                 }
             }
         }
-        self.is_live(texts, prepared);
+        if let Plane::Running(gateway) = &self.plane {
+            self.is_live(&gateway.clone(), texts, prepared);
+        }
         Ok(Ok(()))
     }
 
-    fn is_live(&mut self, texts: &Texts, prepared: Prepared) {
+    pub(super) fn is_live(&mut self, gateway: &Gateway, texts: &Texts, prepared: Prepared) {
         let Prepared { statics, allowed, restart, certificates, outdated, .. } = prepared;
         let now = unix_seconds();
         let changed =
             self.live.texts != *texts || self.live.certificates != certificates || self.live.statics.is_none();
-        if let (Plane::Running(gateway), true) = (&self.plane, changed) {
+        if changed {
             gateway.reloaded(now);
             gateway.set_api(statics.api.as_ref());
             report_allowed(gateway, &allowed);

@@ -210,3 +210,34 @@ async fn what_the_process_before_still_decides_is_taken_over_and_a_brake_of_this
     after.refresh().await.unwrap();
     assert_eq!(after.weights("split").unwrap().effective["a@file"], "8");
 }
+
+#[tokio::test]
+async fn a_document_that_cannot_be_kept_is_not_published_and_another_may_be() {
+    let full = Arc::new(AtomicBool::new(true));
+    let traffic = traffic(&full, split(EVEN)).await;
+    let by = by();
+    let put = |text| traffic.publish_document(KeptDocument { name: "rest", text, by: &by }, None, split(EVEN));
+    assert_eq!(put("{}").await, Err(NotKept::Store(StoreError::Full)));
+    assert_eq!((traffic.document("rest"), traffic.store().load().await.unwrap().documents.len()), (None, 0));
+    full.store(false, Ordering::SeqCst);
+    for text in ["{}", "{\"http\": {}}"] {
+        put(text).await.unwrap();
+        let kept = traffic.store().load().await.unwrap();
+        assert_eq!((traffic.document("rest").as_deref(), kept.documents["rest"].as_str()), (Some(text), text));
+        assert_eq!(kept.revision, traffic.state.lock().revision);
+    }
+    full.store(true, Ordering::SeqCst);
+    assert!(put("{\"tls\": {}}").await.is_err());
+    assert_eq!(traffic.document("rest").as_deref(), Some("{\"http\": {}}"));
+    let page = traffic.store().audit(AuditQuery::default()).await.unwrap();
+    let shown: Vec<(u64, u64)> = page
+        .items
+        .iter()
+        .map(|entry| (entry.from["bytes"].as_u64().unwrap_or_default(), entry.to["bytes"].as_u64().unwrap_or_default()))
+        .collect();
+    assert_eq!(shown, [(2, 12), (0, 2)], "what was refused is not in it");
+    assert_eq!(
+        page.items[1].to["sha256"], "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "printf '{{}}' | sha256sum"
+    );
+}
