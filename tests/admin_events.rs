@@ -241,12 +241,12 @@ async fn reloads_servers_breakers_and_brakes_are_told() {
 
 #[tokio::test]
 async fn a_stream_ends_with_the_process_and_does_not_hold_it_up() {
-    let gateway = Gateway::with(&split(""));
+    let mut gateway = Gateway::with(&split(""));
     let mut follower = Follower::of(&gateway, None, "").await;
     let began = Instant::now();
     gateway.signal(Signal::TERM);
     assert_eq!(follower.next().await, None);
-    let status = gateway.terminate();
+    let status = gateway.wait();
     assert!(status.success(), "{status}");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
