@@ -199,10 +199,10 @@ const PLACE: Duration = SILENCE;
 const MAX_BODY: usize = 1 << 20;
 
 /// A control plane that shows nothing for so long hangs. With [`LOOK`] it is within a second that a caller is told.
-const SILENCE: Duration = Duration::from_millis(700);
+const SILENCE: Duration = Duration::from_millis(900);
 
 /// How often a waiting request looks whether it lives.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What a request may take where it lives.
 const LONGEST: Duration = Duration::from_secs(30);
