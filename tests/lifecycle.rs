@@ -134,7 +134,9 @@ async fn what_waits_in_the_queue_is_answered() {
     gateway.signal(Signal::CONT);
     for mut client in clients {
         let reply = client.read_reply().await;
-        assert_eq!((reply.status(), reply.header("connection")), (200, Some("close")), "{reply:?}");
+        assert_eq!(reply.status(), 200, "{reply:?}");
+        // One that a worker has answered before the signal was looked at is not told, and ends all the same.
+        assert!(reply.header("connection") == Some("close") || client.is_closed().await, "{reply:?}");
     }
     assert_eq!(gateway.wait().code(), Some(0));
 }

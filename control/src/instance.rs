@@ -214,6 +214,7 @@ async fn look_again(traffic: Arc<Traffic>) {
 /// Shows the workers that the control plane's runtime runs.
 async fn beat(gateway: Arc<Gateway>) {
     let mut tick = tokio::time::interval(BEAT);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         gateway.control_is_alive();
