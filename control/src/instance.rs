@@ -10,7 +10,7 @@ use std::{
 
 use rollgate_config::{Allow, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, ListeningSocket};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 use crate::{
     api::{self, Consulted, StoreFacts},
@@ -61,7 +61,7 @@ pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
-    events: Arc<Events>,
+    traffic: Arc<Traffic>,
     look: Arc<Notify>,
     stop: Arc<Notify>,
 }
@@ -127,7 +127,7 @@ impl Instance {
         if taken_over {
             helpers.push(tokio::spawn(look_again(traffic.clone())));
         }
-        Ok(Self { gateway, reconciler, helpers, events: traffic.events().clone(), look, stop })
+        Ok(Self { gateway, reconciler, helpers, traffic, look, stop })
     }
 
     /// Where each entry point listens, by name.
@@ -160,10 +160,14 @@ impl Instance {
     /// process was handed the sockets, nothing more is accepted.
     pub async fn shutdown(self, handed_over: bool) {
         self.stop.notify_one();
-        self.events.end();
+        self.traffic.events().end();
         self.gateway.shutdown(handed_over).await;
         // It has only its last copy to write, unless it has panicked.
         drop(self.reconciler.await);
+        // A disk that hangs does not hold up the end.
+        if !timeout(LAST_WORD, self.traffic.pay_once()).await.unwrap_or(false) {
+            tracing::error!("what is in force and not in the store is lost with this process: look at the brakes");
+        }
         self.helpers.iter().for_each(JoinHandle::abort);
     }
 }
@@ -237,6 +241,9 @@ async fn tell_of_notices(gateway: Arc<Gateway>, traffic: Arc<Traffic>) {
 
 /// After a handover: soon, and when the process before has ended.
 const LOOKS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(25)];
+
+/// For what is owed to the store when the process ends.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Less than what workers wait for.
 const BEAT: Duration = Duration::from_millis(100);

@@ -1,17 +1,20 @@
 //! Which version gets which share: live weights and brakes over what the configuration says.
 //!
 //! ```text
-//! change:         names -> owner, precondition -> store (commit) -> Gateway::lay_over (every worker) -> event, answer
-//! brake:          names -> Gateway::lay_over (every worker) -> store (until it is there) -> event, answer
-//! document:       store (commit) -> Gateway::publish, as a configuration
-//! configuration:  what still fits -> Gateway::publish -> store (what was dropped) -> events
+//! change:         turn -> names, owner, precondition -> store (commit) -> Gateway::lay_over (every worker) -> event, answer
+//! brake:          names -> Gateway::lay_over (every worker) -> event -> store (until it is there) -> answer
+//! document:       turn -> store (commit) -> Gateway::publish, as a configuration
+//! configuration:  what still fits -> Gateway::publish -> events -> store (what was dropped)
 //! ```
 //!
 //! One change at a time. What is answered is live and kept; what is refused has changed nothing. A brake is for safety: it
-//! holds before it is kept, and is kept as soon as the store can.
+//! holds before it is kept, and is kept as soon as the store can. Neither it nor a configuration ever waits for a disk: there are
+//! two locks, `writing` (held while the store commits), then `laying` (held while the workers take something, and never over a
+//! disk).
 
 mod brakes;
 mod documents;
+mod keeping;
 pub mod names;
 mod refused;
 mod settle;
@@ -22,7 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
@@ -33,8 +36,9 @@ use rollgate_config::{
 };
 use rollgate_gateway::{BreakerPlace, Gateway, ListeningSocket, Notice, Over, StartError};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, watch};
 
+use self::keeping::{Owed, Progress};
 pub use self::{
     brakes::BrakeView,
     documents::{KeptDocument, NotKept},
@@ -44,7 +48,7 @@ pub use self::{
 };
 use crate::{
     events::{EventKind, Events, News},
-    store::{Brake, Change, Commit, LiveWeights, StoreError, StoreThread, Stored},
+    store::{Brake, LiveWeights, StoreError, StoreThread, Stored},
 };
 
 /// The one writer of weights and brakes.
@@ -52,10 +56,16 @@ pub struct Traffic {
     store: StoreThread,
     events: Arc<Events>,
     gateway: OnceLock<Arc<Gateway>>,
-    /// Held from the first look at what there is until the change is live.
+    /// Who may wait for `writing`.
+    places: Semaphore,
+    /// Held from the first look at what there is until the change is live; a disk may be waited for.
     writing: tokio::sync::Mutex<()>,
+    /// Held while what lies over the configuration, or that itself, changes: in `state` and on the workers. No disk is waited for.
+    laying: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    /// Something is owed to the store.
     owing: Notify,
+    progress: watch::Sender<Progress>,
     documents_changed: Notify,
 }
 
@@ -69,9 +79,9 @@ struct State {
     /// Texts of configurations, by name.
     documents: BTreeMap<String, String>,
     revision: u64,
-    /// In force, and not yet in the store.
-    owed: Commit,
-    owing_since: Option<SystemTime>,
+    owed: Owed,
+    /// The brake that somebody is taking off.
+    releasing: Option<(String, String)>,
 }
 
 /// Who asks for a change.
@@ -98,9 +108,12 @@ impl Traffic {
             store,
             events,
             gateway: OnceLock::new(),
+            places: Semaphore::new(PLACES),
             writing: tokio::sync::Mutex::new(()),
+            laying: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
             owing: Notify::new(),
+            progress: watch::Sender::default(),
             documents_changed: Notify::new(),
         })
     }
@@ -116,11 +129,11 @@ impl Traffic {
         workers: usize,
         inherited: Vec<ListeningSocket>,
     ) -> Result<Arc<Gateway>, StartError> {
-        let _writing = self.writing.lock().await;
+        let _laying = self.laying.lock().await;
         let fit = settle::fit(&self.state.lock(), &configuration);
         let gateway = Arc::new(Gateway::start(statics, (&configuration, fit.over.clone()), workers, inherited)?);
         drop(self.gateway.set(gateway.clone()));
-        self.settled(configuration, fit).await;
+        self.settled(configuration, fit);
         Ok(gateway)
     }
 
@@ -133,22 +146,14 @@ impl Traffic {
         statics: Option<&Static>,
         configuration: Arc<Configuration>,
     ) -> Result<u64, Vec<Problem>> {
-        let _writing = self.writing.lock().await;
-        self.make_live(statics, configuration).await
-    }
-
-    async fn make_live(
-        &self,
-        statics: Option<&Static>,
-        configuration: Arc<Configuration>,
-    ) -> Result<u64, Vec<Problem>> {
+        let _laying = self.laying.lock().await;
         let Some(gateway) = self.gateway.get() else { return Ok(0) };
         let fit = settle::fit(&self.state.lock(), &configuration);
         let generation = match statics {
             Some(statics) => gateway.publish_with_entry_points(statics, &configuration, fit.over.clone()).await?,
             None => gateway.publish(&configuration, fit.over.clone()).await?,
         };
-        self.settled(configuration, fit).await;
+        self.settled(configuration, fit);
         Ok(generation)
     }
 
@@ -213,107 +218,6 @@ impl Traffic {
         self.events.add(News { kind, actor: GATEWAY.into(), cause, service, details }, SystemTime::now());
     }
 
-    /// Since when something that is in force could not be kept.
-    pub fn owing_since(&self) -> Option<SystemTime> {
-        self.state.lock().owing_since
-    }
-
-    /// Brings what is in force and not yet kept to the store, as long as there is any. Never returns.
-    pub async fn pay(&self) {
-        loop {
-            if self.state.lock().owed.changes.is_empty() {
-                self.owing.notified().await;
-            }
-            tokio::time::sleep(AGAIN).await;
-            let _writing = self.writing.lock().await;
-            let owes = !self.state.lock().owed.changes.is_empty();
-            if owes && self.commit(Commit::default()).await.is_ok() {
-                tracing::info!("all that is in force is in the store again");
-            }
-        }
-    }
-
-    /// Takes over what another process has committed: at a handover the one before may decide something when this one has
-    /// looked already.
-    ///
-    /// # Errors
-    /// If the store cannot be read; all is as before then.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
-        let _writing = self.writing.lock().await;
-        self.take_over().await
-    }
-
-    async fn take_over(&self) -> Result<(), StoreError> {
-        let stored = self.store.load().await?;
-        let over = {
-            let mut state = self.state.lock();
-            if stored.revision == state.revision {
-                return Ok(());
-            }
-            let services = |state: &State| -> BTreeSet<String> {
-                let braked = state.brakes.keys().map(|(service, _)| service.clone());
-                state.live.keys().cloned().chain(braked).collect()
-            };
-            let mut concerned = services(&state);
-            if state.documents != stored.documents {
-                self.documents_changed.notify_one();
-            }
-            let Stored { live, brakes, documents, revision } = stored;
-            (state.live, state.brakes, state.documents, state.revision) = (live, brakes, documents, revision);
-            // What is owed is in force.
-            state.owed.changes.clone().into_iter().for_each(|change| state.apply(change));
-            concerned.extend(services(&state));
-            let over = concerned.iter().map(|name| (name.as_str().into(), state.over(name, state.live.get(name))));
-            over.collect()
-        };
-        tracing::warn!("another process has changed weights or brakes; they are taken over");
-        self.lay(over).await;
-        Ok(())
-    }
-
-    /// A commit of these changes and all that is owed.
-    async fn commit(&self, mut commit: Commit) -> Result<(), StoreError> {
-        let owed = self.state.lock().owed.clone();
-        commit.changes.splice(0..0, owed.changes);
-        commit.audit.splice(0..0, owed.audit);
-        let has_changes = !commit.changes.is_empty();
-        match self.store.commit(commit).await {
-            Err(StoreError::Stale) => {
-                // Decided on what is no longer so: refused, and the next one is not.
-                self.take_over().await?;
-                return Err(StoreError::Stale);
-            }
-            done => done?,
-        }
-        self.state.lock().revision += u64::from(has_changes);
-        self.paid();
-        Ok(())
-    }
-
-    fn paid(&self) {
-        let mut state = self.state.lock();
-        state.owed = Commit::default();
-        state.owing_since = None;
-    }
-
-    /// Brings what is in force to the store, now or as soon as it can: whether it is there.
-    async fn keep(&self, commit: Commit) -> bool {
-        {
-            let mut state = self.state.lock();
-            state.owed.changes.extend(commit.changes);
-            state.owed.audit.extend(commit.audit);
-        }
-        let mut kept = self.commit(Commit::default()).await;
-        if kept == Err(StoreError::Stale) {
-            kept = self.commit(Commit::default()).await;
-        }
-        let Err(error) = kept else { return true };
-        tracing::error!(%error, "what is in force could not be kept; it is tried again each second");
-        self.state.lock().owing_since.get_or_insert_with(SystemTime::now);
-        self.owing.notify_one();
-        false
-    }
-
     async fn lay(&self, over: Vec<(Arc<str>, Over)>) -> u64 {
         match self.gateway.get() {
             Some(gateway) => gateway.lay_over(over).await,
@@ -328,17 +232,6 @@ impl Traffic {
 }
 
 impl State {
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::SetWeights(service, live) => drop(self.live.insert(service, live)),
-            Change::DropWeights(service) => drop(self.live.remove(&service)),
-            Change::SetBrake(service, brake) => drop(self.brakes.insert((service, brake.version.clone()), brake)),
-            Change::ReleaseBrake(service, version) => drop(self.brakes.remove(&(service, version))),
-            Change::PutDocument(name, text) => drop(self.documents.insert(name, text)),
-            Change::DropDocument(name) => drop(self.documents.remove(&name)),
-        }
-    }
-
     /// The children of a weighted service.
     fn children<'s>(&'s self, service: &str) -> Result<&'s [WeightedChild], Refused> {
         let Some(item) = self.configuration.services.get(service) else {
@@ -350,6 +243,11 @@ impl State {
         }
     }
 
+    /// What lies over a service.
+    fn over_of(&self, service: &str) -> Over {
+        self.over(service, self.live.get(service))
+    }
+
     /// What lies over a service with these live weights and the brakes that there are.
     fn over(&self, service: &str, live: Option<&LiveWeights>) -> Over {
         over(service, live, self.brakes.keys())
@@ -357,7 +255,7 @@ impl State {
 
     fn view(&self, service: &str) -> Result<WeightsView, Refused> {
         let live = self.live.get(service);
-        Ok(WeightsView::new(service, self.children(service)?, live, &self.over(service, live)))
+        Ok(WeightsView::new(service, self.children(service)?, live, &self.over_of(service)))
     }
 }
 
@@ -377,8 +275,8 @@ fn milliseconds(now: SystemTime) -> i64 {
 /// Who acts where nobody asked.
 const GATEWAY: &str = "gateway";
 
-/// Between two attempts to keep what is owed.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Changes that may wait for their turn.
+const PLACES: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -194,8 +194,11 @@ impl Gateway {
 
     /// A service as it is now, by its qualified name; `None`: there is none.
     pub fn status(&self, service: &str) -> Option<ServiceStatus> {
-        let index = self.writer.lock().compiler.place_of(service)?;
-        let snapshot = self.shared.current.load();
+        // Until both are looked at, no other snapshot gives the place to another service.
+        let (index, snapshot) = {
+            let writer = self.writer.lock();
+            (writer.compiler.place_of(service)?, self.shared.current.load_full())
+        };
         Some(status::of(&snapshot.services, index, &self.shared.metrics, Instant::now()))
     }
 

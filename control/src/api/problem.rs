@@ -52,6 +52,7 @@ pub enum Code {
     AmbiguousName,
     Owned,
     NothingLeft,
+    BrakedAgain,
     Invalid,
     IdempotencyMismatch,
     PreconditionFailed,
@@ -68,6 +69,7 @@ impl Code {
             Self::AmbiguousName => ("ambiguous-name", StatusCode::CONFLICT, "The name could mean more than one thing"),
             Self::Owned => ("owned", StatusCode::CONFLICT, "Somebody else decides about these weights"),
             Self::NothingLeft => ("nothing-left", StatusCode::CONFLICT, "No version would be left that takes requests"),
+            Self::BrakedAgain => ("braked-again", StatusCode::CONFLICT, "Somebody braked it again"),
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "A value cannot be"),
             Self::IdempotencyMismatch => (
                 "idempotency-mismatch",
@@ -131,6 +133,7 @@ impl From<Refused> for Problem {
             Refused::Owned { owner, .. } => Self { owner: Some(owner.to_string()), ..Self::new(Code::Owned, detail) },
             Refused::Invalid { field, what, allowed } => Self::invalid(field, what, allowed),
             Refused::NothingLeft { .. } => Self::new(Code::NothingLeft, detail),
+            Refused::BrakedAgain { .. } => Self::new(Code::BrakedAgain, detail),
             Refused::Precondition { etag, .. } => {
                 Self { etag: Some(etag), ..Self::new(Code::PreconditionFailed, detail) }
             }

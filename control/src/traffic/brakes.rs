@@ -46,55 +46,60 @@ impl Traffic {
         reason: Option<String>,
         by: &Actor,
     ) -> Result<BrakeView, Refused> {
-        let _writing = self.writing.lock().await;
         let now = SystemTime::now();
-        let (at, over) = {
-            let state = self.state.lock();
-            let at = state.version(service, version)?;
-            if let Some(brake) = state.brakes.get(&at) {
-                return Ok(self.told(&at, Some(brake), state.owed.changes.is_empty()));
-            }
-            let over = super::over(&at.0, state.live.get(&at.0), state.brakes.keys().chain([&at]));
-            let mut others = state.children(&at.0)?.iter();
-            if !others.any(|child| over.weight(&child.name.value, child.weight).0 > 0) {
-                let why = "no other version has weight; give one some first".to_owned();
-                return Err(Refused::NothingLeft { service: at.0, why });
-            }
-            (at, over)
+        let (at, brake, number) = {
+            let _laying = self.laying.lock().await;
+            let (at, over) = {
+                let state = self.state.lock();
+                let at = state.version(service, version)?;
+                // Whoever is taking it off has to see that it was put on again.
+                if let Some(brake) = state.brakes.get(&at).filter(|_| state.releasing.as_ref() != Some(&at)) {
+                    return Ok(self.told(&at, Some(brake), !state.owed.has_brake(&at)));
+                }
+                let over = super::over(&at.0, state.live.get(&at.0), state.brakes.keys().chain([&at]));
+                let mut others = state.children(&at.0)?.iter();
+                if !others.any(|child| over.weight(&child.name.value, child.weight).0 > 0) {
+                    let why = "no other version has weight; give one some first".to_owned();
+                    return Err(Refused::NothingLeft { service: at.0, why });
+                }
+                (at, over)
+            };
+            let generation = self.lay(vec![(at.0.as_str().into(), over)]).await;
+            let brake = Brake { version: at.1.clone(), actor: by.name.to_string(), reason, at: milliseconds(now) };
+            let commit = Commit {
+                changes: vec![Change::SetBrake(at.0.clone(), brake.clone())],
+                audit: vec![entry("brake.set", &at, brake.reason.clone(), by, generation, now)],
+                ..Commit::default()
+            };
+            let mut state = self.state.lock();
+            state.brakes.insert(at.clone(), brake.clone());
+            state.releasing.take_if(|releasing| *releasing == at);
+            let number = state.owe(commit);
+            (at, brake, number)
         };
-        let generation = self.lay(vec![(at.0.as_str().into(), over)]).await;
-        let brake = Brake { version: at.1.clone(), actor: by.name.to_string(), reason, at: milliseconds(now) };
-        self.state.lock().brakes.insert(at.clone(), brake.clone());
         tracing::warn!(service = at.0, version = at.1, by = &*by.name, "a version is braked");
         self.tell_of_brake(EventKind::BrakeSet, &at, brake.reason.clone(), by, now);
-        let change = Change::SetBrake(at.0.clone(), brake.clone());
-        let commit = Commit {
-            changes: vec![change],
-            audit: vec![entry("brake.set", &at, brake.reason.clone(), by, generation, now)],
-            ..Commit::default()
-        };
-        let kept = self.keep(commit).await;
+        let kept = self.kept(number).await;
         Ok(self.told(&at, Some(&brake), kept))
     }
 
     /// Gives a version its weight back: returns when every worker does so.
     ///
     /// # Errors
-    /// If it is not braked, or the store cannot take it: it is braked still, then.
+    /// If it is not braked, the store cannot take it, or somebody brakes it while that is waited for: it is braked still, then.
     pub async fn release(
         &self,
         (service, version): (&str, &str),
         reason: Option<String>,
         by: &Actor,
     ) -> Result<BrakeView, Refused> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.turn().await?;
         let now = SystemTime::now();
-        let (at, over) = {
-            let state = self.state.lock();
+        let at = {
+            let mut state = self.state.lock();
             let at = state.braked(service, version)?;
-            let others = state.brakes.keys().filter(|other| **other != at);
-            let over = super::over(&at.0, state.live.get(&at.0), others);
-            (at, over)
+            state.releasing = Some(at.clone());
+            at
         };
         let generation = self.generation() + 1;
         let commit = Commit {
@@ -102,9 +107,21 @@ impl Traffic {
             audit: vec![entry("brake.released", &at, reason.clone(), by, generation, now)],
             ..Commit::default()
         };
-        self.commit(commit).await?;
-        self.lay(vec![(at.0.as_str().into(), over)]).await;
-        self.state.lock().brakes.remove(&at);
+        let kept = self.commit(commit).await;
+        {
+            let _laying = self.laying.lock().await;
+            let over = {
+                let mut state = self.state.lock();
+                let released = state.releasing.take().is_some();
+                kept?;
+                if !released {
+                    return Err(Refused::BrakedAgain { service: at.0, version: at.1 });
+                }
+                state.brakes.remove(&at);
+                state.over_of(&at.0)
+            };
+            self.lay(vec![(at.0.as_str().into(), over)]).await;
+        }
         tracing::warn!(service = at.0, version = at.1, by = &*by.name, "a version is no longer braked");
         self.tell_of_brake(EventKind::BrakeReleased, &at, reason, by, now);
         Ok(self.told(&at, None, true))
@@ -113,7 +130,7 @@ impl Traffic {
     /// All that there are.
     pub fn brakes(&self) -> Vec<BrakeView> {
         let state = self.state.lock();
-        state.brakes.iter().map(|(at, brake)| self.told(at, Some(brake), state.owed.changes.is_empty())).collect()
+        state.brakes.iter().map(|(at, brake)| self.told(at, Some(brake), !state.owed.has_brake(at))).collect()
     }
 
     fn told(&self, (service, version): &(String, String), brake: Option<&Brake>, stored: bool) -> BrakeView {

@@ -51,10 +51,10 @@ impl Traffic {
         statics: Option<&Static>,
         configuration: Arc<Configuration>,
     ) -> Result<u64, NotKept> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.turn().await.map_err(NotKept::Store)?;
         let KeptDocument { name, text, by } = document;
         let before = self.document(name);
-        // Nobody else makes one before this is live.
+        // The next one, if nothing comes between.
         let generation = self.generation() + 1;
         let put = AuditEntry {
             at: milliseconds(SystemTime::now()),
@@ -69,7 +69,7 @@ impl Traffic {
         };
         let changes = vec![Change::PutDocument(name.to_owned(), text.to_owned())];
         self.commit(Commit { changes, audit: vec![put.clone()], ..Commit::default() }).await.map_err(NotKept::Store)?;
-        match self.make_live(statics, configuration).await {
+        match self.publish(statics, configuration).await {
             Ok(generation) => {
                 self.state.lock().documents.insert(name.to_owned(), text.to_owned());
                 Ok(generation)
@@ -83,7 +83,8 @@ impl Traffic {
                 let (from, to) = (put.to.clone(), put.from.clone());
                 let refused =
                     AuditEntry { action: "config.refused".to_owned(), reason, from, to, generation: None, ..put };
-                self.keep(Commit { changes: vec![back], audit: vec![refused], ..Commit::default() }).await;
+                self.state.lock().owe(Commit { changes: vec![back], audit: vec![refused], ..Commit::default() });
+                self.owing.notify_one();
                 Err(NotKept::Problems(problems))
             }
         }

@@ -55,6 +55,14 @@ pub enum Refused {
         /// Why not.
         why: String,
     },
+    /// Somebody braked it while the brake was taken off.
+    #[error("{version} of {service} was braked again while its brake was released: it is braked")]
+    BrakedAgain {
+        /// The service's qualified name.
+        service: String,
+        /// The version's.
+        version: String,
+    },
     /// It is no longer what the caller has seen.
     #[error("{service} has changed: its ETag is {etag}")]
     Precondition {

@@ -67,8 +67,8 @@ impl State {
 }
 
 impl Traffic {
-    /// The configuration is live, with what fits it; the rest is forgotten and told.
-    pub(super) async fn settled(&self, configuration: Arc<Configuration>, fit: Fit) {
+    /// The configuration is live, with what fits it; the rest is forgotten and told. By whoever holds `laying`.
+    pub(super) fn settled(&self, configuration: Arc<Configuration>, fit: Fit) {
         let now = SystemTime::now();
         let Fit { dropped, drifted, .. } = fit;
         let mut commit = Commit::default();
@@ -102,7 +102,8 @@ impl Traffic {
             self.event_of(EventKind::WeightsDrift, Some(service), None, details);
         }
         if !commit.changes.is_empty() {
-            self.keep(commit).await;
+            self.state.lock().owe(commit);
+            self.owing.notify_one();
         }
     }
 }

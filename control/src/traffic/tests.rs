@@ -1,9 +1,14 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use rollgate_config::{Allow, Document, Format, scalar::Weight};
 
+use tokio::time::timeout;
+
 use super::*;
-use crate::store::{AuditEntry, AuditPage, AuditQuery, Owner, Remembered, Sqlite, Store, Stored};
+use crate::store::{AuditEntry, AuditPage, AuditQuery, Commit, Owner, Remembered, Sqlite, Store, Stored};
 
 fn configuration(text: &str) -> Arc<Configuration> {
     let text = format!(
@@ -38,10 +43,18 @@ fn wish(weighing: Weighing) -> Wish {
     Wish { services, if_match: None, dry_run: false, key: None, reason: None, several: false }
 }
 
-/// A store whose disk may be full.
+/// A store whose disk may be full, or hang.
 struct Disk {
     store: Sqlite,
     full: Arc<AtomicBool>,
+    hang: Arc<Hang>,
+}
+
+/// Commits wait while somebody holds the gate.
+#[derive(Default)]
+struct Hang {
+    gate: Arc<tokio::sync::Mutex<()>>,
+    met: Notify,
 }
 
 impl Store for Disk {
@@ -50,6 +63,10 @@ impl Store for Disk {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        if self.hang.gate.try_lock().is_err() {
+            self.hang.met.notify_one();
+            drop(self.hang.gate.blocking_lock());
+        }
         if self.full.load(Ordering::SeqCst) { Err(StoreError::Full) } else { self.store.commit(commit) }
     }
 
@@ -62,11 +79,17 @@ impl Store for Disk {
     }
 }
 
-async fn traffic(full: &Arc<AtomicBool>, configuration: Arc<Configuration>) -> Traffic {
-    let disk = Disk { store: Sqlite::in_memory().unwrap(), full: full.clone() };
-    let store = StoreThread::start(Box::new(disk)).unwrap();
-    let traffic = Traffic::open(store, Arc::new(Events::new(1, 100))).await.unwrap();
+async fn traffic(full: &Arc<AtomicBool>, configuration: Arc<Configuration>) -> Arc<Traffic> {
+    traffic_on(Disk { store: Sqlite::in_memory().unwrap(), full: full.clone(), hang: Arc::default() }, configuration)
+        .await
+}
+
+async fn traffic_on(store: impl Store + 'static, configuration: Arc<Configuration>) -> Arc<Traffic> {
+    let store = StoreThread::start(Box::new(store)).unwrap();
+    let traffic = Arc::new(Traffic::open(store, Arc::new(Events::new(1, 100))).await.unwrap());
     traffic.state.lock().configuration = configuration;
+    let paying = traffic.clone();
+    tokio::spawn(async move { paying.pay().await });
     traffic
 }
 
@@ -137,14 +160,8 @@ async fn a_full_disk_refuses_weights_and_never_a_brake() {
         "a brake that is in force is not released before that is kept"
     );
     full.store(false, Ordering::SeqCst);
-    tokio::select! {
-        () = traffic.pay() => {}
-        () = async {
-            while traffic.owing_since().is_some() {
-                tokio::time::sleep(AGAIN / 100).await;
-            }
-        } => {}
-    }
+    assert!(traffic.pay_once().await);
+    assert!(traffic.owing_since().is_none());
     let stored = traffic.store().load().await.unwrap();
     assert_eq!(stored.brakes.keys().next(), Some(&("split@file".to_owned(), "b@file".to_owned())));
     let audit = traffic.store().audit(AuditQuery::default()).await.unwrap();
@@ -190,11 +207,9 @@ async fn an_event_and_an_entry_tell_who_changed_what() {
 #[tokio::test]
 async fn what_the_process_before_still_decides_is_taken_over_and_a_brake_of_this_moment_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let open = async || {
-        let store = StoreThread::start(Box::new(Sqlite::open(folder.path()).unwrap().store)).unwrap();
-        let traffic = Traffic::open(store, Arc::new(Events::new(1, 100))).await.unwrap();
-        traffic.state.lock().configuration = split("{name: a, weight: 1}, {name: b, weight: 1}, {name: c, weight: 1}");
-        traffic
+    let open = || {
+        let three = split("{name: a, weight: 1}, {name: b, weight: 1}, {name: c, weight: 1}");
+        traffic_on(Sqlite::open(folder.path()).unwrap().store, three)
     };
     let (before, after) = (open().await, open().await);
     set(&before, Weighing::Some(weights(&[("a", 9)]))).await.unwrap();
@@ -209,7 +224,124 @@ async fn what_the_process_before_still_decides_is_taken_over_and_a_brake_of_this
     set(&before, Weighing::Some(weights(&[("a", 8)]))).await.unwrap();
     after.refresh().await.unwrap();
     assert_eq!(after.weights("split").unwrap().effective["a@file"], "8");
+    before.release(("split", "b"), None, &by()).await.unwrap();
+    after.refresh().await.unwrap();
+    let first = crate::events::EventId { epoch: 1, number: 0 };
+    let told = after.events().after(first, 10).unwrap();
+    let told: Vec<_> = told.iter().map(|event| (event.kind, &*event.actor, event.cause.is_some())).collect();
+    let taken_over = |kind, actor| (kind, actor, true);
+    assert_eq!(
+        told,
+        [
+            (EventKind::BrakeSet, "ci", false),
+            taken_over(EventKind::WeightsSet, "ci"),
+            taken_over(EventKind::WeightsSet, "ci"),
+            taken_over(EventKind::BrakeReleased, GATEWAY),
+        ]
+    );
 }
+
+/// Weights of which the store has taken the commit, and hangs.
+async fn hanging() -> (Arc<Traffic>, tokio::task::JoinHandle<Result<Done, Refused>>, tokio::sync::OwnedMutexGuard<()>) {
+    let hang = Arc::new(Hang::default());
+    let disk = Disk { store: Sqlite::in_memory().unwrap(), full: Arc::default(), hang: hang.clone() };
+    let traffic = traffic_on(disk, split("{name: a, weight: 1}, {name: b, weight: 1}, {name: c, weight: 1}")).await;
+    let closed = hang.gate.clone().lock_owned().await;
+    let changing = traffic.clone();
+    let change = tokio::spawn(async move { set(&changing, Weighing::Some(weights(&[("b", 5)]))).await });
+    hang.met.notified().await;
+    (traffic, change, closed)
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_up_no_brake_and_the_change_that_it_held_up_does_not_undo_it() {
+    let (traffic, change, closed) = hanging().await;
+    let braked = timeout(MOMENT, traffic.brake(("split", "b"), None, &by())).await.expect("it does not wait").unwrap();
+    assert_eq!((braked.braked, braked.stored), (true, false));
+    assert!(traffic.owing_since().is_some());
+    let effective = || traffic.weights("split").unwrap().effective["b@file"].clone();
+    assert_eq!((change.is_finished(), effective().as_str()), (false, "0"));
+    drop(closed);
+    assert!(change.await.unwrap().unwrap().changed);
+    assert_eq!((effective().as_str(), &*traffic.weights("split").unwrap().weights["b@file"]), ("0", "5"));
+    assert!(traffic.pay_once().await);
+    let stored = traffic.store().load().await.unwrap();
+    assert_eq!((stored.brakes.len(), stored.live.len()), (1, 1));
+    assert!(traffic.brakes()[0].stored);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_up_no_configuration_and_weights_that_no_longer_fit_it_are_dropped() {
+    let (traffic, change, closed) = hanging().await;
+    let two = split("{name: a, weight: 1}, {name: c, weight: 1}");
+    let fit = settle::fit(&traffic.state.lock(), &two);
+    {
+        let _laying = timeout(MOMENT, traffic.laying.lock()).await.expect("nobody holds it over a disk");
+        traffic.settled(two, fit);
+    }
+    drop(closed);
+    change.await.unwrap().unwrap();
+    assert_eq!(traffic.weights("split").unwrap().owner, "none");
+    assert!(traffic.pay_once().await);
+    assert_eq!(traffic.store().load().await.unwrap().live.len(), 0);
+    let actions = traffic.store().audit(AuditQuery::default()).await.unwrap().items;
+    let actions: Vec<_> = actions.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["weights.dropped", "weights.set"]);
+}
+
+#[tokio::test]
+async fn a_brake_that_is_set_again_while_it_is_released_stays() {
+    let hang = Arc::new(Hang::default());
+    let disk = Disk { store: Sqlite::in_memory().unwrap(), full: Arc::default(), hang: hang.clone() };
+    let traffic = traffic_on(disk, split("{name: a, weight: 1}, {name: b, weight: 1}, {name: c, weight: 1}")).await;
+    assert!(traffic.brake(("split", "b"), None, &by()).await.unwrap().stored);
+    let closed = hang.gate.clone().lock_owned().await;
+    let releasing = traffic.clone();
+    let release = tokio::spawn(async move { releasing.release(("split", "b"), None, &by()).await });
+    hang.met.notified().await;
+    // Another one is its own matter.
+    assert!(traffic.brake(("split", "c"), None, &by()).await.unwrap().braked);
+    let again = traffic.brake(("split", "b"), Some("it fails still".to_owned()), &by()).await.unwrap();
+    assert_eq!((again.braked, again.stored), (true, false));
+    drop(closed);
+    let refused = release.await.unwrap().unwrap_err();
+    assert_eq!(refused, Refused::BrakedAgain { service: "split@file".to_owned(), version: "b@file".to_owned() });
+    assert!(traffic.pay_once().await);
+    let stored = traffic.store().load().await.unwrap();
+    let of_b = &stored.brakes[&("split@file".to_owned(), "b@file".to_owned())];
+    assert_eq!(of_b.reason.as_deref(), Some("it fails still"));
+    assert_eq!(traffic.weights("split").unwrap().effective["b@file"], "0");
+}
+
+#[tokio::test]
+async fn a_change_waits_for_its_turn_for_so_long_and_is_not_made_later() {
+    let (traffic, change, closed) = hanging().await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let late = set(&traffic, Weighing::Some(weights(&[("a", 7)]))).await;
+    assert_eq!((late, began.elapsed().as_secs()), (Err(Refused::Store(StoreError::Busy)), 20));
+    let _all = traffic.places.try_acquire_many(PLACES as u32).unwrap();
+    assert_eq!(set(&traffic, Weighing::Reset).await, Err(Refused::Store(StoreError::Busy)), "no more may wait");
+    drop(closed);
+    change.await.unwrap().unwrap();
+    assert_eq!(traffic.weights("split").unwrap().weights["a@file"], "1");
+}
+
+#[tokio::test]
+async fn the_same_weights_again_acknowledge_a_drift() {
+    let traffic = traffic(&Arc::default(), split(EVEN)).await;
+    let wanted = || Weighing::All(weights(&[("a", 9), ("b", 1)]));
+    set(&traffic, wanted()).await.unwrap();
+    traffic.state.lock().configuration = split("{name: a, weight: 1}, {name: b, weight: 3}");
+    assert!(traffic.weights("split").unwrap().drift);
+    let done = set(&traffic, wanted()).await.unwrap();
+    assert_eq!((done.changed, done.services[0].drift), (true, false));
+    assert!(!traffic.weights("split").unwrap().drift);
+    assert!(!set(&traffic, wanted()).await.unwrap().changed);
+}
+
+/// Less than what anything here waits for that a disk holds up, and enough for a slow machine.
+const MOMENT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_document_that_cannot_be_kept_is_not_published_and_another_may_be() {

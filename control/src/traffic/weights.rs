@@ -1,12 +1,16 @@
 //! A change of live weights, of one service or of several at once.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, mem, sync::Arc, time::SystemTime};
 
-use rollgate_config::scalar::Weight;
+use rollgate_config::{dynamic::Configuration, scalar::Weight};
 use rollgate_gateway::Over;
 use serde_json::{Map, json};
 
-use super::{Actor, Refused, State, Traffic, WeightsView, etag, milliseconds, names, settle::texts, view::configured};
+use super::{
+    Actor, Refused, State, Traffic, WeightsView, etag, milliseconds, names,
+    settle::{self, texts},
+    view::configured,
+};
 use crate::{
     events::{EventKind, News},
     store::{AuditEntry, Change, Commit, LiveWeights, Owner, Remembered},
@@ -86,7 +90,6 @@ struct Planned {
     before: WeightsView,
     after: Option<LiveWeights>,
     view: WeightsView,
-    over: Over,
     changes: bool,
 }
 
@@ -121,18 +124,21 @@ impl Traffic {
         by: &Actor,
         render: impl Fn(&Done) -> String + Send,
     ) -> Result<Answer, Refused> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.turn().await?;
         let now = SystemTime::now();
         if let Some(key) = &wish.key
             && let Some(before) = self.store.remembered(key.key.clone(), milliseconds(now)).await?
         {
             return if before.digest == key.digest { Ok(Answer::Again(before.body)) } else { Err(Refused::KeyReused) };
         }
-        let planned = self.state.lock().plan(&wish, by, now)?;
+        let (planned, configuration) = {
+            let state = self.state.lock();
+            (state.plan(&wish, by, now)?, state.configuration.clone())
+        };
         let changed = planned.iter().any(|planned| planned.changes);
-        let done = Done {
+        let mut done = Done {
             services: planned.iter().map(|planned| planned.view.clone()).collect(),
-            // Nobody else makes one before this is live.
+            // The next one, if no brake and no configuration comes between.
             generation: self.generation() + u64::from(changed && !wish.dry_run),
             changed,
             dry_run: wish.dry_run,
@@ -149,24 +155,44 @@ impl Traffic {
             self.commit(commit).await?;
         }
         if changed {
-            let planned = planned.iter().filter(|planned| planned.changes);
-            self.lay(planned.map(|planned| (planned.service.clone(), planned.over.clone())).collect()).await;
+            done.generation = self.make_so(&planned, &configuration).await;
         }
         self.weighed(planned, wish.reason.as_deref(), by, now);
         Ok(Answer::Done(done))
+    }
+
+    /// What was planned under a configuration, and is kept, is live. A brake that was set while the disk was waited for stays;
+    /// what does not fit a configuration that came meanwhile is dropped.
+    async fn make_so(&self, planned: &[Planned], configuration: &Arc<Configuration>) -> u64 {
+        let _laying = self.laying.lock().await;
+        let (over, unfit) = {
+            let mut state = self.state.lock();
+            for Planned { service, after, .. } in planned.iter().filter(|planned| planned.changes) {
+                match after {
+                    Some(live) => drop(state.live.insert(service.to_string(), live.clone())),
+                    None => drop(state.live.remove(&**service)),
+                }
+            }
+            if Arc::ptr_eq(configuration, &state.configuration) {
+                let planned = planned.iter().filter(|planned| planned.changes);
+                let over = planned.map(|planned| (planned.service.clone(), state.over_of(&planned.service)));
+                (over.collect(), None)
+            } else {
+                let mut fit = settle::fit(&state, &state.configuration);
+                (mem::take(&mut fit.over), Some((state.configuration.clone(), fit)))
+            }
+        };
+        let generation = self.lay(over).await;
+        if let Some((configuration, fit)) = unfit {
+            self.settled(configuration, fit);
+        }
+        generation
     }
 
     /// It is live.
     fn weighed(&self, planned: Vec<Planned>, reason: Option<&str>, by: &Actor, now: SystemTime) {
         for Planned { service, before, after, view, .. } in planned.into_iter().filter(|planned| planned.changes) {
             let kind = if after.is_some() { EventKind::WeightsSet } else { EventKind::WeightsReset };
-            {
-                let mut state = self.state.lock();
-                match after {
-                    Some(live) => drop(state.live.insert(service.to_string(), live)),
-                    None => drop(state.live.remove(&*service)),
-                }
-            }
             tracing::info!(service = &*service, by = &*by.name, weights = ?view.weights, "weights are live");
             let details = [("from", json!(before.weights)), ("to", json!(view.weights))];
             let details = details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>();
@@ -253,7 +279,8 @@ impl State {
         };
         let changes = match (&weights, live) {
             (None, None) => false,
-            (Some(weights), Some(live)) => *weights != live.weights,
+            // The same over another configuration is a decision too: it acknowledges the drift.
+            (Some(weights), Some(live)) => *weights != live.weights || live.base != configured(children),
             _ => true,
         };
         let after = match (weights, changes) {
@@ -271,7 +298,7 @@ impl State {
         let over = self.over(service, after.as_ref());
         self.leaves_some(service, after.as_ref(), &over, field)?;
         let view = WeightsView::new(service, children, after.as_ref(), &over);
-        Ok(Planned { service: service.clone(), before, after, view, over, changes })
+        Ok(Planned { service: service.clone(), before, after, view, changes })
     }
 
     /// Refuses what would leave no version with weight. What the configuration itself says is its own matter.
