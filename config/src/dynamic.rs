@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod middleware;
 pub mod name;
+pub mod rollout;
 pub mod router;
 pub mod service;
 pub mod tls;

@@ -43,6 +43,46 @@ impl fmt::Display for Weight {
     }
 }
 
+/// A share of a whole, from 0 to 1, in millionths. Written `5%`, `0.5%` or `0.05`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Share(pub u32);
+
+impl Share {
+    /// The whole.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// From 0 to 1.
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+}
+
+impl FromStr for Share {
+    type Err = ();
+
+    /// A decimal as [`Weight`]'s, from 0 to 1, or from 0 to 100 with `%`; no finer than a millionth of the whole.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let share = match text.strip_suffix('%') {
+            None => text.parse::<Weight>()?.0,
+            Some(percent) => {
+                let millionths = percent.trim_end().parse::<Weight>()?.0;
+                if millionths % 100 != 0 {
+                    return Err(());
+                }
+                millionths / 100
+            }
+        };
+        if share <= u64::from(Self::ALL.0) { Ok(Self(share as u32)) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for Share {
+    /// In percent, as short as it is exact.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", Weight(u64::from(self.0) * 100))
+    }
+}
+
 /// Ranges of HTTP statuses, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StatusRanges(pub Vec<(u16, u16)>);
@@ -110,6 +150,28 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_percents_or_fractions_and_exact() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1", Some(1_000_000)),
+            ("5%", Some(50_000)),
+            ("0.5 %", Some(5_000)),
+            ("0.0001%", Some(1)),
+            ("100%", Some(1_000_000)),
+            ("0.00001%", None),
+            ("100.1%", None),
+            ("1.1", None),
+            ("-1%", None),
+            ("%", None),
+        ] {
+            let share = text.parse::<Share>().ok();
+            assert_eq!(share.map(|share| share.0), expected, "{text}");
+            assert_eq!(share.and_then(|share| share.to_string().parse().ok()), share, "{text}");
+        }
+        assert_eq!(Share(5_000).to_string(), "0.5%");
+    }
 
     #[test]
     fn weights_are_exact_to_six_places() {
