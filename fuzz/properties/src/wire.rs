@@ -94,12 +94,15 @@ impl Request {
         words.any(|found| found.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// Whether it asks for another protocol, and the server of these tests switches to it.
+    /// Whether it asks for another protocol, and the server of these tests switches to it. HTTP/2 is not asked for like that
+    /// any more (RFC 9113 section 3.1): such a request is one as any other.
     pub(crate) fn switches(&self) -> bool {
+        let is_http2 =
+            |line: &[u8]| line.split(|byte| *byte == b',').any(|name| trimmed(name).eq_ignore_ascii_case(b"h2c"));
         self.minor == 1
             && self.target.contains("/switch")
             && self.has("connection", "upgrade")
-            && self.values("upgrade").next().is_some()
+            && self.values("upgrade").next().is_some_and(|line| !is_http2(line))
     }
 }
 
