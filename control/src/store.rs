@@ -1,5 +1,5 @@
-//! What has to outlive the process: live weights, brakes, documents of the REST provider, answers to keys of idempotency, and
-//! the audit log. A request never waits for it.
+//! What has to outlive the process: live weights, brakes, rollouts, documents of the REST provider, answers to keys of
+//! idempotency, and the audit log. A request never waits for it.
 //!
 //! ```text
 //! traffic -> StoreThread -> dyn Store: Sqlite (rollgate.db under the state folder, or in memory)
@@ -16,6 +16,7 @@ mod audit;
 mod fault;
 mod migrations;
 mod opening;
+mod rollouts;
 mod rows;
 mod sqlite;
 mod thread;
@@ -25,7 +26,8 @@ use std::fmt;
 pub use self::{
     opening::{NAME as FILE, Opened},
     records::{
-        AuditEntry, AuditPage, AuditQuery, Brake, Change, Commit, LiveWeights, Owner, Remembered, Stored, UnknownOwner,
+        AuditEntry, AuditPage, AuditQuery, Brake, Change, Commit, KeptRollout, LiveWeights, Owner, Remembered, RolloutPage,
+        RolloutQuery, Stored, UnknownOwner,
     },
     sqlite::{Limits, Sqlite},
     thread::StoreThread,
@@ -57,6 +59,18 @@ pub trait Store: Send {
     /// # Errors
     /// It cannot be read.
     fn audit(&mut self, asked: &AuditQuery) -> Result<AuditPage, StoreError>;
+
+    /// A rollout by its id, also one that has ended.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn rollout(&mut self, id: &str) -> Result<Option<KeptRollout>, StoreError>;
+
+    /// A part of all rollouts that are kept, newest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn rollouts(&mut self, asked: &RolloutQuery) -> Result<RolloutPage, StoreError>;
 }
 
 /// Why the store does not do what it was asked for.

@@ -17,6 +17,7 @@ mod documents;
 mod keeping;
 pub mod names;
 mod refused;
+mod rollouts;
 mod settle;
 mod view;
 mod weights;
@@ -48,7 +49,7 @@ pub use self::{
 };
 use crate::{
     events::{EventKind, Events, News},
-    store::{Brake, LiveWeights, StoreError, StoreThread, Stored},
+    store::{Brake, KeptRollout, LiveWeights, StoreError, StoreThread, Stored},
 };
 
 /// The one writer of weights and brakes.
@@ -67,6 +68,7 @@ pub struct Traffic {
     owing: Notify,
     progress: watch::Sender<Progress>,
     documents_changed: Notify,
+    rollouts_changed: Notify,
 }
 
 /// What is live.
@@ -78,6 +80,8 @@ struct State {
     brakes: BTreeMap<(String, String), Brake>,
     /// Texts of configurations, by name.
     documents: BTreeMap<String, String>,
+    /// Those that have not ended, by id.
+    rollouts: BTreeMap<String, KeptRollout>,
     revision: u64,
     owed: Owed,
     /// The brake that somebody is taking off.
@@ -91,8 +95,14 @@ pub struct Actor {
     pub name: Arc<str>,
     /// `read`, `operate` or `admin`.
     pub role: &'static str,
-    /// Where he comes from.
-    pub address: SocketAddr,
+    /// Where he comes from; `None`: from here.
+    pub address: Option<SocketAddr>,
+}
+
+impl Actor {
+    fn address(&self) -> String {
+        self.address.map(|address| address.ip().to_string()).unwrap_or_default()
+    }
 }
 
 impl Traffic {
@@ -102,8 +112,8 @@ impl Traffic {
     /// If the store cannot be read.
     pub async fn open(store: StoreThread, events: Arc<Events>) -> Result<Self, StoreError> {
         let stored = store.load().await?;
-        let Stored { live, brakes, documents, revision } = stored;
-        let state = State { live, brakes, documents, revision, ..State::default() };
+        let Stored { live, brakes, documents, rollouts, revision } = stored;
+        let state = State { live, brakes, documents, rollouts, revision, ..State::default() };
         Ok(Self {
             store,
             events,
@@ -115,6 +125,7 @@ impl Traffic {
             owing: Notify::new(),
             progress: watch::Sender::default(),
             documents_changed: Notify::new(),
+            rollouts_changed: Notify::new(),
         })
     }
 

@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Caller>();
         let caller = caller.ok_or_else(|| Problem::new(Code::Malformed, "it is not known who asks"))?;
-        Ok(Self(Actor { name: caller.name.clone(), role: caller.role.name(), address: caller.address }))
+        Ok(Self(Actor { name: caller.name.clone(), role: caller.role.name(), address: Some(caller.address) }))
     }
 }
 

@@ -23,7 +23,10 @@ use super::{
     extract::{Asked, By, Changing, Named, key_of},
     problem::Problem,
 };
-use crate::traffic::{Actor, Answer, Done, Key, Weighing, WeightsView, Wish};
+use crate::{
+    store::Owner,
+    traffic::{Actor, Answer, Done, Key, Weighing, WeightsView, Wish},
+};
 
 /// A weight as it is sent. Text is exact; a number is rounded to six places.
 #[derive(Debug, Clone)]
@@ -218,6 +221,8 @@ pub async fn delete(
         return Err(Problem::invalid("body", "is not read", "no body; `reason` and `dryRun` stand in the query"));
     }
     let wish = Wish {
+        asking: Owner::Api,
+        owner: Owner::Api,
         services: vec![(name, Weighing::Reset)],
         if_match: changing.if_match,
         dry_run: how.dry_run,
@@ -250,7 +255,8 @@ pub async fn put_several(
     }
     let key = either(key, value.idempotency_key, digest)?;
     let reason = reason(value.reason)?;
-    let wish = Wish { services, if_match, dry_run: how.dry_run, key, reason, several: true };
+    let (asking, owner) = (Owner::Api, Owner::Api);
+    let wish = Wish { services, if_match, asking, owner, dry_run: how.dry_run, key, reason, several: true };
     let several = |done: &Done| WeighedSeveral {
         services: done.services.clone(),
         generation: done.generation,
@@ -274,6 +280,8 @@ async fn set(
     let Changing { value, key, if_match, digest } = changing;
     let weights = weights_of("weights", value.weights)?;
     let wish = Wish {
+        asking: Owner::Api,
+        owner: Owner::Api,
         services: vec![(name, weighing(weights))],
         if_match,
         dry_run: how.dry_run,

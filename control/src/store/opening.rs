@@ -145,11 +145,12 @@ fn salvage(connection: Option<&Connection>) -> Kept {
     let live = kept.part(connection, "live", "live weights", rows::live);
     let brakes = kept.part(connection, "brakes", "brakes", rows::brakes);
     let documents = kept.part(connection, "documents", "documents", rows::documents);
+    let rollouts = kept.part(connection, "rollouts", "rollouts under way", super::rollouts::open);
     let revision = kept.part(connection, "meta", "the revision", rows::revision);
     // Nobody shall find a revision that he has seen before with another state.
     let unseen = rows::unsigned(Timestamp::now().as_millisecond());
     let revision = if kept.lost.is_empty() { revision } else { unseen };
-    Kept { stored: Stored { live, brakes, documents, revision }, ..kept }
+    Kept { stored: Stored { live, brakes, documents, rollouts, revision }, ..kept }
 }
 
 impl Kept {

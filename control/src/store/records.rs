@@ -98,6 +98,8 @@ pub struct Stored {
     pub brakes: BTreeMap<(String, String), Brake>,
     /// Texts of configurations that were sent here, by name.
     pub documents: BTreeMap<String, String>,
+    /// Those that have not ended, by id.
+    pub rollouts: BTreeMap<String, KeptRollout>,
     /// Grows by one with each commit that has changes.
     pub revision: u64,
 }
@@ -128,6 +130,64 @@ pub enum Change {
     PutDocument(String, String),
     /// By its name; nothing if there is none.
     DropDocument(String),
+    /// In place of what is kept under its id. One that has ended stays as history.
+    PutRollout(Box<KeptRollout>),
+}
+
+/// A rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeptRollout {
+    /// Grows from one rollout to the next; given by the store.
+    pub number: u64,
+    /// What it is called.
+    pub id: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The service's.
+    pub service: String,
+    /// What became of it so far, `RUNNING`.
+    pub status: String,
+    /// When.
+    pub began: i64,
+    /// When; `None`: it goes on.
+    pub ended: Option<i64>,
+    /// All of it, in JSON.
+    pub state: String,
+}
+
+/// Which rollouts are wanted. Names are compared whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutQuery {
+    /// Of this service.
+    pub service: Option<String>,
+    /// Of this pipeline.
+    pub pipeline: Option<String>,
+    /// In this status.
+    pub status: Option<String>,
+    /// How many at most, 1 to 1000; what is beyond is taken as the nearest.
+    pub limit: u32,
+    /// Only those whose number is lower: [`RolloutPage::next`] of the page before.
+    pub before: Option<u64>,
+}
+
+impl RolloutQuery {
+    /// Rollouts on a page at most.
+    pub const MOST: u32 = 1000;
+}
+
+impl Default for RolloutQuery {
+    fn default() -> Self {
+        Self { service: None, pipeline: None, status: None, limit: 100, before: None }
+    }
+}
+
+/// A part of the rollouts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RolloutPage {
+    /// Newest first.
+    pub items: Vec<KeptRollout>,
+    /// What to give as `before` for those that follow; `None` at the end.
+    pub next: Option<u64>,
 }
 
 /// Somebody did something.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use rollgate_config::scalar::Weight;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
-use super::{Brake, Change, LiveWeights, Remembered, StoreError, Stored};
+use super::{Brake, Change, LiveWeights, Remembered, StoreError, Stored, rollouts};
 
 /// All of it, as of one moment if `connection` is in a transaction.
 pub(super) fn load(connection: &Connection) -> Result<Stored, StoreError> {
     let (live, brakes, documents) = (live(connection)?, brakes(connection)?, documents(connection)?);
-    Ok(Stored { live, brakes, documents, revision: revision(connection)? })
+    let rollouts = rollouts::open(connection)?;
+    Ok(Stored { live, brakes, documents, rollouts, revision: revision(connection)? })
 }
 
 /// What `meta` holds.
@@ -60,6 +61,7 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<(), Stor
             run("INSERT OR REPLACE INTO documents (name, text) VALUES (?, ?)", params![name, text])
         }
         Change::DropDocument(name) => run("DELETE FROM documents WHERE name = ?", params![name]),
+        Change::PutRollout(rollout) => rollouts::put(connection, rollout, ENDED_ROLLOUTS),
     }
 }
 
@@ -77,7 +79,8 @@ pub(super) fn fill(connection: &Connection, stored: &Stored) -> Result<(), Store
     let weights = stored.live.iter().map(|(service, live)| Change::SetWeights(service.clone(), live.clone()));
     let brakes = stored.brakes.iter().map(|((service, _), brake)| Change::SetBrake(service.clone(), brake.clone()));
     let documents = stored.documents.iter().map(|(name, text)| Change::PutDocument(name.clone(), text.clone()));
-    for change in weights.chain(brakes).chain(documents) {
+    let rollouts = stored.rollouts.values().map(|rollout| Change::PutRollout(Box::new(rollout.clone())));
+    for change in weights.chain(brakes).chain(documents).chain(rollouts) {
         apply(connection, &change)?;
     }
     connection.execute("UPDATE meta SET revision = ?", [signed(stored.revision)])?;
@@ -166,6 +169,9 @@ fn weights(row: &Row<'_>, column: usize) -> rusqlite::Result<BTreeMap<String, We
     let millionths: BTreeMap<String, u64> = serde_json::from_str(&text).map_err(|error| unreadable(column, error))?;
     Ok(millionths.into_iter().map(|(version, weight)| (version, Weight(weight))).collect())
 }
+
+/// How many rollouts that have ended are kept.
+const ENDED_ROLLOUTS: u64 = 10_000;
 
 /// How long an answer is kept, in milliseconds.
 pub(super) const KEPT: i64 = 24 * 60 * 60 * 1000;

@@ -14,9 +14,10 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf, tim
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{
-    AuditPage, AuditQuery, Commit, Opened, Remembered, Store, StoreError, Stored, audit,
+    AuditPage, AuditQuery, Commit, KeptRollout, Opened, Remembered, RolloutPage, RolloutQuery, Store, StoreError, Stored,
+    audit,
     fault::{self, Place},
-    migrations, opening, rows,
+    migrations, opening, rollouts, rows,
 };
 
 /// A connection.
@@ -154,6 +155,14 @@ impl Store for Sqlite {
 
     fn audit(&mut self, asked: &AuditQuery) -> Result<AuditPage, StoreError> {
         audit::read(&self.connection, asked, self.limits.audit_window)
+    }
+
+    fn rollout(&mut self, id: &str) -> Result<Option<KeptRollout>, StoreError> {
+        rollouts::get(&self.connection, id)
+    }
+
+    fn rollouts(&mut self, asked: &RolloutQuery) -> Result<RolloutPage, StoreError> {
+        rollouts::list(&self.connection, asked)
     }
 }
 

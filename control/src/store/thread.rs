@@ -15,7 +15,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{AuditPage, AuditQuery, Commit, Remembered, Store, StoreError, Stored};
+use super::{
+    AuditPage, AuditQuery, Commit, KeptRollout, Remembered, RolloutPage, RolloutQuery, Store, StoreError, Stored,
+};
 
 /// A handle; the thread ends with the last one, after what is in the queue.
 #[derive(Debug, Clone)]
@@ -79,6 +81,22 @@ impl StoreThread {
                 return Ok(page);
             }
         }
+    }
+
+    /// [`Store::rollout`].
+    ///
+    /// # Errors
+    /// As there; [`StoreError::Busy`] if the queue is full or it takes longer than 5 s.
+    pub async fn rollout(&self, id: String) -> Result<Option<KeptRollout>, StoreError> {
+        self.read(move |store| store.rollout(&id)).await
+    }
+
+    /// [`Store::rollouts`].
+    ///
+    /// # Errors
+    /// As there; [`StoreError::Busy`] if the queue is full or it takes longer than 5 s.
+    pub async fn rollouts(&self, asked: RolloutQuery) -> Result<RolloutPage, StoreError> {
+        self.read(move |store| store.rollouts(&asked)).await
     }
 
     /// Waits until everything that was asked for before is done.

@@ -200,7 +200,7 @@ fn entry(
         at: milliseconds(now),
         actor: by.name.to_string(),
         role: by.role.to_owned(),
-        address: by.address.ip().to_string(),
+        address: by.address(),
         action: action.to_owned(),
         service: Some(service.clone()),
         version: Some(version.clone()),

@@ -60,7 +60,7 @@ impl Traffic {
             at: milliseconds(SystemTime::now()),
             actor: by.name.to_string(),
             role: by.role.to_owned(),
-            address: by.address.ip().to_string(),
+            address: by.address(),
             action: "config.put".to_owned(),
             from: shown(before.as_deref()),
             to: shown(Some(text)),

@@ -70,6 +70,7 @@ impl State {
             Change::ReleaseBrake(service, version) => drop(self.brakes.remove(&(service, version))),
             Change::PutDocument(name, text) => drop(self.documents.insert(name, text)),
             Change::DropDocument(name) => drop(self.documents.remove(&name)),
+            Change::PutRollout(rollout) => self.put_rollout(*rollout),
         }
     }
 }
@@ -206,10 +207,13 @@ impl Traffic {
             if state.documents != stored.documents {
                 self.documents_changed.notify_one();
             }
-            let Stored { live, brakes, documents, revision } = stored;
+            if state.rollouts != stored.rollouts {
+                self.rollouts_changed.notify_one();
+            }
+            let Stored { live, brakes, documents, rollouts, revision } = stored;
             let live = mem::replace(&mut state.live, live);
             let brakes = mem::replace(&mut state.brakes, brakes);
-            (state.documents, state.revision) = (documents, revision);
+            (state.documents, state.rollouts, state.revision) = (documents, rollouts, revision);
             // What is owed is in force.
             state.owed.commit.changes.clone().into_iter().for_each(|change| state.apply(change));
             let concerned: BTreeSet<&String> =

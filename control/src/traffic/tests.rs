@@ -8,7 +8,7 @@ use rollgate_config::{Allow, Document, Format, scalar::Weight};
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::{AuditEntry, AuditPage, AuditQuery, Commit, Owner, Remembered, Sqlite, Store, Stored};
+use crate::store::{AuditEntry, AuditPage, AuditQuery, Commit, Owner, Remembered, RolloutPage, RolloutQuery, Sqlite, Store, Stored};
 
 fn configuration(text: &str) -> Arc<Configuration> {
     let text = format!(
@@ -35,12 +35,13 @@ fn live(owner: Owner, of: &[(&str, u64)], base: &[(&str, u64)]) -> LiveWeights {
 }
 
 fn by() -> Actor {
-    Actor { name: "ci".into(), role: "operate", address: ([127, 0, 0, 1], 1).into() }
+    Actor { name: "ci".into(), role: "operate", address: Some(([127, 0, 0, 1], 1).into()) }
 }
 
 fn wish(weighing: Weighing) -> Wish {
     let services = vec![("split".to_owned(), weighing)];
-    Wish { services, if_match: None, dry_run: false, key: None, reason: None, several: false }
+    let (asking, owner) = (Owner::Api, Owner::Api);
+    Wish { services, if_match: None, asking, owner, dry_run: false, key: None, reason: None, several: false }
 }
 
 /// A store whose disk may be full, or hang.
@@ -76,6 +77,14 @@ impl Store for Disk {
 
     fn audit(&mut self, asked: &AuditQuery) -> Result<AuditPage, StoreError> {
         self.store.audit(asked)
+    }
+
+    fn rollout(&mut self, id: &str) -> Result<Option<KeptRollout>, StoreError> {
+        self.store.rollout(id)
+    }
+
+    fn rollouts(&mut self, asked: &RolloutQuery) -> Result<RolloutPage, StoreError> {
+        self.store.rollouts(asked)
     }
 }
 

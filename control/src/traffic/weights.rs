@@ -23,6 +23,10 @@ pub struct Wish {
     pub services: Vec<(String, Weighing)>,
     /// What they must be as yet.
     pub if_match: Option<IfMatch>,
+    /// Who wants it: others' weights are refused.
+    pub asking: Owner,
+    /// Whose they are from then on.
+    pub owner: Owner,
     /// Only say what would be.
     pub dry_run: bool,
     /// The request's idempotency key.
@@ -239,7 +243,8 @@ impl State {
         {
             return Err(Refused::Precondition { service: service.to_string(), etag: before.etag });
         }
-        if let Some(owner) = live.map(|live| &live.owner).filter(|owner| !matches!(owner, Owner::None | Owner::Api)) {
+        let others = |owner: &&Owner| !matches!(owner, Owner::None | Owner::Api) && **owner != wish.asking;
+        if let Some(owner) = live.map(|live| &live.owner).filter(others) {
             return Err(Refused::Owned { service: service.to_string(), owner: owner.clone() });
         }
         let named = |given: &BTreeMap<String, Weight>| -> Result<BTreeMap<String, Weight>, Refused> {
@@ -280,13 +285,15 @@ impl State {
         let changes = match (&weights, live) {
             (None, None) => false,
             // The same over another configuration is a decision too: it acknowledges the drift.
-            (Some(weights), Some(live)) => *weights != live.weights || live.base != configured(children),
+            (Some(weights), Some(live)) => {
+                *weights != live.weights || live.base != configured(children) || live.owner != wish.owner
+            }
             _ => true,
         };
         let after = match (weights, changes) {
             (Some(_), false) => live.cloned(),
             (weights, _) => weights.map(|weights| LiveWeights {
-                owner: Owner::Api,
+                owner: wish.owner.clone(),
                 weights,
                 base: configured(children),
                 actor: by.name.to_string(),
@@ -340,7 +347,7 @@ fn commit_of(planned: &[Planned], wish: &Wish, by: &Actor, done: &Done, now: Sys
             at: milliseconds(now),
             actor: by.name.to_string(),
             role: by.role.to_owned(),
-            address: by.address.ip().to_string(),
+            address: by.address(),
             action: action.to_owned(),
             service: Some(service),
             reason: wish.reason.clone(),

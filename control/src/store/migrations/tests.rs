@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What a file of each version holds.
-const FIXTURES: &[&str] = &[include_str!("../fixtures/1.sql")];
+const FIXTURES: &[&str] = &[include_str!("../fixtures/1.sql"), include_str!("../fixtures/2.sql")];
 
 fn schema(connection: &Connection) -> Vec<String> {
     let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
@@ -42,7 +42,10 @@ fn a_file_of_each_version_is_brought_to_the_newest_and_loses_nothing() {
         migrate(&mut old, STEPS).unwrap();
         assert_eq!(super::version(&old), Ok(VERSION));
         assert_eq!(schema(&old), schema(&new), "version {version}");
-        assert_eq!(rows::load(&old).unwrap(), expected());
+        let mut found = rows::load(&old).unwrap();
+        let rollouts = std::mem::take(&mut found.rollouts);
+        assert_eq!(found, expected());
+        assert_eq!(rollouts.keys().collect::<Vec<_>>(), if version < 2 { vec![] } else { vec!["r1"] });
         let answer = rows::remembered(&old, "k", 1_795_700_000_000).unwrap().unwrap();
         assert_eq!((answer.digest, answer.status, answer.body.as_str()), ([7; 32], 200, "{}"));
         let page = audit::read(&old, &AuditQuery::default(), 10).unwrap();
@@ -71,6 +74,7 @@ fn expected() -> Stored {
         live: [("pro@file".to_owned(), live)].into(),
         brakes: [(("pro@file".to_owned(), "canary@file".to_owned()), brake)].into(),
         documents: [("rest".to_owned(), r#"{"http":{}}"#.to_owned())].into(),
+        rollouts: BTreeMap::new(),
         revision: 7,
     }
 }

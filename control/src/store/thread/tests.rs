@@ -28,6 +28,14 @@ impl Store for Held {
     fn audit(&mut self, asked: &AuditQuery) -> Result<AuditPage, StoreError> {
         self.store.audit(asked)
     }
+
+    fn rollout(&mut self, id: &str) -> Result<Option<KeptRollout>, StoreError> {
+        self.store.rollout(id)
+    }
+
+    fn rollouts(&mut self, asked: &RolloutQuery) -> Result<RolloutPage, StoreError> {
+        self.store.rollouts(asked)
+    }
 }
 
 fn held() -> (StoreThread, mpsc::Sender<Result<(), StoreError>>) {
@@ -121,6 +129,12 @@ async fn a_store_that_has_failed_is_closed() {
         }
         fn audit(&mut self, _: &AuditQuery) -> Result<AuditPage, StoreError> {
             Ok(AuditPage::default())
+        }
+        fn rollout(&mut self, _: &str) -> Result<Option<KeptRollout>, StoreError> {
+            Ok(None)
+        }
+        fn rollouts(&mut self, _: &RolloutQuery) -> Result<RolloutPage, StoreError> {
+            Ok(RolloutPage::default())
         }
     }
     let store = StoreThread::start(Box::new(Broken)).unwrap();
