@@ -362,6 +362,42 @@ async fn over_tls_a_certificate_lets_in_if_it_was_verified() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_was_verified_for_another_host_lets_nobody_in() {
+    let (ours, partners) = (Authority::new("ours"), Authority::new("partners"));
+    let server = ours.issue(&["gate.test", "partner.test"]);
+    let api = with_tokens(", hosts: [gate.test], clientCertificates: [{name: spinnaker.test, role: operate}]");
+    let partner =
+        "    partner: {rule: Host(`partner.test`), entryPoints: [traefik], service: pro, tls: {options: partners}}\n";
+    let split = SPLIT.replacen("  routers:\n", &format!("  routers:\n{partner}"), 1);
+    assert!(split.contains(partner), "{split}");
+    let config = format!(
+        "entryPoints:
+  web: {{address: '127.0.0.1:0'}}
+  traefik: {{address: '127.0.0.1:0', http: {{tls: {{}}}}}}
+{api}{split}tls:
+  certificates: [{{certFile: '@DIR@/a.crt', keyFile: '@DIR@/a.key'}}]
+  options:
+    default: {{clientAuth: {{caFiles: ['@DIR@/ours.crt'], clientAuthType: VerifyClientCertIfGiven}}}}
+    partners: {{clientAuth: {{caFiles: ['@DIR@/partners.crt'], clientAuthType: VerifyClientCertIfGiven}}}}
+"
+    );
+    let launch = Launch::new(&config).file("a.crt", &server.cert_pem).file("a.key", &server.key_pem);
+    let gateway = launch.file("ours.crt", &ours.pem).file("partners.crt", &partners.pem).start();
+    // A partner issues what he likes.
+    let forged = partners.issue(&["spinnaker.test"]);
+    let client = ours.client_with(&["http/1.1"], rustls::ALL_VERSIONS, Some(&forged));
+    let asked = async |path: &str| {
+        let mut connection = Connection::tls(gateway.address("traefik"), "partner.test", client.clone()).await;
+        connection.ask(Ask::get(&format!("https://gate.test{path}"))).await
+    };
+    assert_eq!(asked("/api/v1/services").await.status, 421);
+    assert_eq!(asked("/ready").await.status, 200);
+    let ours = ours.client_with(&["http/1.1"], rustls::ALL_VERSIONS, Some(&ours.issue(&["spinnaker.test"])));
+    let mut connection = Connection::tls(gateway.address("traefik"), "gate.test", ours).await;
+    assert_eq!(connection.ask(Ask::get("https://gate.test/api/v1/services")).await.status, 200);
+}
+
+#[tokio::test]
 async fn nothing_secret_is_written_down_or_told() {
     let config = configuration(&format!("{}accessLog: {{}}\n{SPLIT}", with_tokens("")));
     let gateway = Gateway::start(&config.replace("level: INFO", "level: TRACE"));

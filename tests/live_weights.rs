@@ -315,3 +315,18 @@ async fn a_thousand_writes_of_writers_that_look_first_are_put_into_a_strict_orde
     order.reverse();
     assert_eq!(order, done.iter().map(|(_, canary)| *canary).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_brake_depends_on_nothing_and_says_so() {
+    let site = Site::new();
+    let (_gateway, admin) = site.start(EVEN);
+    for (method, statuses) in [("PUT", [200, 200]), ("DELETE", [200, 404])] {
+        let ask = |name: &str, value: &str| admin.ask(method, "/services/pro/brake/canary").header(name, value);
+        let refused = admin.send(ask("if-match", "*")).await;
+        assert_eq!((refused.problem(), &refused.body["field"]), ((422, "invalid"), &json!("If-Match")), "{method}");
+        assert_eq!(admin.send(ask("idempotency-key", &"x".repeat(256))).await.problem().0, 422, "{method}");
+        for status in statuses {
+            assert_eq!(admin.send(ask("idempotency-key", "once")).await.reply.status, status, "{method}");
+        }
+    }
+}

@@ -8,6 +8,7 @@
 #![expect(unused_qualifications, reason = "what describes a path writes them")]
 
 mod audit;
+mod bounds;
 mod brakes;
 mod docs;
 mod events;
@@ -25,7 +26,7 @@ mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
-use axum::{Router, body::Body, http::Request, routing::put};
+use axum::{Router, body::Body, http::Request, response::IntoResponse as _, routing::put};
 use http_body_util::BodyExt as _;
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::bounds::Bounds;
 use self::unknown::{unknown, wrong_method};
 use crate::{providers::Providers, reconciler::RestProvider, traffic::Traffic};
 
@@ -55,6 +57,8 @@ pub struct Consulted {
     pub store: StoreFacts,
     /// The provider `rest`, if there is one.
     pub rest: Option<RestProvider>,
+    /// How much at once.
+    pub bounds: Bounds,
 }
 
 /// What is known of the store.
@@ -68,17 +72,26 @@ pub struct StoreFacts {
 
 /// Answers what workers hand over, until they are gone. What was begun is finished, whether or not anybody waits for it.
 pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
-    let router = router(shared);
+    let router = router(shared.clone());
     while let Some(Asked { request, caller, answer }) = requests.recv().await {
         // He was told by now that nobody has taken it.
         if answer.is_closed() {
             continue;
         }
+        let place = match shared.bounds.request(&request) {
+            Ok(place) => place,
+            Err(problem) => {
+                let response = problem.into_response();
+                drop(answer.send(response.map(|body| AdminBody::new(body.map_err(Into::into)))));
+                continue;
+            }
+        };
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(caller);
         let answering = router.clone().oneshot(Request::from_parts(parts, Body::from(body)));
         tokio::spawn(async move {
             let Ok(response) = answering.await;
+            drop(place);
             drop(answer.send(response.map(|body| AdminBody::new(body.map_err(Into::into)))));
         });
     }

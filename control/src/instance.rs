@@ -13,7 +13,7 @@ use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 use crate::{
-    api::{self, Consulted, StoreFacts},
+    api::{self, Bounds, Consulted, StoreFacts},
     events::Events,
     file::{self, Sources},
     providers::Providers,
@@ -116,6 +116,7 @@ impl Instance {
             started: started_at,
             store: store_facts,
             rest,
+            bounds: Bounds::default(),
         };
         let paying = traffic.clone();
         let mut helpers = vec![

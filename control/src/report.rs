@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use rollgate_config::problem::Problem;
+use rollgate_config::problem::{Place, Problem};
 use rollgate_gateway::Gateway;
 
 use crate::file::{FILE, REST, last_good::Name};
@@ -28,25 +28,33 @@ pub struct Held {
 }
 
 impl Report {
+    fn key(problem: &Problem) -> (&Place, &str, &str) {
+        (&problem.at, &problem.path, &problem.what)
+    }
+
     /// Puts problems into their order, each once.
     pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-        problems.sort_by(|a, b| (&a.at, &a.path, &a.what).cmp(&(&b.at, &b.path, &b.what)));
+        problems.sort_by(|a, b| Self::key(a).cmp(&Self::key(b)));
         problems.dedup();
         problems
     }
 
     /// Writes to the log what is new since `before`, and all of what is wrong with the files in `changed`.
     pub fn log(&self, before: &Self, changed: &BTreeSet<Name>, now: i64) {
-        let is_new =
-            |problem: &Problem, told: &[Problem]| !told.contains(problem) || changed.contains(&problem.at.source);
-        let problems = self.problems.iter().filter(|problem| is_new(problem, &before.problems));
+        // There may be ten thousand.
+        let told = |problems| -> BTreeSet<_> { Iterator::map(<[Problem]>::iter(problems), Self::key).collect() };
+        let is_new = |problem: &Problem, told: &BTreeSet<_>| {
+            !told.contains(&Self::key(problem)) || changed.contains(&problem.at.source)
+        };
+        let (told_problems, told_restart) = (told(&before.problems), told(&before.restart));
+        let problems = self.problems.iter().filter(|problem| is_new(problem, &told_problems));
         problems.for_each(|problem| tracing::error!("{problem}"));
         for held in &self.held_back {
             if !before.held_back.contains(held) || changed.contains(&held.name) {
                 tracing::error!("{held}{}", held.age(now));
             }
         }
-        for problem in self.restart.iter().filter(|problem| is_new(problem, &before.restart)) {
+        for problem in self.restart.iter().filter(|problem| is_new(problem, &told_restart)) {
             tracing::warn!("{problem}");
         }
         if self.problems.is_empty() && !before.problems.is_empty() {

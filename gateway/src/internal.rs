@@ -17,7 +17,7 @@ use crate::{
     clock,
     connection::Connection,
     error::Error,
-    metrics, proxy,
+    metrics, proxy, sanitize,
     snapshot::Internal,
     tls::client_chain::Attribute,
 };
@@ -57,7 +57,9 @@ pub(crate) async fn answer(call: &mut Call<'_>, internal: Internal) -> Result<Re
         }
         Internal::Live => text(StatusCode::OK, "OK"),
         // Probes are answered whoever asks; what is wrong with the files is not for everybody.
-        Internal::Ready => ready(&connection, admit(call).is_ok()),
+        Internal::Ready => ready(&connection, !is_misdirected(call) && admit(call).is_ok()),
+        // A certificate that was verified for another host may be anybody's here.
+        Internal::Api if is_misdirected(call) => return Err(sanitize::MISDIRECTED),
         Internal::Api => match admit(call) {
             Ok(caller) => return passage::pass(call, caller).await,
             Err(refusal) => {
@@ -70,6 +72,10 @@ pub(crate) async fn answer(call: &mut Call<'_>, internal: Internal) -> Result<Re
         Internal::Noop => text(StatusCode::IM_A_TEAPOT, "I'm a teapot\n"),
     };
     Ok(response.map(AnswerBody::Whole))
+}
+
+fn is_misdirected(call: &Call<'_>) -> bool {
+    proxy::is_misdirected(call.snapshot, &call.exchange.connection, &proxy::host(&call.parts.headers))
 }
 
 /// Who asks, if he may.

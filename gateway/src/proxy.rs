@@ -1,6 +1,7 @@
 //! A request's life, top-down.
 
 use std::{
+    borrow::Cow,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -74,13 +75,8 @@ async fn answer(call: &mut Call<'_>) -> Result<Answered, Error> {
 fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::Parts) -> Result<&'s Route, Error> {
     let routes = &snapshot.entry_points[connection.entry.index];
     let routing = routes.of(connection.tls.is_some());
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| authority::parse(host).ok()).map_or("", |authority| authority.host);
-    let host = authority::canonical_host(host);
-    if let Some(tls) = &connection.tls
-        && !(routes.uniform_options && snapshot.tls.wants(OptionsId::default()) == tls.agreed)
-        && snapshot.tls.wants(routes.options_of(&host)) != tls.agreed
-    {
+    let host = host(&parts.headers);
+    if is_misdirected(snapshot, connection, &host) {
         return Err(sanitize::MISDIRECTED);
     }
     let facts = Facts {
@@ -102,6 +98,23 @@ fn route<'s>(snapshot: &'s Snapshot, connection: &Connection, parts: &request::P
         }
     }
     Ok(route)
+}
+
+/// The host that a request is for, in its one form.
+pub(crate) fn host(headers: &HeaderMap) -> Cow<'_, str> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| authority::parse(host).ok()).map_or("", |authority| authority.host);
+    authority::canonical_host(host)
+}
+
+/// Whether the handshake was under other options than those of a request's host: it was made for another host (RFC 9110
+/// section 7.4), and what it has verified says nothing here.
+pub(crate) fn is_misdirected(snapshot: &Snapshot, connection: &Connection, host: &str) -> bool {
+    let routes = &snapshot.entry_points[connection.entry.index];
+    connection.tls.as_ref().is_some_and(|tls| {
+        !(routes.uniform_options && snapshot.tls.wants(OptionsId::default()) == tls.agreed)
+            && snapshot.tls.wants(routes.options_of(host)) != tls.agreed
+    })
 }
 
 /// Notes what is counted and logged about the router.

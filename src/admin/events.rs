@@ -103,7 +103,7 @@ fn print(event: &Event, screen: &Screen) -> Result<(), Failure> {
     let parsed = serde_json::from_str::<Map<String, Value>>(&event.data);
     let mut data = parsed.map_err(|error| Failure::misunderstood(format!("an event is not understood: {error}")))?;
     if screen.json {
-        // `reset` holds nothing.
+        // A `reset` of an older gateway holds nothing.
         data.entry("type").or_insert_with(|| json!(event.kind));
         return screen.value_line(&Value::Object(data));
     }

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
-    extract::{Asked, By, Changing, Named},
+    extract::{Asked, By, Changing, Named, Unconditional},
     problem::Problem,
     weights::reason,
 };
@@ -46,13 +46,15 @@ pub async fn list(State(shared): State<Shared>) -> Json<Brakes> {
 }
 
 /// Takes all requests away from a version, whatever its weight, until the brake is released. Answers when every worker does so;
-/// it holds before it is in the store, which `stored` tells.
+/// it holds before it is in the store, which `stored` tells. The same again changes nothing, so an `Idempotency-Key` adds nothing;
+/// `If-Match` is refused.
 #[utoipa::path(put, path = "/services/{name}/brake/{version}", tag = "brakes",
     params(("name" = String, Path), ("version" = String, Path)), request_body = Option<SentBrake>, responses((status = 200, body = BrakeView)))]
 pub async fn put(
     State(shared): State<Shared>,
     Named((service, version)): Named<(String, String)>,
     By(by): By,
+    _: Unconditional,
     sent: Changing<Option<SentBrake>>,
 ) -> Result<Json<BrakeView>, Problem> {
     let reason = reason(sent.value.unwrap_or_default().reason)?;
@@ -67,6 +69,7 @@ pub async fn delete(
     Named((service, version)): Named<(String, String)>,
     Asked(how): Asked<How>,
     By(by): By,
+    _: Unconditional,
 ) -> Result<Json<BrakeView>, Problem> {
     Ok(Json(shared.traffic.release((&service, &version), reason(how.reason)?, &by).await?))
 }

@@ -1,6 +1,11 @@
 //! `/events`: what happens, as server-sent events.
 
-use std::{convert::Infallible, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     body::Body,
@@ -10,15 +15,17 @@ use axum::{
 };
 use futures_util::stream;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
+    bounds::Place,
     extract::Asked,
     problem::{Code, Problem},
 };
-use crate::events::{Event, EventId, Events};
+use crate::events::{Event, EventId, Events, rfc3339};
 
 /// An event as it comes over the stream.
 #[derive(ToSchema)]
@@ -76,8 +83,8 @@ pub async fn follow(
             Err(()) => return Err(Problem::new(Code::Malformed, format!("Last-Event-ID: {text:?} is no event's id"))),
         },
     };
-    let news = events.follow();
-    let stream = Stream { events, news, last, left, follow: from.follow, begun: false };
+    let (news, place) = (events.follow(), shared.bounds.stream()?);
+    let stream = Stream { _place: place, events, news, last, left, follow: from.follow, begun: false };
     let body = Body::from_stream(stream::unfold(stream, |mut stream| async move {
         stream.next().await.map(|text| (Ok::<_, Infallible>(text), stream))
     }));
@@ -89,6 +96,7 @@ pub async fn follow(
 }
 
 struct Stream {
+    _place: Place,
     events: Arc<Events>,
     news: watch::Receiver<u64>,
     last: EventId,
@@ -116,7 +124,8 @@ impl Stream {
                     // What has happened before the newest is lost to him.
                     self.last = self.events.newest();
                     self.left = self.left.map(|left| left - 1);
-                    return Some(format!("id: {}\nevent: reset\ndata: {{}}\n\n", self.last));
+                    let data = json!({"id": self.last.to_string(), "at": rfc3339(SystemTime::now()), "type": "reset"});
+                    return Some(format!("id: {}\nevent: reset\ndata: {data}\n\n", self.last));
                 }
                 Ok(events) if events.is_empty() && !self.follow => return None,
                 Ok(events) if events.is_empty() => {}

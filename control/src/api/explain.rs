@@ -80,15 +80,11 @@ pub async fn explain(State(shared): State<Shared>, Json(sent): Json<Question>) -
     let asked = asked(sent, &statics, &configuration)?;
     let over = shared.traffic.over();
     // Ten thousand routers take a tenth of a second to compile.
-    let explaining = tokio::task::spawn_blocking(move || {
+    let explaining = shared.bounds.heavy(move || {
         let explanation = rollgate_gateway::explain(&statics, (&configuration, over), &asked.question)?;
         Ok::<_, Vec<rollgate_config::problem::Problem>>(explain::json(&explanation, &asked))
     });
-    match explaining.await {
-        Ok(Ok(explanation)) => Ok(axum::Json(explanation)),
-        Ok(Err(problems)) => Err(not_by_itself(&problems)),
-        Err(error) => Err(Problem::invalid("body", error, "")),
-    }
+    explaining.await?.map(axum::Json).map_err(|problems| not_by_itself(&problems))
 }
 
 fn asked(sent: Question, statics: &Static, configuration: &Configuration) -> Result<Asked, Problem> {
@@ -135,8 +131,21 @@ pub async fn check(State(shared): State<Shared>, Json(sent): Json<Files>) -> Res
         let what = format!("has {} files", sent.files.len());
         return Err(Problem::invalid("files", what, format!("1 to {MAX_FILES}")));
     }
+    let statics = shared.providers.statics();
+    let allow = shared.allow.clone();
+    let checking = shared.bounds.heavy(move || {
+        let texts = texts(sent.files)?;
+        Ok::<_, Problem>(reconciler::read(&texts, &statics, &allow))
+    });
+    let (read, warnings) = checking.await??;
+    let problems: Vec<ConfigProblem> = read.err().unwrap_or_default().iter().map(ConfigProblem::from).collect();
+    let warnings = warnings.iter().map(ConfigProblem::from).collect();
+    Ok(axum::Json(Checked { ok: problems.is_empty(), problems, warnings }))
+}
+
+fn texts(files: Vec<SentFile>) -> Result<Texts, Problem> {
     let mut texts = Texts::new();
-    for (place, file) in sent.files.into_iter().enumerate() {
+    for (place, file) in files.into_iter().enumerate() {
         let field = format!("files[{place}].name");
         let known = [".yml", ".yaml", ".toml", ".json"].iter().any(|ending| file.name.ends_with(ending));
         if !known || file.name.len() > 255 {
@@ -148,13 +157,7 @@ pub async fn check(State(shared): State<Shared>, Json(sent): Json<Files>) -> Res
             return Err(Problem::invalid(field, "is there twice", "each name once"));
         }
     }
-    let statics = shared.providers.statics();
-    let allow = shared.allow.clone();
-    let checking = tokio::task::spawn_blocking(move || reconciler::read(&texts, &statics, &allow));
-    let (read, warnings) = checking.await.map_err(|error| Problem::invalid("body", error, ""))?;
-    let problems: Vec<ConfigProblem> = read.err().unwrap_or_default().iter().map(ConfigProblem::from).collect();
-    let warnings = warnings.iter().map(ConfigProblem::from).collect();
-    Ok(axum::Json(Checked { ok: problems.is_empty(), problems, warnings }))
+    Ok(texts)
 }
 
 /// In one request.

@@ -57,6 +57,26 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     }
 }
 
+/// Of a request that is right whatever is so by now, and however often it comes: an `If-Match` would be a reason not to do it,
+/// and is refused before anybody relies on it; an `Idempotency-Key` has nothing to add.
+#[derive(Debug)]
+pub struct Unconditional;
+
+impl<S: Send + Sync> FromRequestParts<S> for Unconditional {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if parts.headers.contains_key(header::IF_MATCH) {
+            return Err(Problem::invalid("If-Match", "is not looked at for a brake", "none"));
+        }
+        if let Some(value) = parts.headers.get("idempotency-key") {
+            let key = value.to_str().map_err(|_| wrong_key("Idempotency-Key"))?;
+            key_of("Idempotency-Key", key, [0; 32])?;
+        }
+        Ok(Self)
+    }
+}
+
 /// A JSON body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);

@@ -23,11 +23,12 @@ pub async fn unknown(State(shared): State<Shared>, request: Request<Body>) -> Re
     let Some(path) = uri.path().strip_prefix("/api/").map(str::to_owned) else { return nothing(&request) };
     let query = uri.query().unwrap_or_default().to_owned();
     // All of ten thousand routers takes its time.
-    let answering = tokio::task::spawn_blocking(move || answered(&path, &query, &shared));
-    match answering.await {
+    let consulted = shared.clone();
+    match shared.bounds.heavy(move || answered(&path, &query, &consulted)).await {
         Ok(Some(_)) if request.method() != Method::GET => wrong_method(request).await,
         Ok(Some(answer)) => response(answer),
-        Ok(None) | Err(_) => nothing(&request),
+        Ok(None) => nothing(&request),
+        Err(problem) => problem.into_response(),
     }
 }
 

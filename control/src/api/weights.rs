@@ -129,6 +129,17 @@ pub struct HowReset {
     reason: Option<String>,
 }
 
+/// What makes it safe to send a change, and to send it again; read by [`Changing`].
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the description alone")]
+pub struct Safely {
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
+}
+
 /// What came of a change of one service.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -166,9 +177,15 @@ pub struct AllWeights {
 
 /// The weights of all weighted services.
 #[utoipa::path(get, path = "/weights", tag = "weights", responses((status = 200, body = AllWeights, headers(("ETag" = String)))))]
-pub async fn list(State(shared): State<Shared>) -> Response {
-    let (items, tag) = shared.traffic.all_weights();
-    tagged(&tag, AllWeights { items, next: None })
+pub async fn list(State(shared): State<Shared>) -> Result<Response, Problem> {
+    let traffic = shared.traffic.clone();
+    shared
+        .bounds
+        .heavy(move || {
+            let (items, tag) = traffic.all_weights();
+            tagged(&tag, AllWeights { items, next: None })
+        })
+        .await
 }
 
 /// The weights of a service.
@@ -180,7 +197,7 @@ pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Re
 
 /// Sets the weights of every version of a service. Answers when every worker has them.
 #[utoipa::path(put, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(("name" = String, Path), How, Safely),
     request_body = SentWeights, responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn put(
     State(shared): State<Shared>,
@@ -194,7 +211,7 @@ pub async fn put(
 
 /// Sets the weights of some versions of a service; the others keep theirs. Answers when every worker has them.
 #[utoipa::path(patch, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(("name" = String, Path), How, Safely),
     request_body = SentWeights, responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn patch(
     State(shared): State<Shared>,
@@ -208,7 +225,7 @@ pub async fn patch(
 
 /// Returns a service to the weights of the configuration. Answers when every worker has them.
 #[utoipa::path(delete, path = "/services/{name}/weights", tag = "weights",
-    params(("name" = String, Path), HowReset, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(("name" = String, Path), HowReset, Safely),
     responses((status = 200, body = Weighed, headers(("ETag" = String)))))]
 pub async fn delete(
     State(shared): State<Shared>,
@@ -235,7 +252,7 @@ pub async fn delete(
 
 /// Sets the weights of several services at once, as one generation: all of them, or none. Answers when every worker has them.
 #[utoipa::path(put, path = "/weights", tag = "weights",
-    params(How, ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(How, Safely),
     request_body = SentForSeveral, responses((status = 200, body = WeighedSeveral)))]
 pub async fn put_several(
     State(shared): State<Shared>,

@@ -96,6 +96,11 @@ pub(super) fn remember(connection: &Connection, answer: &Remembered, most: u64) 
     connection
         .prepare_cached("DELETE FROM remembered WHERE at <= ? OR id <= ?")?
         .execute([at.saturating_sub(KEPT), connection.last_insert_rowid().saturating_sub(signed(most))])?;
+    if body.len() > LARGE {
+        let sql = "DELETE FROM remembered WHERE LENGTH(body) > ?1 AND id <= \
+                   (SELECT id FROM remembered WHERE LENGTH(body) > ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        connection.prepare_cached(sql)?.execute([LARGE as i64, LARGE_ONES])?;
+    }
     Ok(())
 }
 
@@ -172,6 +177,11 @@ fn weights(row: &Row<'_>, column: usize) -> rusqlite::Result<BTreeMap<String, We
 
 /// How many rollouts that have ended are kept.
 const ENDED_ROLLOUTS: u64 = 10_000;
+/// An answer is large from so many characters on.
+pub(super) const LARGE: usize = 4096;
+
+/// How many large ones are kept.
+pub(super) const LARGE_ONES: i64 = 100;
 
 /// How long an answer is kept, in milliseconds.
 pub(super) const KEPT: i64 = 24 * 60 * 60 * 1000;

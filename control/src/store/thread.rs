@@ -5,10 +5,11 @@
 //! next start. A disk that hangs makes its callers wait. One that must not wait publishes first, and leaves the commit to a
 //! task. Reading has a deadline.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{
+        Semaphore,
         mpsc::{Receiver, Sender, channel, error::TrySendError},
         oneshot,
     },
@@ -23,6 +24,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct StoreThread {
     jobs: Sender<Job>,
+    looking: Arc<Semaphore>,
 }
 
 type Job = Box<dyn FnOnce(&mut dyn Store) + Send>;
@@ -35,7 +37,7 @@ impl StoreThread {
     pub fn start(store: Box<dyn Store>) -> io::Result<Self> {
         let (jobs, queue) = channel(QUEUE);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || work(store, queue))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, looking: Arc::new(Semaphore::new(LOOKING)) })
     }
 
     /// [`Store::load`].
@@ -67,8 +69,10 @@ impl StoreThread {
     /// [`Store::audit`], but a page is full if there is enough; commits come between its parts.
     ///
     /// # Errors
-    /// As there; [`StoreError::Busy`] if the queue is full or a part takes longer than 5 s.
+    /// As there; [`StoreError::Busy`] if the queue is full, or a part or those who have asked before take longer than 5 s.
     pub async fn audit(&self, asked: AuditQuery) -> Result<AuditPage, StoreError> {
+        // However many ask, what is to be committed finds its place, and waits for a few of them at most.
+        let _place = timeout(DEADLINE, self.looking.acquire()).await.map_err(|_| StoreError::Busy)?;
         let limit = asked.limit.clamp(1, AuditQuery::MOST) as usize;
         let mut page = AuditPage { items: Vec::new(), next: asked.before_id };
         loop {
@@ -138,6 +142,9 @@ fn work(mut store: Box<dyn Store>, mut queue: Receiver<Job>) {
         job(store.as_mut());
     }
 }
+
+/// Who may look at once.
+const LOOKING: usize = 4;
 
 /// What may wait. Beyond that the disk does not keep up, and callers are better told so.
 const QUEUE: usize = 256;

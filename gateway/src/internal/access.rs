@@ -154,14 +154,15 @@ fn who(policy: &Policy, lockout: &Lockout, facts: &Facts<'_>, now: Instant) -> R
             .to_owned();
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed", detail));
     }
+    // Nobody guesses one: it is not held up by whoever guesses tokens at the same address.
+    let certificate = policy.certificates.iter().find(|(name, ..)| facts.certificate.contains(name));
+    if let Some((_, shown, role)) = certificate {
+        return Ok((shown.clone(), *role));
+    }
     if let Some(left) = lockout.left(facts.peer.ip(), now) {
         let detail = "too many wrong tokens came from this address".to_owned();
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts", detail);
         return Err(Refusal { retry_after: Some(left), ..refusal });
-    }
-    let certificate = policy.certificates.iter().find(|(name, ..)| facts.certificate.contains(name));
-    if let Some((_, shown, role)) = certificate {
-        return Ok((shown.clone(), *role));
     }
     let unauthorized = |detail: &str| {
         let refusal =

@@ -90,9 +90,9 @@ impl Passage {
 
     /// Hands a request over and waits for its answer.
     async fn ask(&self, request: Request<Bytes>, caller: Caller) -> Response<AnswerBody> {
-        let began = Instant::now();
+        let began = tokio::time::Instant::now();
         let (answer, mut answered) = oneshot::channel();
-        if !self.is_alive(began) {
+        if !self.is_alive(began.into_std()) {
             return unavailable("the control plane does not answer");
         }
         match tokio::time::timeout(PLACE, self.requests.reserve()).await {
@@ -109,8 +109,8 @@ impl Passage {
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = Instant::now();
-            if !self.is_alive(now) || now.duration_since(began) > LONGEST {
+            let now = tokio::time::Instant::now();
+            if !self.is_alive(now.into_std()) || now.duration_since(began) > LONGEST {
                 return unavailable("the control plane does not answer; what was asked for may or may not be done");
             }
         }
@@ -206,3 +206,6 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What a request may take where it lives.
 const LONGEST: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -108,8 +108,9 @@ async fn unnoticed(options: &Options, figures: &mut Figures, site: &Site) {
     let timer = Timer::new();
     let part = Duration::from_secs(seconds) / PARTS;
     let (began, before) = (Instant::now(), load.answered());
-    for phase in (0..PARTS).flat_map(|_| [WITHOUT, WITH]) {
-        load.phase(phase);
+    for number in 0..2 * PARTS {
+        let with_changes = number % 2 == 1;
+        load.phase(FIRST + number as usize);
         let begin = Instant::now();
         for change in 0_u32.. {
             let due = begin + EVERY * change;
@@ -119,7 +120,7 @@ async fn unnoticed(options: &Options, figures: &mut Figures, site: &Site) {
             timer.until(due).await;
             // What asks beside the load asks in both phases.
             let canary = changes % 2 == 0;
-            if phase == WITH {
+            if with_changes {
                 writer.set(canary).await;
                 changes += 1;
             }
@@ -128,13 +129,13 @@ async fn unnoticed(options: &Options, figures: &mut Figures, site: &Site) {
                 looks += 1;
                 let expected = if canary { b'c' } else { b's' };
                 let answer = answer.expect("the gateway answers");
-                wrong += u64::from(phase == WITH && (answer.status != 200 || answer.first != expected));
+                wrong += u64::from(with_changes && (answer.status != 200 || answer.first != expected));
             }
         }
     }
     let (due, answered) = (rate * began.elapsed().as_secs_f64(), load.answered() - before);
     let mut tallies = load.end();
-    tallies.resize_with(WITH + 1, Tally::default);
+    tallies.resize_with(FIRST + 2 * PARTS as usize, Tally::default);
     let mut all = Tally::default();
     tallies.iter().for_each(|tally| all.add(tally));
     figures.tell("changes, a hundred in a second", changes);
@@ -150,10 +151,21 @@ async fn unnoticed(options: &Options, figures: &mut Figures, site: &Site) {
     figures.none("resets", all.resets());
     figures.none(format!("requests after an answer to a version of weight 0, of {looks}"), wrong);
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
-        let [without, with] = [WITHOUT, WITH].map(|phase| tallies[phase].quantile(quantile));
-        figures.tell(format!("{name} without changes"), milliseconds(without));
-        let ratio = with as f64 / without.max(1) as f64;
-        let shown = format!("{} ({ratio:.2} x)", milliseconds(with));
+        // A moment in which the machine does something else is in one part, and says nothing of changes.
+        let [without, with] = [0, 1].map(|phase| {
+            let mut parts: Vec<u64> =
+                tallies[FIRST + phase..].iter().step_by(2).map(|tally| tally.quantile(quantile)).collect();
+            parts.sort_unstable();
+            parts
+        });
+        let median = |parts: &[u64]| parts[parts.len() / 2];
+        let told = |parts: &[u64]| {
+            let [least, most] = [parts[0], parts[parts.len() - 1]].map(milliseconds);
+            format!("{} ({least} to {most})", milliseconds(median(parts)))
+        };
+        figures.tell(format!("{name} without changes, median of {PARTS} parts"), told(&without));
+        let ratio = median(&with) as f64 / median(&without).max(1) as f64;
+        let shown = format!("{}, {ratio:.2} x", told(&with));
         if name == "p99" && !options.short {
             figures.ask("p99 with changes", "1.2 x", shown, ratio <= 1.2);
         } else {
@@ -305,12 +317,11 @@ const TARGET: u64 = 5_000;
 /// Connections that look after each answer, so that every worker has some.
 const OBSERVERS: usize = 8;
 
-/// Phases of a load.
-const WITHOUT: usize = 1;
-const WITH: usize = 2;
+/// The first phase that counts; from then on they are in turn without changes and with them.
+const FIRST: usize = 1;
 
-/// So often both phases come.
-const PARTS: u32 = 6;
+/// How many there are of each.
+const PARTS: u32 = 15;
 
 /// A hundred a second.
 const EVERY: Duration = Duration::from_millis(10);

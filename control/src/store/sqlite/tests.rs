@@ -265,6 +265,19 @@ fn an_answer_is_remembered_for_a_day_and_the_newest_are_kept() {
 }
 
 #[test]
+fn of_large_answers_fewer_are_remembered_and_small_ones_stay() {
+    let mut store = Sqlite::in_memory().unwrap();
+    store.commit(&remember(answer("small", 1_000))).unwrap();
+    let large = |key: &str| Remembered { body: "x".repeat(rows::LARGE + 1), ..answer(key, 1_000) };
+    for number in 0..rows::LARGE_ONES + 3 {
+        store.commit(&remember(large(&number.to_string()))).unwrap();
+    }
+    let mut is_there = |key: &str| store.remembered(key, 1_000).unwrap().is_some();
+    assert!(is_there("small") && is_there("3") && is_there(&(rows::LARGE_ONES + 2).to_string()));
+    assert!(!is_there("0") && !is_there("2"));
+}
+
+#[test]
 fn what_is_wrong_is_said_in_a_way_that_helps() {
     use rusqlite::ffi;
     let failed = |code| {

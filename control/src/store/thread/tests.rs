@@ -1,5 +1,7 @@
 use std::sync::mpsc;
 
+use futures_util::FutureExt as _;
+
 use super::{
     super::{AuditEntry, Change, Sqlite},
     *,
@@ -112,6 +114,23 @@ async fn a_full_queue_refuses_at_once_and_what_it_refused_is_not_done() {
         assert_eq!(commit.await, Ok(()));
     }
     assert_eq!(names(&store).await.len(), taken);
+}
+
+#[tokio::test]
+async fn however_many_look_a_commit_finds_its_place() {
+    let (store, outcome) = held();
+    let mut first = Box::pin(store.commit(document("a")));
+    assert!(first.as_mut().now_or_never().is_none(), "the disk takes its time");
+    let mut lookers: Vec<_> = (0..2 * QUEUE).map(|_| Box::pin(store.audit(AuditQuery::default()))).collect();
+    assert!(lookers.iter_mut().all(|looker| looker.as_mut().now_or_never().is_none()));
+    let mut second = Box::pin(store.commit(document("b")));
+    assert!(second.as_mut().now_or_never().is_none(), "it waits, and is not refused");
+    outcome.send(Ok(())).unwrap();
+    outcome.send(Ok(())).unwrap();
+    assert_eq!((first.await, second.await), (Ok(()), Ok(())));
+    for looked in futures_util::future::join_all(lookers).await {
+        looked.unwrap();
+    }
 }
 
 #[tokio::test]

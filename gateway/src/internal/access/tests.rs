@@ -187,23 +187,26 @@ fn changes_are_sent_as_json() {
 #[test]
 fn after_ten_wrong_tokens_a_right_one_does_not_help() {
     let (policy, lockout, now) = (guarded(), Lockout::default(), Instant::now());
-    let ask = |token: &'static str, now: Instant| {
+    let ask = |token: &'static str, certificate: &[String], now: Instant| {
         let headers: HeaderMap = [("host", "127.0.0.1"), ("authorization", token)]
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .into_iter()
             .collect();
         let peer = ([192, 0, 2, 1], 1).into();
-        let (local, certificate) = ([127, 0, 0, 1].into(), &[][..]);
+        let local = [127, 0, 0, 1].into();
         let facts =
             Facts { local, peer, method: &Method::GET, path: "/api", headers: &headers, has_body: false, certificate };
         decide(&policy, &lockout, &facts, now).map_err(|refusal| (refusal.status.as_u16(), refusal.retry_after))
     };
     for _ in 0..10 {
-        assert_eq!(ask("Bearer wrong", now).unwrap_err(), (401, None));
+        assert_eq!(ask("Bearer wrong", &[], now).unwrap_err(), (401, None));
     }
     let later = now + std::time::Duration::from_secs(59);
-    assert_eq!(ask("Bearer rg_root", later).unwrap_err(), (429, Some(std::time::Duration::from_secs(1))));
-    assert!(ask("Bearer rg_root", now + std::time::Duration::from_secs(60)).is_ok());
+    assert_eq!(ask("Bearer rg_root", &[], later).unwrap_err(), (429, Some(std::time::Duration::from_secs(1))));
+    // Whoever shows a certificate has guessed nothing.
+    assert_eq!(&*ask("Bearer wrong", &["spiffe://x/ci".to_owned()], later).unwrap().name, "certificate spiffe://x/ci");
+    assert_eq!(ask("Bearer rg_root", &["spiffe://x/other".to_owned()], later).unwrap_err().0, 429);
+    assert!(ask("Bearer rg_root", &[], now + std::time::Duration::from_secs(60)).is_ok());
 }
 
 #[test]
