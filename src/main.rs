@@ -7,6 +7,7 @@ mod explain;
 mod generate;
 mod handover;
 mod healthcheck;
+mod keep_job;
 mod logging;
 mod run;
 mod sample;
@@ -51,6 +52,9 @@ enum Command {
     },
     #[command(flatten)]
     Admin(admin::AdminCommand),
+    /// Keeps a command of a rollout; the gateway starts it.
+    #[command(hide = true)]
+    KeepJob(keep_job::KeepJobArgs),
     /// Writes manual pages and completions.
     #[command(hide = true)]
     Generate(generate::GenerateArgs),
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Token { command } => token::run(&command),
         Command::Admin(command) => admin::run(&command),
+        Command::KeepJob(arguments) => keep_job::keep_job(&arguments),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     }
 }

@@ -26,8 +26,8 @@ use std::fmt;
 pub use self::{
     opening::{NAME as FILE, Opened},
     records::{
-        AuditEntry, AuditPage, AuditQuery, Brake, Change, Commit, KeptRollout, LiveWeights, Owner, Remembered, RolloutPage,
-        RolloutQuery, Stored, UnknownOwner,
+        AuditEntry, AuditPage, AuditQuery, Brake, Change, Commit, KeptRollout, LiveWeights, Owner, Remembered,
+        RolloutPage, RolloutQuery, Stored, UnknownOwner,
     },
     sqlite::{Limits, Sqlite},
     thread::StoreThread,

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(store.load().unwrap().rollouts.keys().collect::<Vec<_>>(), ["a", "b"]);
         commit(&mut store, kept("a", "shop@file", Some(9)));
         let stored = store.load().unwrap();
-        assert_eq!((stored.rollouts.keys().collect::<Vec<_>>(), stored.revision), (vec!["b"], 3));
+        assert_eq!((stored.rollouts.into_keys().collect::<Vec<_>>(), stored.revision), (vec!["b".to_owned()], 3));
         assert_eq!(store.rollout("a").unwrap(), Some(KeptRollout { number: 1, ..kept("a", "shop@file", Some(9)) }));
         assert_eq!(store.rollout("c").unwrap(), None);
     }

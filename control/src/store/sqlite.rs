@@ -14,8 +14,8 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf, tim
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{
-    AuditPage, AuditQuery, Commit, KeptRollout, Opened, Remembered, RolloutPage, RolloutQuery, Store, StoreError, Stored,
-    audit,
+    AuditPage, AuditQuery, Commit, KeptRollout, Opened, Remembered, RolloutPage, RolloutQuery, Store, StoreError,
+    Stored, audit,
     fault::{self, Place},
     migrations, opening, rollouts, rows,
 };

@@ -8,7 +8,9 @@ use rollgate_config::{Allow, Document, Format, scalar::Weight};
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::{AuditEntry, AuditPage, AuditQuery, Commit, Owner, Remembered, RolloutPage, RolloutQuery, Sqlite, Store, Stored};
+use crate::store::{
+    AuditEntry, AuditPage, AuditQuery, Commit, Owner, Remembered, RolloutPage, RolloutQuery, Sqlite, Store, Stored,
+};
 
 fn configuration(text: &str) -> Arc<Configuration> {
     let text = format!(
@@ -381,4 +383,44 @@ async fn a_document_that_cannot_be_kept_is_not_published_and_another_may_be() {
         page.items[1].to["sha256"], "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "printf '{{}}' | sha256sum"
     );
+}
+
+#[tokio::test]
+async fn a_rollout_takes_weights_over_and_hands_them_on_and_nobody_else_changes_them_meanwhile() {
+    let traffic = traffic(&Arc::default(), split(EVEN)).await;
+    set(&traffic, Weighing::All(weights(&[("a", 9), ("b", 1)]))).await.unwrap();
+    let of = |id: &str| Owner::Rollout(id.to_owned());
+    let weigh = async |asking: Owner, owner: Owner, weighing: Weighing| {
+        traffic.weigh(Wish { asking, owner, ..wish(weighing) }, &by(), |_| String::new()).await.map(|_| ())
+    };
+    let step = |a, b| Weighing::All(weights(&[("a", a), ("b", b)]));
+    weigh(of("r1"), of("r1"), step(95, 5)).await.unwrap();
+    assert_eq!(traffic.weights("split").unwrap().owner, "rollout:r1");
+    let owned = Err(Refused::Owned { service: "split@file".to_owned(), owner: of("r1") });
+    assert_eq!(weigh(Owner::Api, Owner::Api, step(1, 1)).await, owned);
+    assert_eq!(weigh(of("r2"), of("r2"), step(1, 1)).await, owned);
+    assert_eq!(weigh(Owner::Api, Owner::Api, Weighing::Reset).await, owned);
+    // It ends: the weights are the API's from then on, the same or those from before.
+    weigh(of("r1"), Owner::Api, step(95, 5)).await.unwrap();
+    let view = traffic.weights("split").unwrap();
+    assert_eq!((view.owner.as_str(), view.weights["b@file"].as_str()), ("api", "5"));
+    weigh(Owner::Api, Owner::Api, step(1, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rollout_is_kept_before_anything_is_done_for_it_and_one_that_has_ended_is_history() {
+    let full = Arc::new(AtomicBool::new(true));
+    let traffic = traffic(&full, split(EVEN)).await;
+    let kept =
+        |ended| KeptRollout { id: "r1".to_owned(), service: "split@file".to_owned(), ended, ..KeptRollout::default() };
+    assert_eq!(traffic.keep_rollout(kept(None), Vec::new()).await, Err(StoreError::Full));
+    assert_eq!(traffic.rollouts(), []);
+    full.store(false, Ordering::SeqCst);
+    let entry = AuditEntry { action: "rollout.started".to_owned(), ..AuditEntry::default() };
+    traffic.keep_rollout(kept(None), vec![entry]).await.unwrap();
+    assert_eq!((traffic.rollouts().len(), traffic.store().load().await.unwrap().rollouts.len()), (1, 1));
+    assert_eq!(traffic.store().audit(AuditQuery::default()).await.unwrap().items[0].action, "rollout.started");
+    traffic.keep_rollout(kept(Some(9)), Vec::new()).await.unwrap();
+    assert_eq!((traffic.rollouts().len(), traffic.store().load().await.unwrap().rollouts.len()), (0, 0));
+    assert_eq!(traffic.store().rollout("r1".to_owned()).await.unwrap().unwrap().ended, Some(9));
 }

@@ -69,7 +69,8 @@ fn a_new_file_is_its_owners_alone_and_nothing_lies_beside_it() {
 #[test]
 fn a_damaged_file_is_moved_aside_and_what_is_in_force_is_kept_if_it_can_be_read() {
     type Damage = fn(&Path);
-    const NOTHING: &str = "carried over: nothing; lost: live weights, brakes, documents, the revision, audit log,";
+    const NOTHING: &str =
+        "carried over: nothing; lost: live weights, brakes, documents, rollouts under way, the revision, audit log,";
     let cases: [(&str, Damage, &str, &str); 10] = [
         ("random", |file| change_bytes(file, |bytes| bytes.iter_mut().for_each(scramble)), "not a database", NOTHING),
         ("short text", |file| fs::write(file, "hello").unwrap(), "not a database", NOTHING),
@@ -79,37 +80,37 @@ fn a_damaged_file_is_moved_aside_and_what_is_in_force_is_kept_if_it_can_be_read(
             "zeros in the log",
             |file| zero(file, "audit"),
             "",
-            "carried over: live weights, brakes, documents, the revision; lost: audit log",
+            "carried over: live weights, brakes, documents, rollouts under way, the revision; lost: audit log",
         ),
         (
             "zeros in the brakes",
             |file| zero(file, "brakes"),
             "",
-            "carried over: live weights, documents, the revision; lost: brakes,",
+            "carried over: live weights, documents, rollouts under way, the revision; lost: brakes,",
         ),
         (
             "zeros in the documents",
             |file| zero(file, "documents"),
             "",
-            "carried over: live weights, brakes, the revision; lost: documents,",
+            "carried over: live weights, brakes, rollouts under way, the revision; lost: documents,",
         ),
         (
             "zeros where documents are found by name",
             |file| zero(file, "sqlite_autoindex_documents_1"),
             "",
-            "carried over: live weights, brakes, the revision; lost: documents,",
+            "carried over: live weights, brakes, rollouts under way, the revision; lost: documents,",
         ),
         (
             "a row that nobody wrote",
             |file| run(file, "INSERT INTO live VALUES ('s', 'nobody', '{}', '{}', 'a', NULL, 1, 1)"),
             "cannot be read",
-            "carried over: brakes, documents, the revision; lost: live weights,",
+            "carried over: brakes, documents, rollouts under way, the revision; lost: live weights,",
         ),
         (
             "no revision",
             |file| run(file, "DELETE FROM meta"),
             "cannot be read",
-            "carried over: live weights, brakes, documents; lost: the revision,",
+            "carried over: live weights, brakes, documents, rollouts under way; lost: the revision,",
         ),
     ];
     for (case, damage, told, parts) in cases {

@@ -43,6 +43,10 @@ fn after(mut state: Stored, commit: &Commit) -> Stored {
             Change::ReleaseBrake(service, version) => drop(state.brakes.remove(&(service, version))),
             Change::PutDocument(name, text) => drop(state.documents.insert(name, text)),
             Change::DropDocument(name) => drop(state.documents.remove(&name)),
+            Change::PutRollout(rollout) => match rollout.ended {
+                Some(_) => drop(state.rollouts.remove(&rollout.id)),
+                None => drop(state.rollouts.insert(rollout.id.clone(), *rollout)),
+            },
         }
     }
     state.revision += u64::from(!commit.changes.is_empty());
