@@ -69,6 +69,7 @@ mod exchange;
 pub mod metrics;
 
 mod helper;
+mod trial;
 mod troubles;
 mod weak_list;
 
@@ -100,3 +101,4 @@ pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},
 };
+pub use trial::{Trial, TrialMode, TrialOrder};
