@@ -88,7 +88,8 @@ mod status;
 
 pub use breaker::{BreakerPlace, BreakerStatus, Phase as BreakerPhase};
 pub use explain::{
-    Branch, Breaking, Candidate, Explanation, Found, Keeping, Listed, Question, Target, Winner, explain,
+    Belonging, Branch, Breaking, Candidate, Explanation, Found, Judging, Keeping, Listed, Question, Target, Winner,
+    explain,
 };
 pub use gateway::{Gateway, StartError};
 pub use internal::passage::{AdminBody, Asked, Caller};

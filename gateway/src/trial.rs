@@ -147,3 +147,6 @@ impl fmt::Debug for Trial {
         f.debug_struct("Trial").field("rollout", &self.order.rollout).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::sync::{
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
+        fence,
     },
 };
 
@@ -111,8 +112,11 @@ impl Stratum {
 
     /// No snapshot leads here, and no request of it is under way: only the list has it.
     fn is_closed(self: &Arc<Self>) -> bool {
-        let seats = self.seats.iter().filter_map(OnceLock::get);
-        Arc::strong_count(self) == 1 && seats.into_iter().all(|seat| Arc::strong_count(seat) == 1)
+        let mut seats = self.seats.iter().filter_map(OnceLock::get);
+        let is_closed = Arc::strong_count(self) == 1 && seats.all(|seat| Arc::strong_count(seat) == 1);
+        // What whoever let go of it has counted is seen from here on.
+        fence(Acquire);
+        is_closed
     }
 }
 
