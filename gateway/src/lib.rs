@@ -102,4 +102,4 @@ pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},
 };
-pub use trial::{Trial, TrialMode, TrialOrder};
+pub use trial::{NoTrial, Trial, TrialMode, TrialOrder};

@@ -37,6 +37,8 @@ pub(crate) use self::{
     strata::Stratum,
 };
 
+use crate::{helper::Helper, metrics::Metrics};
+
 /// What is to be judged.
 #[derive(Debug, Clone)]
 pub struct TrialOrder {
@@ -73,6 +75,14 @@ pub enum TrialMode {
     },
 }
 
+/// Why a trial does not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTrial {
+    /// The machine has no thread for the judge.
+    #[error("there is no thread that could judge the rollout")]
+    NoThread,
+}
+
 /// A trial under way. It ends when it is dropped here and no service has it over it any more, or with [`Trial::end`].
 pub struct Trial {
     order: TrialOrder,
@@ -82,6 +92,18 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Begins one, and its judge.
+    pub(crate) fn begin(
+        order: TrialOrder,
+        workers: usize,
+        helper: &Helper,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, NoTrial> {
+        let _ = metrics;
+        helper.runtime().ok_or(NoTrial::NoThread)?;
+        Ok(Arc::new(Self::new(order, workers)))
+    }
+
     pub(crate) fn new(order: TrialOrder, workers: usize) -> Self {
         let audience = match &order.mode {
             TrialMode::Randomised => None,
@@ -91,7 +113,7 @@ impl Trial {
         let compares = !matches!(audience, Some((_, None)));
         let wants_quantile = compares && matches!(order.analysis.latency, Some(Latency::Quantile(_)));
         let watched = Arc::new(Watched::new(&order.analysis, by_user, wants_quantile, workers));
-        Self { order, audience, watched, strata: Strata::new() }
+        Self { order, audience, watched, strata: Strata::default() }
     }
 
     /// What was ordered.

@@ -56,34 +56,64 @@ pub(crate) struct Counts {
     pub(crate) slow: u64,
 }
 
-/// Those of one trial that may still change.
+/// Those of one trial in which something may still be counted.
+#[derive(Debug, Default)]
+pub(crate) struct Strata(Mutex<Vec<Listed>>);
+
 #[derive(Debug)]
-pub(crate) struct Strata(Mutex<Vec<Arc<Stratum>>>);
+struct Listed {
+    stratum: Arc<Stratum>,
+    /// The canary's counts that were read.
+    canary: Counts,
+    /// Stable's.
+    stable: Counts,
+}
+
+/// What has come in a stratum since the last look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Since {
+    /// As [`Stratum::w`].
+    pub(crate) w: Option<f64>,
+    pub(crate) canary: Counts,
+    pub(crate) stable: Counts,
+}
 
 impl Strata {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
-    }
-
     /// The stratum of a share: the one that is there, or a new one.
     pub(super) fn of(&self, w: Option<f64>, watched: &Arc<Watched>) -> Arc<Stratum> {
         let mut all = self.0.lock();
-        if let Some(there) = all.iter().find(|stratum| stratum.w == w) {
-            return there.clone();
+        if let Some(there) = all.iter().find(|listed| listed.stratum.w == w) {
+            return there.stratum.clone();
         }
         let seats = (0..watched.workers()).map(|_| OnceLock::new()).collect();
         let stratum = Arc::new(Stratum { w, seats, watched: watched.clone() });
-        all.push(stratum.clone());
+        all.push(Listed { stratum: stratum.clone(), canary: Counts::default(), stable: Counts::default() });
         stratum
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Stratum>> {
-        self.0.lock().clone()
+    /// What has come since the last call; then those in which nothing can come any more are forgotten.
+    ///
+    /// All of the canary's counts are read before any of stable's: whatever ends in between is on stable's side, if at all.
+    pub(super) fn read(&self) -> Vec<Since> {
+        let mut all = self.0.lock();
+        // Looked at first: what closes while it is read is forgotten the next time.
+        let closed: Vec<bool> = all.iter().map(|listed| listed.stratum.is_closed()).collect();
+        let canary: Vec<Counts> = all.iter().map(|listed| listed.stratum.canary()).collect();
+        let read = |(listed, canary): (&mut Listed, Counts)| {
+            let stable = listed.stratum.stable();
+            let (canary_before, stable_before) =
+                (std::mem::replace(&mut listed.canary, canary), std::mem::replace(&mut listed.stable, stable));
+            Since { w: listed.stratum.w, canary: canary.since(canary_before), stable: stable.since(stable_before) }
+        };
+        let since = all.iter_mut().zip(canary).map(read).collect();
+        let mut closed = closed.into_iter();
+        all.retain(|_| !closed.next().unwrap_or(false));
+        since
     }
 
-    /// Forgets those in which nothing can be counted any more, as long as `read` says that all they have was read.
-    pub(super) fn forget(&self, mut read: impl FnMut(&Stratum) -> bool) {
-        self.0.lock().retain(|stratum| !(stratum.is_closed() && read(stratum)));
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().len()
     }
 }
 
@@ -97,11 +127,11 @@ impl Stratum {
         })
     }
 
-    pub(super) fn canary(&self) -> Counts {
+    fn canary(&self) -> Counts {
         self.sum(|seat| &seat.canary)
     }
 
-    pub(super) fn stable(&self) -> Counts {
+    fn stable(&self) -> Counts {
         self.sum(|seat| &seat.stable)
     }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rollgate_config::dynamic::rollout::analysis::ErrorRule;
 
-use super::{strata::Counts, *};
+use super::{
+    strata::{Counts, Since},
+    *,
+};
 use crate::error::Error;
 
 pub(super) fn order(analysis: Analysis) -> TrialOrder {
@@ -79,7 +82,7 @@ proptest! {
     fn every_draw_is_booked_once_where_it_was_drawn_or_not_at_all(rule in rule(), steps in steps()) {
         let trial = Trial::new(order(Analysis { errors: rule.clone(), ..Analysis::default() }), WORKERS);
         trial.watched.set_tau(TAU * 1_000_000);
-        let (mut expected, mut read) = ([[Counts::default(); 2]; SHARES.len()], [[Counts::default(); 2]; SHARES.len()]);
+        let (mut expected, mut read) = (Read::default(), Read::default());
         let mut under_way = Vec::new();
         for step in steps {
             match step {
@@ -96,23 +99,26 @@ proptest! {
                     booking.end(ended, Duration::from_millis(took));
                 }
                 Step::End { .. } => {}
-                Step::Look => trial.strata.forget(|stratum| {
-                    let share = SHARES.iter().position(|share| stratum.w == Some(*share)).unwrap();
-                    let place = &mut read[share];
-                    *place = [place[0].plus(stratum.stable()), place[1].plus(stratum.canary())];
-                    true
-                }),
+                Step::Look => look(&trial, &mut read),
             }
         }
-        for stratum in trial.strata.all() {
-            let share = SHARES.iter().position(|share| stratum.w == Some(*share)).unwrap();
-            let place = &mut read[share];
-            *place = [place[0].plus(stratum.stable()), place[1].plus(stratum.canary())];
-        }
+        look(&trial, &mut read);
         prop_assert_eq!(read, expected);
         drop(under_way);
-        trial.strata.forget(|_| true);
-        prop_assert!(trial.strata.all().is_empty(), "what nobody draws in any more is forgotten");
+        look(&trial, &mut read);
+        prop_assert_eq!(read, expected);
+        prop_assert_eq!(trial.strata.len(), 0, "what nobody draws in any more is forgotten");
+    }
+}
+
+/// By share, stable's and the canary's.
+type Read = [[Counts; 2]; SHARES.len()];
+
+fn look(trial: &Trial, read: &mut Read) {
+    for since in trial.strata.read() {
+        let share = SHARES.iter().position(|share| since.w == Some(*share)).unwrap();
+        let [stable, canary] = &mut read[share];
+        (*stable, *canary) = (stable.plus(since.stable), canary.plus(since.canary));
     }
 }
 
@@ -123,8 +129,10 @@ fn what_a_version_was_learned_to_have_done_is_more_than_what_the_client_got() {
     let mut booking = Booking::new(stratum.seat(0), true, 0);
     booking.ended = Some(Ended::of(&Error::NoServer));
     booking.end(Some(Ended::Answered { status: 200, grpc: None }), Duration::ZERO);
-    assert_eq!(stratum.canary(), Counts { requests: 1, errors: 1, slow: 0 });
-    assert_eq!(stratum.stable(), Counts::default());
+    let canary = Counts { requests: 1, errors: 1, slow: 0 };
+    let expected = |canary| [Since { w: Some(0.05), canary, stable: Counts::default() }];
+    assert_eq!(trial.strata.read(), expected(canary));
+    assert_eq!(trial.strata.read(), expected(Counts::default()), "it is told once");
 }
 
 #[test]
