@@ -275,7 +275,7 @@ fn over<'b>(service: &str, live: Option<&LiveWeights>, brakes: impl Iterator<Ite
         live.map(|live| live.weights.iter().map(|(name, weight)| (Arc::from(name.as_str()), *weight)).collect());
     let braked: BTreeSet<Arc<str>> =
         brakes.filter(|(of, _)| of == service).map(|(_, version)| Arc::from(version.as_str())).collect();
-    Over { weights, braked }
+    Over { weights, braked, trial: None }
 }
 
 /// Milliseconds since 1970.

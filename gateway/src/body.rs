@@ -245,6 +245,7 @@ impl HttpBody for Body {
             outflow.taken();
         }
         if expired(self.deadline.as_deref_mut(), cx) {
+            self.exchange.iter_mut().for_each(|exchange| exchange.ran_out());
             return Poll::Ready(Some(Err(BodyError::WriteTimeout)));
         }
         let frame = ready!(Pin::new(&mut self.kind).poll_frame(cx));
@@ -261,9 +262,9 @@ impl HttpBody for Body {
                     self.complete();
                 }
             }
-            Some(Err(_)) => {
+            Some(Err(error)) => {
                 if let Some(exchange) = self.exchange.take() {
-                    exchange.broken();
+                    exchange.broken(error);
                 }
             }
             None => self.complete(),

@@ -31,18 +31,23 @@ impl Template {
 
     /// The value that a client sends; `None` without the cookie. Of several the first counts, as in Go.
     pub(crate) fn sent_in<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
-        let lines = headers.get_all(header::COOKIE).iter();
-        let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-        pairs.filter_map(|pair| self.value_of(pair)).next()
+        values_of(&self.name, headers).next()
     }
+}
 
-    /// The value, if the pair has this cookie's name and a value that RFC 6265 section 4.1.1 allows, or that is between quotes.
-    fn value_of<'p>(&self, pair: &'p [u8]) -> Option<&'p [u8]> {
-        let value = pair.trim_ascii().strip_prefix(self.name.as_bytes())?.strip_prefix(b"=")?;
-        let value = value.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(value);
-        let allowed = |byte: &u8| (b' '..=b'~').contains(byte) && !matches!(byte, b'"' | b'\\');
-        value.iter().all(allowed).then_some(value)
-    }
+/// The values that a client sends for the cookie of a name.
+pub(crate) fn values_of<'h>(name: &str, headers: &'h HeaderMap) -> impl Iterator<Item = &'h [u8]> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| value_of(name, pair))
+}
+
+/// The value, if the pair has this cookie's name and a value that RFC 6265 section 4.1.1 allows, or that is between quotes.
+fn value_of<'p>(name: &str, pair: &'p [u8]) -> Option<&'p [u8]> {
+    let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+    let value = value.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(value);
+    let allowed = |byte: &u8| (b' '..=b'~').contains(byte) && !matches!(byte, b'"' | b'\\');
+    value.iter().all(allowed).then_some(value)
 }
 
 /// Traefik's: `_` and five hexadecimal digits.

@@ -2,6 +2,7 @@
 //! last frame of the answer, or in `Drop` when the client or the server went away before.
 
 mod elsewhere;
+mod judged;
 mod seldom;
 
 use std::{
@@ -23,9 +24,11 @@ use crate::{
     balancer::InFlight,
     breaker::Verdict,
     connection::Connection,
+    error::BodyError,
     metrics::{Finished, LabelValues, Outcome, Protocol, RouterId, ServiceId, VersionId},
     middleware::Note,
     pool::{Http1, Shared, Target},
+    trial::{Booking, Ended},
     worker::Worker,
 };
 
@@ -69,6 +72,8 @@ pub(crate) struct Exchange {
     seldom: Option<Box<Seldom>>,
     /// Of middlewares, for as long as the exchange lasts.
     pub(crate) notes: SmallVec<[Note; 1]>,
+    /// The draws that are judged.
+    pub(crate) bookings: SmallVec<[Booking; 1]>,
     /// What breakers said when the version was drawn; empty as long as nothing is wrong.
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) record: Option<Box<Record>>,
@@ -119,6 +124,7 @@ impl Exchange {
             origin_bytes: None,
             seldom: None,
             notes: SmallVec::new(),
+            bookings: SmallVec::new(),
             verdicts: Vec::new(),
             record: None,
             header_labels: None,
@@ -187,6 +193,7 @@ impl Exchange {
         self.count_attempt(status, took);
         self.give_up_server();
         (self.grpc_status, self.failed) = (None, false);
+        self.unlearn();
     }
 
     /// Counts an attempt whose answer does not go to the client, for the service alone.
@@ -232,10 +239,12 @@ impl Exchange {
     /// What follows is no answer any more, and may take hours: who measures answers has seen this one's end.
     pub(crate) fn switched(&mut self) {
         self.notes.retain(|note| !note.ends_with_answer());
+        self.book_switched();
     }
 
-    /// The server broke off in the middle of its answer.
-    pub(crate) fn broken(mut self: Box<Self>) {
+    /// The answer broke off in the middle.
+    pub(crate) fn broken(mut self: Box<Self>, error: &BodyError) {
+        self.ends(Ended::of_body(error));
         self.outcome = Some(Outcome::Error);
         self.notes.iter_mut().for_each(|note| note.learns(StatusCode::BAD_GATEWAY));
     }
@@ -244,12 +253,15 @@ impl Exchange {
         if self.outcome.is_none() {
             self.connection.request_taken_back();
         }
-        let entry = &self.connection.entry;
         let now = Instant::now();
         let duration = now.saturating_duration_since(self.started);
         self.notes.drain(..).for_each(|note| note.finish(now));
         // Without an answer, the client went away first; Traefik's code for it is 499.
         let status = if self.status == 0 { 499 } else { self.status };
+        if !self.bookings.is_empty() {
+            self.book(duration);
+        }
+        let entry = &self.connection.entry;
         let in_body = self.seldom.as_ref().and_then(|seldom| seldom.grpc_status.get());
         if self.count {
             self.connection.worker.metrics.finish(&Finished {

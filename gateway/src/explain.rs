@@ -1,6 +1,7 @@
 //! Where a request would go, and why: the same tables and the same decisions as for a real one, without a socket.
 
 mod breaking;
+mod judging;
 mod keeping;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
@@ -10,6 +11,7 @@ use rollgate_config::{dynamic::Configuration, problem::Problem, static_config::S
 
 pub use self::{
     breaking::Breaking,
+    judging::{Belonging, Judging},
     keeping::{Found, Keeping},
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     overlay::Over,
     path,
     router::{Facts, Outcome},
-    snapshot::{Route, Routing, Server, ServiceIndex, ServiceKind, Snapshot, Step},
+    snapshot::{Child, Route, Routing, Server, ServiceIndex, ServiceKind, Snapshot, Step, Weighted},
 };
 
 /// A request to explain.
@@ -120,6 +122,8 @@ pub struct Branch {
     pub breakers: Vec<Breaking>,
     /// How it keeps clients with their versions or servers, if it does.
     pub keeping: Option<Keeping>,
+    /// Whose canary is judged here, and who gets it.
+    pub judging: Option<Judging>,
     /// A load balancer's strategy, as it is written.
     pub strategy: Option<&'static str>,
     /// A load balancer's servers.
@@ -237,7 +241,8 @@ fn follow(
             reason: verdict.outcome.to_string(),
         });
         if wins {
-            let asking = Asking { snapshot, headers, client: question.client };
+            let query = question.query.as_deref().unwrap_or_default();
+            let asking = Asking { snapshot, headers, query, client: question.client };
             explanation.winner = Some(winner(&asking, &routing.routes[verdict.route]));
         }
     }
@@ -247,6 +252,7 @@ fn follow(
 struct Asking<'a> {
     snapshot: &'a Snapshot,
     headers: &'a HeaderMap,
+    query: &'a str,
     client: IpAddr,
 }
 
@@ -270,7 +276,7 @@ fn winner(asking: &Asking<'_>, route: &Route) -> Winner {
 }
 
 fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f64>) -> Branch {
-    let Asking { snapshot, headers, client } = *asking;
+    let Asking { snapshot, headers, query, client } = *asking;
     let service = snapshot.services.at(index);
     let mut branch = Branch {
         name: service.name.to_string(),
@@ -281,6 +287,7 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
         middlewares: names(&service.middlewares),
         breakers: Breaking::among(&service.middlewares, weight.is_some()),
         keeping: None,
+        judging: None,
         strategy: None,
         servers: Vec::new(),
         children: Vec::new(),
@@ -295,13 +302,16 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
             branch.servers = balancer.servers.iter().map(listed).collect();
         }
         ServiceKind::Weighted(weighted) => {
-            branch.keeping = Keeping::of_versions(snapshot, weighted, headers, client);
-            let available = weighted.children.iter().filter(|child| child.available);
-            let total: u64 = available.map(|child| child.weight).sum();
-            branch.unavailable = total == 0;
-            for child in &weighted.children {
-                let drawn = if child.available { child.weight } else { 0 };
-                let part = if total == 0 { 0.0 } else { drawn as f64 / total as f64 };
+            branch.judging = Judging::of(snapshot, weighted, (headers, query, client));
+            let parts = match &branch.judging {
+                Some(judging) => judging.shares(weighted),
+                None => drawn_share(weighted),
+            };
+            let braked = weighted.trial.as_ref().filter(|laid| laid.watched.is_braked());
+            let chosen = braked.map_or(weighted, |laid| &laid.without);
+            branch.keeping = Keeping::of_versions(snapshot, chosen, headers, client);
+            branch.unavailable = parts.iter().all(|part| *part == 0.0);
+            for (child, part) in weighted.children.iter().zip(parts) {
                 let weight = Some(child.weight as f64 / MILLION);
                 branch.children.push(self::branch(asking, child.service, share * part, weight));
             }
@@ -333,6 +343,13 @@ fn branch(asking: &Asking<'_>, index: ServiceIndex, share: f64, weight: Option<f
         ServiceKind::Internal(_) => {}
     }
     branch
+}
+
+/// Each version's share of the draws, 0 to 1.
+fn drawn_share(weighted: &Weighted) -> Vec<f64> {
+    let drawn = |child: &Child| if child.available { child.weight } else { 0 };
+    let total: u64 = weighted.children.iter().map(drawn).sum();
+    weighted.children.iter().map(|child| drawn(child) as f64 / total.max(1) as f64).collect()
 }
 
 fn names(steps: &[Step]) -> Vec<String> {

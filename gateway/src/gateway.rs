@@ -1,6 +1,7 @@
 //! The data plane as the control plane holds it: start, publish, end.
 
 mod admin;
+mod trials;
 
 use std::{
     io,

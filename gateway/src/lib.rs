@@ -69,6 +69,7 @@ mod exchange;
 pub mod metrics;
 
 mod helper;
+mod trial;
 mod troubles;
 mod weak_list;
 
@@ -87,7 +88,8 @@ mod status;
 
 pub use breaker::{BreakerPlace, BreakerStatus, Phase as BreakerPhase};
 pub use explain::{
-    Branch, Breaking, Candidate, Explanation, Found, Keeping, Listed, Question, Target, Winner, explain,
+    Belonging, Branch, Breaking, Candidate, Explanation, Found, Judging, Keeping, Listed, Question, Target, Winner,
+    explain,
 };
 pub use gateway::{Gateway, StartError};
 pub use internal::passage::{AdminBody, Asked, Caller};
@@ -100,3 +102,4 @@ pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},
 };
+pub use trial::{NoTrial, Trial, TrialMode, TrialOrder};

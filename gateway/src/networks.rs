@@ -4,7 +4,7 @@
 //! compiled and an address when it is asked for, so `10.0.0.0/8` and `::ffff:10.0.0.0/104` mean the same.
 //! Cost: a linear scan, since operators write a handful.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -27,6 +27,13 @@ impl Networks {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(" or "))
     }
 }
 

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use rollgate_config::{dynamic::service::WeightedChild, scalar::Weight};
+use rollgate_config::scalar::Weight;
+
+use crate::trial::Trial;
 
 /// What lies over one weighted service; by default nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub struct Over {
     pub weights: Option<BTreeMap<Arc<str>, Weight>>,
     /// The children that get nothing, whatever their weight.
     pub braked: BTreeSet<Arc<str>>,
+    /// What judges two of its children, and may give one of them to an audience. One that is of another service, or of children
+    /// that are not there, changes nothing.
+    pub trial: Option<Arc<Trial>>,
 }
 
 impl Over {
@@ -29,7 +34,14 @@ impl Over {
 
     /// Whether it changes nothing.
     pub fn is_nothing(&self) -> bool {
-        self.weights.is_none() && self.braked.is_empty()
+        self.weights.is_none() && self.braked.is_empty() && self.trial.is_none()
+    }
+
+    /// The same without a child.
+    pub(crate) fn without(&self, child: &Arc<str>) -> Self {
+        let mut braked = self.braked.clone();
+        braked.insert(child.clone());
+        Self { weights: self.weights.clone(), braked, trial: None }
     }
 }
 
@@ -44,14 +56,13 @@ impl Overlay {
         before.unwrap_or_default()
     }
 
-    /// The weight that a child of a service gets.
-    pub(crate) fn weight(&self, service: &str, child: &WeightedChild) -> Weight {
-        match self.0.get(service) {
-            Some(over) => over.weight(&child.name.value, child.weight),
-            None => child.weight,
-        }
+    /// What lies over a service.
+    pub(crate) fn of(&self, service: &str) -> &Over {
+        self.0.get(service).unwrap_or(&NOTHING)
     }
 }
+
+static NOTHING: Over = Over { weights: None, braked: BTreeSet::new(), trial: None };
 
 #[cfg(test)]
 mod tests {
@@ -61,17 +72,20 @@ mod tests {
     fn a_brake_lies_over_live_weights_and_these_over_the_configured_ones() {
         let live = |weight| Some(BTreeMap::from([(Arc::from("canary@file"), Weight(weight))]));
         let braked = BTreeSet::from([Arc::from("canary@file")]);
-        let over = Over { weights: live(7), braked: BTreeSet::new() };
+        let over = Over { weights: live(7), ..Over::default() };
         assert_eq!(over.weight("canary@file", Weight(3)), Weight(7));
         assert_eq!(over.weight("stable@file", Weight(3)), Weight(3));
-        assert_eq!(Over { weights: live(7), braked: braked.clone() }.weight("canary@file", Weight(3)), Weight(0));
-        assert_eq!(Over { weights: None, braked }.weight("canary@file", Weight(3)), Weight(0));
+        assert_eq!(
+            Over { weights: live(7), braked: braked.clone(), trial: None }.weight("canary@file", Weight(3)),
+            Weight(0)
+        );
+        assert_eq!(Over { braked, ..Over::default() }.weight("canary@file", Weight(3)), Weight(0));
     }
 
     #[test]
     fn nothing_is_not_kept() {
         let mut overlay = Overlay::default();
-        let braked = Over { weights: None, braked: BTreeSet::from([Arc::from("b")]) };
+        let braked = Over { braked: BTreeSet::from([Arc::from("b")]), ..Over::default() };
         assert_eq!(overlay.put("a".into(), braked.clone()), Over::default());
         assert_eq!(overlay.put("a".into(), Over::default()), braked);
         assert!(overlay.0.is_empty());

@@ -27,6 +27,7 @@ use crate::{
     sanitize,
     snapshot::{Route, Snapshot},
     tls::OptionsId,
+    trial::Ended,
     upgrade,
 };
 
@@ -157,6 +158,7 @@ pub(crate) fn finish(answered: Result<Answered, Error>, call: Call<'_>) -> Respo
             Response::from_parts(parts, Body::empty())
         }
         Err(error) => {
+            exchange.ends(Ended::of(&error));
             let (mut parts, body) = refuse(&error, &mut exchange).map(AnswerBody::Whole).into_parts();
             passage.leave(&mut parts, &mut exchange);
             conclude(&connection, &mut parts, &mut exchange);
@@ -214,7 +216,7 @@ fn refuse(error: &Error, exchange: &mut Exchange) -> Response<Bytes> {
 }
 
 /// Traefik's label, from what the client says it sends and wants.
-fn protocol(headers: &HeaderMap) -> Protocol {
+pub(crate) fn protocol(headers: &HeaderMap) -> Protocol {
     let starts = |name, start: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes().starts_with(start));
     if starts(header::CONTENT_TYPE, b"application/grpc") {
         if starts(header::CONTENT_TYPE, b"application/grpc-web") { Protocol::GrpcWeb } else { Protocol::Grpc }

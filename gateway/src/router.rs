@@ -13,6 +13,7 @@ mod facts;
 mod matcher;
 mod table;
 
+pub(crate) use self::facts::{decoded, query_values};
 pub use self::{
     explain::{Outcome, Verdict},
     facts::Facts,

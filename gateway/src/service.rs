@@ -1,6 +1,7 @@
 //! From a service to one of its children, and whether a service can take a request at all.
 
 pub(crate) mod failover;
+mod judged;
 pub(crate) mod mirroring;
 
 use std::time::Instant;
@@ -13,7 +14,7 @@ use crate::{
     clock,
     error::Error,
     snapshot::{Child, Service, ServiceIndex, ServiceKind, Services, Weighted},
-    split::{self, Asking},
+    split::{self, Asking, By},
 };
 
 /// Chooses a version and notes it on the exchange. A request that comes to a weighted service again, since it is retried,
@@ -29,9 +30,10 @@ pub(crate) fn version(call: &mut Call<'_>, weighted: &Weighted) -> Result<Servic
     let worker = &exchange.connection.worker;
     let troubles = worker.shared.troubles.any();
     let chosen = match &weighted.affinity {
+        _ if let Some(laid) = &weighted.trial => judged::choose_and_book(call, weighted, laid, troubles),
         // While all is well, a draw is a comparison with each border.
         None if !troubles => weighted.draw.at(worker.random()),
-        _ => choose(call, weighted, troubles),
+        _ => choose(call, weighted, troubles).map(|choice| choice.version),
     };
     let exchange = &mut call.exchange;
     let child = &weighted.children[chosen.ok_or(Error::NoServer)?];
@@ -40,9 +42,16 @@ pub(crate) fn version(call: &mut Call<'_>, weighted: &Weighted) -> Result<Servic
     Ok(child.service)
 }
 
+/// A version, and what has chosen it.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    version: usize,
+    by: By,
+}
+
 /// By what the client has, among those that are available.
 #[inline(never)]
-fn choose(call: &mut Call<'_>, weighted: &Weighted, troubles: bool) -> Option<usize> {
+fn choose(call: &mut Call<'_>, weighted: &Weighted, troubles: bool) -> Option<Choice> {
     let exchange = &mut call.exchange;
     let worker = &exchange.connection.worker;
     let asking = Asking { headers: &call.parts.headers, client: exchange.connection.client.ip(), troubles };
@@ -66,7 +75,30 @@ fn choose(call: &mut Call<'_>, weighted: &Weighted, troubles: bool) -> Option<us
         denied.push(version);
     };
     exchange.assigned(weighted.id, chosen.assignment, chosen.cookie);
-    Some(chosen.version)
+    Some(Choice { version: chosen.version, by: chosen.by })
+}
+
+/// Whether a version can take a request, as far as its servers go.
+fn is_open(call: &Call<'_>, child: &Child) -> bool {
+    child.available && leads_on(&call.snapshot.services, child.service, Instant::now(), &mut { MAX_LOOKS })
+}
+
+/// Whether no breaker of a version's own turns anything away.
+fn breakers_are_calm(version: &Service) -> bool {
+    let mut breakers = version.middlewares.iter().filter_map(|step| step.middleware.redistributing());
+    breakers.all(|breaker| breaker.standby().is_some())
+}
+
+/// Whether a version takes this request; its breakers are asked, once.
+fn takes(call: &mut Call<'_>, child: &Child, troubles: bool) -> bool {
+    if !troubles {
+        return child.available;
+    }
+    let version = call.snapshot.services.at(child.service);
+    let exchange = &mut call.exchange;
+    exchange.verdicts.clear();
+    let at = (exchange.connection.worker.index, Instant::now());
+    is_open(call, child) && lets_through(version, &mut call.exchange.verdicts, at)
 }
 
 /// Asks the breakers that the requests of a version come to, and keeps what they say for when this one does.

@@ -21,6 +21,7 @@ use crate::{
     split::{Affinity, Draw},
     sticky::Sticky,
     tls::{HostOptions, OptionsId, Tls},
+    trial::Laid,
 };
 
 /// One generation of the configuration, ready for requests.
@@ -113,6 +114,8 @@ pub(crate) struct Weighted {
     pub(crate) affinity: Option<Arc<Affinity>>,
     /// What its assignments are counted for.
     pub(crate) id: ServiceId,
+    /// What judges two of its versions.
+    pub(crate) trial: Option<Arc<Laid>>,
 }
 
 /// One version.

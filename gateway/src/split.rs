@@ -51,11 +51,23 @@ pub(crate) struct Chosen {
     pub(crate) cookie: Option<HeaderValue>,
     /// How the client came to it, where something keeps clients.
     pub(crate) assignment: Option<Assignment>,
+    pub(crate) by: By,
+}
+
+/// What has chosen a version, among those that were available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A random number of this request's own.
+    Chance,
+    /// The hash of the client's key.
+    Key(u64),
+    /// The client's cookie, and so a request before this one.
+    Cookie,
 }
 
 impl Chosen {
-    fn new(version: usize, assignment: Assignment) -> Self {
-        Self { version, cookie: None, assignment: Some(assignment) }
+    fn new(version: usize, assignment: Assignment, by: By) -> Self {
+        Self { version, cookie: None, assignment: Some(assignment), by }
     }
 }
 
@@ -74,29 +86,33 @@ pub(crate) fn choose(
         drawn.or_else(|| weighted.draw.at(random))
     };
     match weighted.affinity.as_deref() {
-        None => draw(random).map(|version| Chosen { version, cookie: None, assignment: None }),
+        None => draw(random).map(|version| Chosen { version, cookie: None, assignment: None, by: By::Chance }),
         Some(Affinity::Sticky(sticky)) => {
             let assignment = match sticky.sent_in(asking.headers) {
                 Sent::Known(held) if open(held.member) => {
                     let cookie = held.outdated.then(|| sticky.line(held.member));
-                    return Some(Chosen { cookie, ..Chosen::new(held.member, Assignment::Kept) });
+                    return Some(Chosen { cookie, ..Chosen::new(held.member, Assignment::Kept, By::Cookie) });
                 }
                 Sent::Known(_) | Sent::Unknown => Assignment::Lost,
                 Sent::Nothing => Assignment::Issued,
             };
-            draw(random)
-                .map(|version| Chosen { cookie: Some(sticky.line(version)), ..Chosen::new(version, assignment) })
+            draw(random).map(|version| Chosen {
+                cookie: Some(sticky.line(version)),
+                ..Chosen::new(version, assignment, By::Chance)
+            })
         }
         Some(Affinity::Cohort(cohort)) => {
             let (key, cookie, assignment) = match cohort.key(asking.headers, asking.client, &mut *random) {
-                Key::Missing => return draw(random).map(|version| Chosen::new(version, Assignment::Keyless)),
+                Key::Missing => {
+                    return draw(random).map(|version| Chosen::new(version, Assignment::Keyless, By::Chance));
+                }
                 Key::Sent(key) => (key, None, Assignment::Kept),
                 Key::Issued(key, line) => (key, Some(line), Assignment::Issued),
             };
             let home = cohort.version(children, key, |_| true)?;
             let away = if open(home) { None } else { cohort.version(children, key, open) };
             let assignment = if away.is_some() { Assignment::Lost } else { assignment };
-            Some(Chosen { cookie, ..Chosen::new(away.unwrap_or(home), assignment) })
+            Some(Chosen { cookie, ..Chosen::new(away.unwrap_or(home), assignment, By::Key(key)) })
         }
     }
 }

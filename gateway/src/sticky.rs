@@ -49,6 +49,8 @@ pub(crate) struct Member<'n> {
     /// The URL of a server, the name of a version; as written, for that is what Traefik hashes.
     pub(crate) name: &'n str,
     pub(crate) weight: u64,
+    /// It gets nothing, not even whom it keeps.
+    pub(crate) braked: bool,
 }
 
 impl Sticky {
@@ -60,7 +62,8 @@ impl Sticky {
     ) -> Self {
         let cookie = Template::new(&sticky.cookie, NAME_SEED, service);
         // Without `drain`, what has weight 0 is as good as gone, as in Traefik.
-        let held = members.clone().enumerate().filter(|(_, member)| member.weight > 0 || sticky.drain);
+        let held =
+            members.clone().enumerate().filter(|(_, member)| !member.braked && (member.weight > 0 || sticky.drain));
         let mut values = HashMap::default();
         for (index, member) in held.clone() {
             let held = Held { member: index, outdated: false };
@@ -121,8 +124,8 @@ mod tests {
 
     use super::*;
 
-    const FIRST: Member<'static> = Member { name: "http://10.0.0.1:80", weight: 1 };
-    const IDLE: Member<'static> = Member { name: "idle", weight: 0 };
+    const FIRST: Member<'static> = Member { name: "http://10.0.0.1:80", weight: 1, braked: false };
+    const IDLE: Member<'static> = Member { name: "idle", weight: 0, braked: false };
 
     fn sticky(drain: bool) -> Sticky {
         let cookie = Cookie { name: "c".to_owned(), ..Cookie::of_sessions() };
@@ -154,5 +157,13 @@ mod tests {
         let value = value("idle");
         assert_eq!(sent(&sticky(false), &value), Sent::Unknown);
         assert_eq!(sent(&sticky(true), &value), Sent::Known(Held { member: 1, outdated: false }));
+    }
+
+    #[test]
+    fn a_brake_keeps_nobody() {
+        let cookie = Cookie { name: "c".to_owned(), ..Cookie::of_sessions() };
+        let members = [FIRST, Member { braked: true, ..IDLE }];
+        let sticky = Sticky::new(&affinity::Sticky { cookie, drain: true }, "pro@file", members.into_iter());
+        assert_eq!(sent(&sticky, &value("idle")), Sent::Unknown);
     }
 }

@@ -1,6 +1,6 @@
 //! An explanation as JSON.
 
-use rollgate_gateway::{Branch, Breaking, Explanation, Found, Keeping, Listed};
+use rollgate_gateway::{Branch, Breaking, Explanation, Found, Judging, Keeping, Listed};
 use serde_json::{Value, json};
 
 use super::Asked;
@@ -47,6 +47,7 @@ fn tree(branch: &Branch) -> Value {
         "middlewares": branch.middlewares,
         "breakers": breakers(&branch.breakers),
         "keeping": branch.keeping.as_ref().map(kept),
+        "trial": branch.judging.as_ref().map(judged),
         "strategy": branch.strategy,
         "servers": branch.servers.iter().map(listed).collect::<Vec<_>>(),
         "children": branch.children.iter().map(tree).collect::<Vec<_>>(),
@@ -67,6 +68,20 @@ fn breakers(breakers: &[Breaking]) -> Vec<Value> {
         })
     };
     breakers.iter().map(told).collect()
+}
+
+fn judged(judging: &Judging) -> Value {
+    let audience = judging.audience.as_ref();
+    json!({
+        "rollout": judging.rollout,
+        "canary": judging.canary,
+        "braked": judging.braked,
+        "audience": audience.map(|audience| json!({
+            "who": audience.who,
+            "belongs": audience.belongs,
+            "share": audience.share,
+        })),
+    })
 }
 
 fn kept(keeping: &Keeping) -> Value {

@@ -303,7 +303,8 @@ fn load_balancer(
         let salt = Salt { purpose: "rollgate hrw", text: "", service: name, rollout: "" };
         Candidates::new(salt, names)
     });
-    let members = written.servers.iter().map(|server| Member { name: &server.written, weight: server.weight.0 });
+    let members =
+        written.servers.iter().map(|server| Member { name: &server.written, weight: server.weight.0, braked: false });
     LoadBalancer {
         name: name.clone(),
         servers: servers.into(),
@@ -368,8 +369,8 @@ impl<'c> Availability<'c> {
             Written::LoadBalancer(balancer) => balancer.servers.iter().any(|server| server.weight.0 > 0),
             Written::Weighted(_) | Written::HighestRandomWeight(_) => {
                 let (_, children) = service.kind.children();
-                let overlay = self.overlay;
-                let mut weighted = children.iter().filter(|child| overlay.weight(name, child).0 > 0);
+                let over = self.overlay.of(name);
+                let mut weighted = children.iter().filter(|child| over.weight(&child.name.value, child.weight).0 > 0);
                 weighted.any(|child| self.of(&child.name.value))
             }
             Written::Failover(failover) => self.of(&failover.service.value) || self.of(&failover.fallback.value),

@@ -196,7 +196,7 @@ fn laid((service, weight, braked): &Laid) -> (Arc<str>, Over) {
     let (service, [first, second]) = OVER[*service];
     let weights = weight.map(|weight| BTreeMap::from([(first.into(), Weight(weight))]));
     let braked = braked.then(|| second.into()).into_iter().collect();
-    (service.into(), Over { weights, braked })
+    (service.into(), Over { weights, braked, trial: None })
 }
 
 /// Weighted services, some of the time, with two children each.

@@ -10,6 +10,7 @@ use crate::{
     balancer::InFlight,
     metrics::{Outcome, ServiceId, VersionId},
     pool::Shared,
+    trial::Booking,
 };
 
 /// How much has been chosen for a request.
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct Chosen {
     versions: usize,
     cookies: usize,
+    bookings: usize,
 }
 
 /// A server that has answered, while another one is asked.
@@ -30,13 +32,14 @@ pub(crate) struct Aside {
     answer_by: Option<Instant>,
     service: Option<ServiceId>,
     versions: SmallVec<[VersionId; 2]>,
+    bookings: SmallVec<[Booking; 1]>,
 }
 
 impl Exchange {
     /// What has been chosen for the request so far.
     pub(crate) fn chosen(&self) -> Chosen {
         let cookies = self.seldom.as_ref().map_or(0, |seldom| seldom.cookies.len());
-        Chosen { versions: self.versions.len(), cookies }
+        Chosen { versions: self.versions.len(), cookies, bookings: self.bookings.len() }
     }
 
     /// What was chosen since then has answered, with a status that the client does not get, and another service is asked in
@@ -48,6 +51,7 @@ impl Exchange {
                 self.connection.worker.metrics.version_ended(version, outcome);
             }
         }
+        self.book_left(chosen.bookings, status);
         if let Some(seldom) = &mut self.seldom {
             seldom.cookies.truncate(chosen.cookies);
         }
@@ -74,6 +78,7 @@ impl Exchange {
             answer_by: self.answer_by.take(),
             service: self.service,
             versions: std::mem::take(&mut self.versions),
+            bookings: std::mem::take(&mut self.bookings),
         }
     }
 
@@ -81,13 +86,14 @@ impl Exchange {
     pub(crate) fn take_back(&mut self, aside: Aside) {
         (self.lease, self.shared, self.in_flight) = (aside.lease, aside.shared, aside.in_flight);
         (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
-        (self.sent, self.answer_by) = (aside.sent, aside.answer_by);
+        (self.sent, self.answer_by, self.bookings) = (aside.sent, aside.answer_by, aside.bookings);
     }
 
     /// What the other server has answered stands for that server's answer, and the request counts for where it went first:
     /// it is there that it has failed, if it is sent again. That server's connection, if it is this request's alone.
     pub(crate) fn stand_for(&mut self, aside: Aside) -> Option<Lease> {
         (self.server, self.service, self.versions) = (aside.server, aside.service, aside.versions);
+        self.bookings = aside.bookings;
         aside.lease
     }
 }

@@ -64,6 +64,7 @@ impl ErrorPages {
         let mark = call.mark();
         let answered = call.run(way).await;
         let Some(status) = self.replaced(&answered) else { return answered };
+        call.exchange.learns(&answered);
         let answered = match answered {
             Ok(Answered::Response(response)) => Ok(call.settle(response, mark)),
             Ok(Answered::Tunnelled(..)) => return answered,

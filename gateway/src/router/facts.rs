@@ -24,21 +24,26 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The values of `key` in the query, not decoded, in order.
-    ///
-    /// Pairs end at `&` or `;`; a pair with a bad percent-encoding is as if it were not there.
+    /// The values of `key` in the query; see [`query_values`].
     pub(super) fn query_values(&self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = self.query.unwrap_or_default().split(['&', ';']).filter(|pair| !pair.is_empty());
-        pairs.filter_map(move |pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let sound = is_soundly_encoded(name) && is_soundly_encoded(value);
-            (sound && decoded(name).eq(key.bytes())).then_some(value)
-        })
+        query_values(self.query.unwrap_or_default(), key)
     }
 }
 
+/// The values of `key` in a query, not decoded, in order.
+///
+/// Pairs end at `&` or `;`; a pair with a bad percent-encoding is as if it were not there.
+pub(crate) fn query_values<'q>(query: &'q str, key: &'q str) -> impl Iterator<Item = &'q str> {
+    let pairs = query.split(['&', ';']).filter(|pair| !pair.is_empty());
+    pairs.filter_map(move |pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let sound = is_soundly_encoded(name) && is_soundly_encoded(value);
+        (sound && decoded(name).eq(key.bytes())).then_some(value)
+    })
+}
+
 /// The octets that a query's key or value stands for: `+` is a space, percent-encodings are decoded.
-pub(super) fn decoded(text: &str) -> impl Iterator<Item = u8> {
+pub(crate) fn decoded(text: &str) -> impl Iterator<Item = u8> + Clone {
     let mut bytes = text.bytes();
     std::iter::from_fn(move || match bytes.next()? {
         b'+' => Some(b' '),

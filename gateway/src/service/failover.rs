@@ -41,6 +41,7 @@ pub(crate) async fn run<'s>(
     // Nobody will want it once more.
     drop(replay);
     tracing::debug!(%status, "the fallback is asked");
+    call.exchange.learns(&answered);
     call.exchange.leave(chosen, status);
     call.throw_away(answered, mark, status, began.elapsed());
     call.exchange.leave_service();

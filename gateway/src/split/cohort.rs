@@ -41,8 +41,13 @@ pub(crate) enum Key {
 }
 
 impl Cohort {
-    /// `versions` are the children's qualified names in their order.
-    pub(crate) fn new<'n>(cohort: &affinity::Cohort, service: &str, versions: impl Iterator<Item = &'n str>) -> Self {
+    /// `versions` are the children's qualified names in their order. `rollout` is the salt of the one under way, or empty.
+    pub(crate) fn new<'n>(
+        cohort: &affinity::Cohort,
+        service: &str,
+        rollout: &str,
+        versions: impl Iterator<Item = &'n str>,
+    ) -> Self {
         let source = match &cohort.key {
             CohortKey::Cookie(cookie) => Source::Cookie(Template::new(cookie, NAME_SEED, service)),
             CohortKey::Header(name) => {
@@ -51,7 +56,7 @@ impl Cohort {
             CohortKey::ClientIp(strategy) => Source::Client(ClientAddress::compile(strategy)),
         };
         let text = cohort.salt.as_deref().unwrap_or("");
-        let salt = Salt { purpose: "rollgate cohort", text, service, rollout: "" };
+        let salt = Salt { purpose: "rollgate cohort", text, service, rollout };
         Self { source, versions: Candidates::new(salt, versions) }
     }
 

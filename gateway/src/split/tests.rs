@@ -24,14 +24,20 @@ pub(crate) fn children(weights: &[u64]) -> Vec<Child> {
 fn weighted(weights: &[u64], affinity: Option<Affinity>) -> Weighted {
     let children = children(weights);
     let id = Metrics::new(None).unwrap().service_id("split");
-    Weighted { draw: Draw::new(&children), children: children.into(), affinity: affinity.map(Into::into), id }
+    Weighted {
+        draw: Draw::new(&children),
+        children: children.into(),
+        affinity: affinity.map(Into::into),
+        id,
+        trial: None,
+    }
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn sticky(weights: &[u64], drain: bool) -> Weighted {
     let cookie = Cookie { name: "at".to_owned(), ..Cookie::of_sessions() };
-    let members = NAMES.iter().zip(weights).map(|(name, weight)| Member { name, weight: *weight });
+    let members = NAMES.iter().zip(weights).map(|(name, weight)| Member { name, weight: *weight, braked: false });
     let sticky = Sticky::new(&affinity::Sticky { cookie, drain }, "split@file", members);
     weighted(weights, Some(Affinity::Sticky(sticky)))
 }
@@ -39,12 +45,18 @@ fn sticky(weights: &[u64], drain: bool) -> Weighted {
 fn by_cookie(weights: &[u64]) -> Weighted {
     let cookie = Cookie { name: "user".to_owned(), ..Cookie::of_cohorts() };
     let cohort = affinity::Cohort { key: CohortKey::Cookie(cookie), salt: None };
-    weighted(weights, Some(Affinity::Cohort(Cohort::new(&cohort, "split@file", NAMES.into_iter().take(weights.len())))))
+    weighted(
+        weights,
+        Some(Affinity::Cohort(Cohort::new(&cohort, "split@file", "", NAMES.into_iter().take(weights.len())))),
+    )
 }
 
 fn by_header(weights: &[u64]) -> Weighted {
     let cohort = affinity::Cohort { key: CohortKey::Header("x-user".to_owned()), salt: None };
-    weighted(weights, Some(Affinity::Cohort(Cohort::new(&cohort, "split@file", NAMES.into_iter().take(weights.len())))))
+    weighted(
+        weights,
+        Some(Affinity::Cohort(Cohort::new(&cohort, "split@file", "", NAMES.into_iter().take(weights.len())))),
+    )
 }
 
 /// A choice while all is well.
@@ -71,7 +83,7 @@ fn given(chosen: &Chosen) -> String {
 #[test]
 fn without_a_key_versions_are_drawn_and_nothing_is_counted() {
     let plain = weighted(&[90, 10], None);
-    let drawn = |version| Some(Chosen { version, cookie: None, assignment: None });
+    let drawn = |version| Some(Chosen { version, cookie: None, assignment: None, by: By::Chance });
     assert_eq!(calm(&plain, &[], 0), drawn(0));
     assert_eq!(calm(&plain, &[], u64::MAX), drawn(1));
     assert_eq!(ask(&plain, &[], u64::MAX, Some(&[])), drawn(1));
@@ -88,7 +100,7 @@ fn a_sticky_client_comes_back_until_its_version_is_gone() {
     assert_eq!((first.version, first.assignment), (1, Some(Assignment::Issued)));
     let cookie = given(&first);
     let back = calm(&split, &[("cookie", &cookie)], 0).unwrap();
-    assert_eq!(back, Chosen::new(1, Assignment::Kept));
+    assert_eq!(back, Chosen::new(1, Assignment::Kept, By::Cookie));
     let moved = ask(&split, &[("cookie", &cookie)], u64::MAX, Some(&[1])).unwrap();
     assert_eq!((moved.version, moved.assignment), (0, Some(Assignment::Lost)));
     assert_ne!(given(&moved), cookie);
@@ -109,7 +121,7 @@ fn weight_0_keeps_its_clients_only_where_it_drains() {
     let cut = calm(&sticky(&[50, 0], false), &[("cookie", &cookie)], 0).unwrap();
     assert_eq!((cut.version, cut.assignment), (0, Some(Assignment::Lost)));
     let drained = calm(&sticky(&[50, 0], true), &[("cookie", &cookie)], 0).unwrap();
-    assert_eq!(drained, Chosen::new(1, Assignment::Kept));
+    assert_eq!(drained, Chosen::new(1, Assignment::Kept, By::Cookie));
     // Nobody else comes there.
     assert_eq!(calm(&sticky(&[50, 0], true), &[], u64::MAX).unwrap().version, 0);
     let gone = ask(&sticky(&[50, 0], true), &[("cookie", &cookie)], 0, Some(&[1])).unwrap();
@@ -124,19 +136,20 @@ fn a_cohorts_cookie_names_a_client_and_not_a_version() {
     let cookie = given(&first);
     assert_eq!(cookie, "user=0000000000000abc");
     let back = calm(&split, &[("cookie", &cookie)], 0xdef).unwrap();
-    assert_eq!(back, Chosen::new(first.version, Assignment::Kept));
+    assert_eq!((back.version, back.assignment, back.cookie.clone()), (first.version, Some(Assignment::Kept), None));
+    assert!(matches!(back.by, By::Key(_)));
     // The same cookie leads to the other version when the weights say so.
     let other = if first.version == 0 { [0, 100] } else { [100, 0] };
     let moved = calm(&by_cookie(&other), &[("cookie", &cookie)], 0).unwrap();
-    assert_eq!(moved, Chosen::new(1 - first.version, Assignment::Kept));
+    assert_eq!(moved, Chosen::new(1 - first.version, Assignment::Kept, back.by));
 }
 
 #[test]
 fn without_its_key_a_request_is_drawn() {
     let split = by_header(&[90, 10]);
-    assert_eq!(calm(&split, &[], u64::MAX), Some(Chosen::new(1, Assignment::Keyless)));
-    assert_eq!(calm(&split, &[], 0), Some(Chosen::new(0, Assignment::Keyless)));
-    assert_eq!(ask(&split, &[], u64::MAX, Some(&[1])), Some(Chosen::new(0, Assignment::Keyless)));
+    assert_eq!(calm(&split, &[], u64::MAX), Some(Chosen::new(1, Assignment::Keyless, By::Chance)));
+    assert_eq!(calm(&split, &[], 0), Some(Chosen::new(0, Assignment::Keyless, By::Chance)));
+    assert_eq!(ask(&split, &[], u64::MAX, Some(&[1])), Some(Chosen::new(0, Assignment::Keyless, By::Chance)));
 }
 
 #[test]

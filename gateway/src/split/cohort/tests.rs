@@ -7,7 +7,7 @@ use crate::split::tests::children;
 const NAMES: [&str; 5] = ["stable@file", "canary@file", "third@file", "fourth@file", "fifth@file"];
 
 fn by(key: CohortKey, names: &[&'static str]) -> Cohort {
-    Cohort::new(&affinity::Cohort { key, salt: None }, "pro@file", names.iter().copied())
+    Cohort::new(&affinity::Cohort { key, salt: None }, "pro@file", "", names.iter().copied())
 }
 
 fn by_header(names: &[&'static str]) -> Cohort {
@@ -131,7 +131,7 @@ fn keys_are_where_they_are_configured_to_be() {
 fn a_salt_gives_clients_another_order() {
     let salted = |salt: Option<&str>| {
         let cohort = affinity::Cohort { key: CohortKey::Header("x".to_owned()), salt: salt.map(str::to_owned) };
-        Cohort::new(&cohort, "pro@file", NAMES.into_iter())
+        Cohort::new(&cohort, "pro@file", "", NAMES.into_iter())
     };
     assert_eq!(salted(None).versions.hash(b"key"), by_header(&NAMES).versions.hash(b"key"));
     assert_ne!(salted(None).versions.hash(b"key"), salted(Some("pepper")).versions.hash(b"key"));

@@ -1,0 +1,18 @@
+//! Rollouts that are judged in the data plane.
+
+use std::sync::Arc;
+
+use super::{Gateway, Writer};
+use crate::trial::{NoTrial, Trial, TrialOrder};
+
+impl Gateway {
+    /// Begins to judge two versions of a service. Nothing is judged before the trial lies over its service
+    /// ([`Gateway::lay_over`], [`Gateway::publish`]).
+    ///
+    /// # Errors
+    /// See [`NoTrial`].
+    pub fn begin_trial(&self, order: TrialOrder) -> Result<Arc<Trial>, NoTrial> {
+        let Writer { compiler, .. } = &*self.writer.lock();
+        Trial::begin(order, compiler.workers, &compiler.helper, &compiler.metrics)
+    }
+}

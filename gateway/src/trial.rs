@@ -1,0 +1,174 @@
+//! Two versions of a weighted service, watched and judged while a rollout moves users from the one to the other.
+//!
+//! ```text
+//! draw --(booking: stratum, version, user)--> answer's end --> cells of its worker --.
+//!   ^                                             | canary's error                    v
+//!   |                                             '--wakes--> judge (helper thread): a look at all cells
+//!   '------------------ brake: one flag <-------------------- verdict --> notice to the control plane
+//! ```
+//!
+//! A trial lies over its service as weights and brakes do ([`crate::Over`]), from one configuration to the next. A request is
+//! booked in the stratum in which it was drawn, however late its answer comes. The judge's brake is a flag that every draw
+//! reads: it needs neither the store nor a lock nor another snapshot.
+
+mod audience;
+mod booking;
+mod laid;
+mod latency;
+mod strata;
+mod users;
+mod watched;
+
+use std::{fmt, sync::Arc};
+
+use rollgate_config::{
+    dynamic::rollout::{
+        analysis::{Analysis, Latency},
+        audience::Audience as Written,
+    },
+    scalar::Share,
+};
+
+use self::{audience::Audience, strata::Strata, watched::Watched};
+pub(crate) use self::{
+    audience::Sight,
+    booking::{Booking, Ended},
+    laid::{For, Laid, Part},
+    strata::Stratum,
+};
+
+use crate::{helper::Helper, metrics::Metrics};
+
+/// What is to be judged.
+#[derive(Debug, Clone)]
+pub struct TrialOrder {
+    /// The rollout's id, for notices and metrics.
+    pub rollout: Arc<str>,
+    /// The weighted service, by its qualified name.
+    pub service: Arc<str>,
+    /// The version that has the users, likewise; a child of the service.
+    pub stable: Arc<str>,
+    /// The version that is to get them, likewise; another child.
+    pub canary: Arc<str>,
+    /// Which users are the first ones of this rollout: another text, others.
+    pub salt: String,
+    /// How the canary is judged.
+    pub analysis: Arc<Analysis>,
+    /// Where the service has a `cohort`: users keep their version, and are what is counted. Otherwise each request is drawn
+    /// for itself, whatever the service has.
+    pub cohort: bool,
+    /// Who gets the canary.
+    pub mode: TrialMode,
+}
+
+/// Who gets the canary of a trial.
+#[derive(Debug, Clone)]
+pub enum TrialMode {
+    /// Whom the weights give it to.
+    Randomised,
+    /// Whom a request's head says that it is for, whatever the canary's weight is; and whom the weights give it to.
+    Audience {
+        /// Who that is.
+        audience: Written,
+        /// Only this share of their requests, at random, so that the versions can be compared.
+        draw: Option<Share>,
+    },
+}
+
+/// Why a trial does not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTrial {
+    /// The machine has no thread for the judge.
+    #[error("there is no thread that could judge the rollout")]
+    NoThread,
+}
+
+/// A trial under way. It ends when it is dropped here and no service has it over it any more, or with [`Trial::end`].
+pub struct Trial {
+    order: TrialOrder,
+    audience: Option<(Arc<Audience>, Option<Share>)>,
+    watched: Arc<Watched>,
+    strata: Strata,
+}
+
+impl Trial {
+    /// Begins one, and its judge.
+    pub(crate) fn begin(
+        order: TrialOrder,
+        workers: usize,
+        helper: &Helper,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, NoTrial> {
+        let _ = metrics;
+        helper.runtime().ok_or(NoTrial::NoThread)?;
+        Ok(Arc::new(Self::new(order, workers)))
+    }
+
+    pub(crate) fn new(order: TrialOrder, workers: usize) -> Self {
+        let audience = match &order.mode {
+            TrialMode::Randomised => None,
+            TrialMode::Audience { audience, draw } => Some((Arc::new(Audience::new(audience)), *draw)),
+        };
+        let by_user = order.cohort && audience.is_none();
+        let compares = !matches!(audience, Some((_, None)));
+        let wants_quantile = compares && matches!(order.analysis.latency, Some(Latency::Quantile(_)));
+        let watched = Arc::new(Watched::new(&order.analysis, by_user, wants_quantile, workers));
+        Self { order, audience, watched, strata: Strata::default() }
+    }
+
+    /// What was ordered.
+    pub fn order(&self) -> &TrialOrder {
+        &self.order
+    }
+
+    /// Whether its judge has stopped the canary: no request goes there.
+    pub fn is_braked(&self) -> bool {
+        self.watched.is_braked()
+    }
+
+    pub(crate) fn audience(&self) -> Option<(&Arc<Audience>, Option<Share>)> {
+        self.audience.as_ref().map(|(audience, draw)| (audience, *draw))
+    }
+
+    pub(crate) fn watched(&self) -> &Arc<Watched> {
+        &self.watched
+    }
+
+    /// Where draws of this share are booked; without one, chance has no say in them, and they are not.
+    pub(crate) fn stratum(&self, w: Option<f64>) -> Option<Arc<Stratum>> {
+        w.map(|w| self.strata.of(Some(w), &self.watched))
+    }
+
+    /// Where both versions are watched and not compared.
+    pub(crate) fn stratum_of_all(&self) -> Arc<Stratum> {
+        self.strata.of(None, &self.watched)
+    }
+
+    /// The salt of the order of users; `None`: each request is drawn for itself.
+    pub(crate) fn cohort_salt(&self) -> Option<&str> {
+        match (&self.audience, self.order.cohort) {
+            // Who is not of the audience notices nothing.
+            (Some(_), _) => Some(""),
+            (None, true) => Some(&self.order.salt),
+            (None, false) => None,
+        }
+    }
+}
+
+impl PartialEq for Trial {
+    /// Whether it is the same one.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Trial {}
+
+impl fmt::Debug for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trial").field("rollout", &self.order.rollout).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
