@@ -11,7 +11,7 @@ use crate::{
 const MAX_BYTES: usize = 64 << 20;
 
 /// The root keys of the dynamic configuration.
-pub(crate) const DYNAMIC_ROOTS: [&str; 4] = ["http", "tcp", "udp", "tls"];
+pub(crate) const DYNAMIC_ROOTS: [&str; 5] = ["http", "tcp", "udp", "tls", "rollouts"];
 
 /// The root keys of the static configuration.
 pub(crate) const STATIC_ROOTS: [&str; 19] = [

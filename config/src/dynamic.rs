@@ -1,4 +1,4 @@
-//! What may change at any time: routers, services, middlewares, transports, certificates.
+//! What may change at any time: routers, services, middlewares, transports, certificates, pipelines.
 
 pub mod affinity;
 pub mod middleware;
@@ -11,7 +11,9 @@ pub mod transport;
 
 use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
-use self::{middleware::Middleware, router::Router, service::Service, tls::Tls, transport::ServersTransport};
+use self::{
+    middleware::Middleware, rollout::Pipeline, router::Router, service::Service, tls::Tls, transport::ServersTransport,
+};
 use crate::problem::Place;
 
 /// Everything of all providers, merged. Every key and every reference is a qualified name, `pro@file`; the references
@@ -28,6 +30,8 @@ pub struct Configuration {
     pub servers_transports: BTreeMap<String, ServersTransport>,
     /// `tls`.
     pub tls: Tls,
+    /// `rollouts`.
+    pub rollouts: BTreeMap<Arc<str>, Arc<Pipeline>>,
 }
 
 /// A router, a service or a middleware. All configurations in which it is written the same share it, wherever it stands in

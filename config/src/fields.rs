@@ -104,6 +104,16 @@ impl<'f> Fields<'f> {
         self.find(key).is_some()
     }
 
+    /// Whether the key is there and null.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, node)| name.name.eq_ignore_ascii_case(key) && node.is_null())
+    }
+
+    /// Whether there is a key that was not asked for yet.
+    pub fn has_unknown(&self) -> bool {
+        self.entries.iter().any(|(key, _)| !is_one_of(&self.known, &key.name) && !is_one_of(&self.refused, &key.name))
+    }
+
     /// Whether the key's list has any item, even one that could not be read.
     pub fn has_items(&self, key: &str) -> bool {
         self.find(key).is_some_and(|(_, node)| !matches!(&node.kind, Kind::Sequence(items) if items.is_empty()))

@@ -27,8 +27,8 @@ mod written;
 pub use self::{
     allow::Allow,
     document::{Document, Format},
-    read::{Read, read_dynamic, read_dynamic_of, read_static},
-    validate::validate_entry_points,
+    read::{Read, read_dynamic, read_dynamic_of, read_pipeline, read_static, reread_pipeline},
+    validate::{validate_entry_points, validate_pipeline},
     written::Written,
 };
 #[doc(hidden)]

@@ -9,6 +9,7 @@ mod merge;
 mod middleware;
 mod observability;
 mod resolver;
+mod rollout;
 mod router;
 mod schema;
 mod service;
@@ -20,15 +21,16 @@ mod url;
 pub(crate) use self::merge::{Merged, Names};
 pub use self::schema::schema;
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::Arc};
 
 use crate::{
     Allow, Document,
     document::{DYNAMIC_ROOTS, STATIC_ROOTS},
-    dynamic::Configuration,
+    dynamic::{Configuration, name, rollout::Pipeline},
     fields::{Fields, Path, Sink, Value},
     problem::Problem,
     static_config::Static,
+    tree::parse_json,
     validate,
 };
 
@@ -88,6 +90,35 @@ pub fn read_dynamic_of<D: Borrow<Document>>(
     let merged = merging.finish();
     out.add(validate::references(&merged, statics));
     out.finish(Some(merged.value))
+}
+
+/// Reads a pipeline that is a document by itself: the keys of one below `rollouts`, and its `name`. The name and references are
+/// qualified by `provider`; what it refers to has to be in `configuration`. Returns its qualified name and the pipeline.
+pub fn read_pipeline(
+    document: &Document,
+    provider: &str,
+    configuration: &Configuration,
+    allow: &Allow,
+) -> Read<(Arc<str>, Arc<Pipeline>)> {
+    let mut out = Sink::new(allow, provider);
+    let read = roots(document, &mut out, |fields| rollout::by_itself(fields, &document.root)).flatten();
+    if let Some((_, pipeline)) = &read {
+        out.add(validate::pipeline_by_itself(provider, pipeline, configuration));
+    }
+    out.finish(read.map(|(name, pipeline)| (name, Arc::new(pipeline))))
+}
+
+/// Reads [`Pipeline::source`] again: the same pipeline, its places in the source aside. `name` is the qualified name that it had. What
+/// it refers to may be gone by now, which [`crate::validate_pipeline`] tells.
+///
+/// # Errors
+/// All that is wrong with it, which is nothing unless somebody else wrote it, or an older version.
+pub fn reread_pipeline(name: &str, source: &str) -> Result<Pipeline, Vec<Problem>> {
+    let mut out = Sink::new(&Allow::default(), name::provider(name));
+    let root = parse_json(&name.into(), source)?;
+    let pipeline = rollout::read(Value { node: &root, at: &root.at, path: Path::ROOT }, &mut out);
+    let read = out.finish(pipeline);
+    read.value.ok_or(read.problems)
 }
 
 fn roots<T>(document: &Document, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {

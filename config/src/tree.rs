@@ -9,6 +9,7 @@ mod piece;
 mod positions;
 mod split;
 mod toml;
+mod written;
 mod yaml;
 
 pub(crate) use self::{
@@ -17,6 +18,7 @@ pub(crate) use self::{
     piece::{Placed, take_apart},
     split::parse as parse_yaml_in_pieces,
     toml::parse as parse_toml,
+    written::{masked_json, to_json},
     yaml::parse as parse_yaml,
 };
 
@@ -48,6 +50,8 @@ pub(crate) struct Scalar {
     pub text: String,
     /// A flag without a value: true as a boolean, an empty section, nothing else.
     pub bare: bool,
+    /// Not written as a text, where its format tells: a number, true or false perhaps.
+    pub literal: bool,
 }
 
 /// A key and what it stands for.
@@ -61,7 +65,12 @@ pub(crate) struct Key {
 
 impl Node {
     pub fn scalar(text: impl Into<String>, at: Place) -> Self {
-        Self { kind: Kind::Scalar(Scalar { text: text.into(), bare: false }), at }
+        Self { kind: Kind::Scalar(Scalar { text: text.into(), bare: false, literal: false }), at }
+    }
+
+    /// What its format has as something other than a text.
+    pub fn literal(text: impl Into<String>, at: Place) -> Self {
+        Self { kind: Kind::Scalar(Scalar { text: text.into(), bare: false, literal: true }), at }
     }
 
     pub fn is_null(&self) -> bool {

@@ -1,6 +1,7 @@
 //! References across the configuration: each must lead somewhere, and none in a circle.
 
 mod cycles;
+mod pipelines;
 mod redistribute;
 
 use std::{borrow::Borrow, collections::BTreeMap};
@@ -11,6 +12,7 @@ use crate::{
         Configuration,
         middleware::MiddlewareKind,
         name,
+        rollout::Pipeline,
         router::RouterTls,
         service::{Service, ServiceKind},
     },
@@ -58,6 +60,10 @@ pub(crate) fn references(merged: &Merged, statics: Option<&Static>) -> Vec<Probl
             _ => {}
         }
     }
+    for (name, pipeline) in &configuration.rollouts {
+        let path = Section::of("rollouts", name, 0);
+        pipelines::check(&mut check, pipeline, path, &declared.services, &declared.routers, configuration);
+    }
     check.problems.extend(cycles::of_services(configuration));
     check.problems.extend(cycles::of_chains(configuration));
     check.problems
@@ -77,7 +83,24 @@ pub fn validate_entry_points(statics: &Static, configuration: &Configuration) ->
     check.problems
 }
 
-/// `http.routers.pro`
+/// What is wrong with the references of a pipeline, by its qualified name, into a configuration that may be another one than it was
+/// read with.
+pub fn validate_pipeline(name: &str, pipeline: &Pipeline, configuration: &Configuration) -> Vec<Problem> {
+    of_pipeline(Section::of("rollouts", name, 0), pipeline, configuration)
+}
+
+/// Of one that is a document by itself.
+pub(crate) fn pipeline_by_itself(provider: &str, pipeline: &Pipeline, configuration: &Configuration) -> Vec<Problem> {
+    of_pipeline(Section { kind: "", name: "", provider, lines_before: 0 }, pipeline, configuration)
+}
+
+fn of_pipeline(path: Section<'_>, pipeline: &Pipeline, configuration: &Configuration) -> Vec<Problem> {
+    let mut check = Check { problems: Vec::new(), hints: MAX_HINTS };
+    pipelines::check(&mut check, pipeline, path, &configuration.services, &configuration.routers, configuration);
+    check.problems
+}
+
+/// `http.routers.pro`; of no kind and name it is the root.
 #[derive(Clone, Copy)]
 struct Section<'n> {
     kind: &'static str,
@@ -92,6 +115,13 @@ impl<'n> Section<'n> {
     /// Of a qualified name.
     fn of(kind: &'static str, name: &'n str, lines_before: u32) -> Self {
         Self { kind, name: name::bare(name), provider: name::provider(name), lines_before }
+    }
+
+    fn key(&self, key: &str) -> String {
+        match self.kind {
+            "" => key.to_owned(),
+            kind => format!("{kind}.{}.{key}", self.name),
+        }
     }
 }
 
@@ -155,7 +185,7 @@ impl Check {
                 quoted(shown(&name.value, path.provider))
             );
             let allowed = "in the middlewares of a service; or onTrip: fail";
-            self.problems.push(Problem::new(&at, format!("{}.{}.{key}", path.kind, path.name), what, allowed));
+            self.problems.push(Problem::new(&at, path.key(key), what, allowed));
         }
     }
 
@@ -207,8 +237,7 @@ impl Check {
         self.hints = self.hints.saturating_sub(1);
         let what = format!("unknown {noun} {}", quoted(wanted));
         let at = name.at.moved(path.lines_before);
-        let path = format!("{}.{}.{key}", path.kind, path.name);
-        self.problems.push(Problem::new(&at, path, what, hint.unwrap_or_default()));
+        self.problems.push(Problem::new(&at, path.key(key), what, hint.unwrap_or_default()));
     }
 }
 

@@ -11,12 +11,13 @@ const TABLE: &str = include_str!("../../docs/traefik.md");
 const TRAEFIK: &str = include_str!("fixtures/traefik_keys.txt");
 
 /// The sections whose rows are about keys, and what their keys begin with unless it is a root key.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("Static", ""),
     ("Dynamic: routers", ""),
     ("Dynamic: services", "http.services.N."),
     ("Dynamic: middlewares", "http.middlewares.N."),
     ("Dynamic: TLS, TCP, UDP", ""),
+    ("Dynamic: rollouts", ""),
 ];
 
 /// A key in a row.

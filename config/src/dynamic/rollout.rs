@@ -9,13 +9,18 @@ pub mod analysis;
 pub mod audience;
 pub mod stage;
 
-use std::sync::Arc;
+mod defaults;
+
+use std::{fmt, sync::Arc};
 
 use self::{analysis::Analysis, stage::Stage};
-use crate::problem::{Located, Place};
+use crate::{
+    problem::{Located, Place},
+    tree::masked_json,
+};
 
 /// A pipeline, by its qualified name in [`super::Configuration::rollouts`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pipeline {
     /// Where it was written.
     pub at: Place,
@@ -31,8 +36,32 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
     /// `onFailure`.
     pub on_failure: OnFailure,
-    /// The whole of it in JSON, with defaults left out as they were: what a rollout keeps, and reads again after a restart.
+    /// The whole of it in JSON, as it was written: what a rollout keeps, and reads again after a restart
+    /// ([`crate::reread_pipeline`]). At most 256 KiB. It holds secrets, so that nobody may be shown it: see [`Self::shown`].
     pub source: Arc<str>,
+}
+
+impl Pipeline {
+    /// [`Self::source`] for everybody: `"***"` for each value of `env` and of a webhook's `headers`.
+    pub fn shown(&self) -> String {
+        masked_json(&self.source).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    /// Without the source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, service, stable, canary, analysis, stages, on_failure, source: _ } = self;
+        f.debug_struct("Pipeline")
+            .field("at", at)
+            .field("service", service)
+            .field("stable", stable)
+            .field("canary", canary)
+            .field("analysis", analysis)
+            .field("stages", stages)
+            .field("on_failure", on_failure)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `onFailure`: what becomes of a rollout when a stage fails, or the analysis says that the canary is worse.

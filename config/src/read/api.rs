@@ -116,7 +116,7 @@ fn certificate_name(value: Value<'_>, out: &mut Sink) -> Option<String> {
     Some(name)
 }
 
-fn role(value: Value<'_>, out: &mut Sink) -> Option<Role> {
+pub(super) fn role(value: Value<'_>, out: &mut Sink) -> Option<Role> {
     choice(Role::ALL.map(|role| (role.name(), role)))(value, out)
 }
 

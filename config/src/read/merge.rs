@@ -7,7 +7,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{item, middleware, router, service, tls, transport};
+use super::{item, middleware, rollout, router, service, tls, transport};
 use crate::{
     dynamic::{Configuration, Item, middleware::Middleware, router::Router, service::Service},
     fields::{Fields, Path, Sink, Value, quoted},
@@ -22,11 +22,12 @@ pub(crate) type Names = HashMap<Arc<str>, Place, RandomState>;
 /// not broken itself.
 #[derive(Debug, Default)]
 pub(crate) struct Declared {
-    routers: Names,
+    pub routers: Names,
     pub services: Names,
     pub middlewares: Names,
     pub transports: Names,
     pub options: Names,
+    rollouts: Names,
     default_certificate: Option<Place>,
 }
 
@@ -97,6 +98,13 @@ impl Merging {
                 Some(())
             });
         });
+        fields.named("rollouts", |key, pipeline, out| {
+            let name = declare_name(key, pipeline, out)?;
+            let fresh = declare_named(&mut declared.rollouts, &name, key, pipeline.path, out);
+            let read = rollout::read(pipeline, out)?;
+            (fresh && value.rollouts.insert(name.into(), Arc::new(read)).is_none()).then_some(())
+        });
+        fields.ours("rollouts");
         fields.unsupported(&["tcp", "udp"]);
     }
 }

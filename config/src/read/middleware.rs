@@ -16,7 +16,7 @@ mod retry;
 mod source;
 mod users;
 
-pub(super) use self::{addresses::ip_strategy, headers::pairs, retry::bytes_or_any};
+pub(super) use self::{addresses::ip_strategy, circuit_breaker::condition, headers::pairs, retry::bytes_or_any};
 use super::{entry_point, router::reference, service::only_kind};
 use crate::{
     dynamic::middleware::{Middleware, MiddlewareKind},

@@ -36,7 +36,8 @@ impl Flat {
             });
             branch = &mut branch.children[index].1;
         }
-        branch.values.push((Scalar { text: value.unwrap_or("true").to_owned(), bare: value.is_none() }, at.clone()));
+        let text = value.unwrap_or("true").to_owned();
+        branch.values.push((Scalar { text, bare: value.is_none(), literal: false }, at.clone()));
     }
 
     /// The tree, or all that is contradictory in it.

@@ -46,8 +46,8 @@ fn node(value: Value<'_>, positions: &mut Positions<'_>, depth: usize) -> Result
     Ok(match value {
         Value::NullKeyword(_) => Node { kind: Kind::Null, at },
         Value::StringLit(literal) => Node::scalar(literal.value, at),
-        Value::NumberLit(literal) => Node::scalar(literal.value, at),
-        Value::BooleanLit(literal) => Node::scalar(literal.value.to_string(), at),
+        Value::NumberLit(literal) => Node::literal(literal.value, at),
+        Value::BooleanLit(literal) => Node::literal(literal.value.to_string(), at),
         Value::Array(array) => {
             let items = array.elements.into_iter().map(|item| node(item, positions, depth + 1));
             Node { kind: Kind::Sequence(items.collect::<Result<_, _>>()?), at }

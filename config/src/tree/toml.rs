@@ -55,12 +55,12 @@ fn node(value: Spanned<DeValue<'_>>, positions: &mut Positions<'_>, depth: usize
             let items = items.into_iter().map(|item| node(item, positions, depth + 1));
             return Ok(Node { kind: Kind::Sequence(items.collect::<Result<_, _>>()?), at });
         }
-        DeValue::String(text) => text.into_owned(),
+        DeValue::String(text) => return Ok(Node::scalar(text.into_owned(), at)),
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
             .map_or_else(|_| integer.as_str().to_owned(), |value| value.to_string()),
         DeValue::Float(float) => float.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
         DeValue::Datetime(value) => value.to_string(),
     };
-    Ok(Node::scalar(text, at))
+    Ok(Node::literal(text, at))
 }

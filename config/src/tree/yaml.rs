@@ -128,7 +128,11 @@ impl<'s> Builder<'s> {
             return Ok(());
         }
         let null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") && !self.expects_key();
-        let node = if null { Node { kind: Kind::Null, at: at.clone() } } else { Node::scalar(text, at.clone()) };
+        let node = match (null, plain) {
+            (true, _) => Node { kind: Kind::Null, at: at.clone() },
+            (false, true) => Node::literal(text, at.clone()),
+            (false, false) => Node::scalar(text, at.clone()),
+        };
         self.remember(anchor, &node)?;
         self.add(node)
     }

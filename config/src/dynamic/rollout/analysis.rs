@@ -50,26 +50,3 @@ pub enum Latency {
     /// `threshold`: slower than this; 1 ms to 10 min.
     Threshold(Duration),
 }
-
-impl Default for Analysis {
-    fn default() -> Self {
-        Self {
-            alpha: Share(10_000),
-            beta: Share(50_000),
-            min_errors: 3,
-            promise: Share(10_000),
-            veto: false,
-            errors: ErrorRule::default(),
-            exclude: Vec::new(),
-            latency: Some(Latency::Quantile(Share(950_000))),
-            repeated_errors: false,
-            discard: Duration::ZERO,
-        }
-    }
-}
-
-impl Default for ErrorRule {
-    fn default() -> Self {
-        Self { status: StatusRanges(vec![(500, 599)]), grpc: vec![2, 4, 12, 13, 14, 15], connect: true, timeout: true }
-    }
-}

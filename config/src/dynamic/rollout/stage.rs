@@ -220,6 +220,12 @@ pub struct Promote {
     pub write_back: Option<PathBuf>,
 }
 
+impl Webhook {
+    /// What may stand between `${` and `}` in a body.
+    pub const PLACEHOLDERS: [&str; 9] =
+        ["rollout", "pipeline", "stage", "service", "stable", "canary", "status", "weight", "reason"];
+}
+
 impl StageKind {
     /// As it is written.
     pub fn name(&self) -> &'static str {

@@ -28,7 +28,7 @@ pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<MiddlewareKind> {
     read.flatten()
 }
 
-fn condition(value: Value<'_>, out: &mut Sink) -> Option<Condition> {
+pub(in crate::read) fn condition(value: Value<'_>, out: &mut Sink) -> Option<Condition> {
     let text = present_text(value, out)?;
     match Condition::parse(&text) {
         Ok(condition) => {
