@@ -57,6 +57,11 @@ impl<T> Item<T> {
         at.moved(self.lines_before)
     }
 
+    /// One that stands in no file.
+    pub fn of_no_file(value: T) -> Self {
+        Self::new(Arc::new(value), 0)
+    }
+
     /// Another value in the same place.
     pub fn with(&self, value: Arc<T>) -> Self {
         Self { value, lines_before: self.lines_before }

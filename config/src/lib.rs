@@ -20,6 +20,7 @@ mod defaults;
 mod document;
 mod fields;
 mod read;
+mod rewrite;
 mod tree;
 mod validate;
 mod written;
@@ -32,4 +33,4 @@ pub use self::{
     written::Written,
 };
 #[doc(hidden)]
-pub use self::{fields::Use, read::schema};
+pub use self::{fields::Use, read::schema, rewrite::rewrite_weights};

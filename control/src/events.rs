@@ -80,6 +80,8 @@ pub enum EventKind {
     BreakerChanged,
     #[serde(rename = "server.changed")]
     ServerChanged,
+    #[serde(rename = "rollout.step")]
+    RolloutStep,
 }
 
 /// What is told of an event that happens now.

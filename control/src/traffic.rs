@@ -16,6 +16,7 @@ mod brakes;
 mod documents;
 mod keeping;
 pub mod names;
+mod protect;
 mod refused;
 mod rollouts;
 mod settle;
@@ -35,7 +36,7 @@ use rollgate_config::{
     problem::Problem,
     static_config::Static,
 };
-use rollgate_gateway::{BreakerPlace, Gateway, ListeningSocket, Notice, Over, StartError};
+use rollgate_gateway::{BreakerPlace, Gateway, ListeningSocket, Notice, Over, StartError, Trial};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -43,7 +44,9 @@ use self::keeping::{Owed, Progress};
 pub use self::{
     brakes::BrakeView,
     documents::{KeptDocument, NotKept},
+    protect::Protected,
     refused::Refused,
+    rollouts::Found,
     view::{WeightsView, etag},
     weights::{Answer, Done, IfMatch, Key, Weighing, Wish},
 };
@@ -69,11 +72,16 @@ pub struct Traffic {
     progress: watch::Sender<Progress>,
     documents_changed: Notify,
     rollouts_changed: Notify,
+    /// Counts the configurations that have become live.
+    configured: watch::Sender<u64>,
 }
 
 /// What is live.
 #[derive(Default)]
 struct State {
+    /// What was published; protections lie over it.
+    base: Arc<Configuration>,
+    /// What is live.
     configuration: Arc<Configuration>,
     live: BTreeMap<String, LiveWeights>,
     /// By service and version.
@@ -82,6 +90,8 @@ struct State {
     documents: BTreeMap<String, String>,
     /// Those that have not ended, by id.
     rollouts: BTreeMap<String, KeptRollout>,
+    /// What judges, by service; gone with the process.
+    trials: BTreeMap<String, Arc<Trial>>,
     revision: u64,
     owed: Owed,
     /// The brake that somebody is taking off.
@@ -126,6 +136,7 @@ impl Traffic {
             progress: watch::Sender::default(),
             documents_changed: Notify::new(),
             rollouts_changed: Notify::new(),
+            configured: watch::Sender::default(),
         })
     }
 
@@ -141,10 +152,11 @@ impl Traffic {
         inherited: Vec<ListeningSocket>,
     ) -> Result<Arc<Gateway>, StartError> {
         let _laying = self.laying.lock().await;
-        let fit = settle::fit(&self.state.lock(), &configuration);
-        let gateway = Arc::new(Gateway::start(statics, (&configuration, fit.over.clone()), workers, inherited)?);
+        let (live, fit) = self.state.lock().fitted(&configuration);
+        let gateway = Arc::new(Gateway::start(statics, (&live, fit.over.clone()), workers, inherited)?);
         drop(self.gateway.set(gateway.clone()));
-        self.settled(configuration, fit);
+        self.state.lock().base = configuration;
+        self.settled(live, fit);
         Ok(gateway)
     }
 
@@ -158,13 +170,23 @@ impl Traffic {
         configuration: Arc<Configuration>,
     ) -> Result<u64, Vec<Problem>> {
         let _laying = self.laying.lock().await;
+        self.make_live(statics, configuration).await
+    }
+
+    /// By whoever holds `laying`.
+    async fn make_live(
+        &self,
+        statics: Option<&Static>,
+        configuration: Arc<Configuration>,
+    ) -> Result<u64, Vec<Problem>> {
         let Some(gateway) = self.gateway.get() else { return Ok(0) };
-        let fit = settle::fit(&self.state.lock(), &configuration);
+        let (live, fit) = self.state.lock().fitted(&configuration);
         let generation = match statics {
-            Some(statics) => gateway.publish_with_entry_points(statics, &configuration, fit.over.clone()).await?,
-            None => gateway.publish(&configuration, fit.over.clone()).await?,
+            Some(statics) => gateway.publish_with_entry_points(statics, &live, fit.over.clone()).await?,
+            None => gateway.publish(&live, fit.over.clone()).await?,
         };
-        self.settled(configuration, fit);
+        self.state.lock().base = configuration;
+        self.settled(live, fit);
         Ok(generation)
     }
 
@@ -177,6 +199,16 @@ impl Traffic {
     /// The configuration that is live.
     pub fn configuration(&self) -> Arc<Configuration> {
         self.state.lock().configuration.clone()
+    }
+
+    /// Is told when another one is.
+    pub fn reconfigured(&self) -> watch::Receiver<u64> {
+        self.configured.subscribe()
+    }
+
+    /// The data plane, once it has started.
+    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
+        self.gateway.get()
     }
 
     /// The store, for what is only read there.
@@ -243,6 +275,13 @@ impl Traffic {
 }
 
 impl State {
+    /// A configuration with the protections that lie over it, and what of the rest fits that.
+    fn fitted(&self, configuration: &Arc<Configuration>) -> (Arc<Configuration>, settle::Fit) {
+        let live = protect::over(configuration, &self.documents);
+        let fit = settle::fit(self, &live);
+        (live, fit)
+    }
+
     /// The children of a weighted service.
     fn children<'s>(&'s self, service: &str) -> Result<&'s [WeightedChild], Refused> {
         let Some(item) = self.configuration.services.get(service) else {
@@ -261,7 +300,7 @@ impl State {
 
     /// What lies over a service with these live weights and the brakes that there are.
     fn over(&self, service: &str, live: Option<&LiveWeights>) -> Over {
-        over(service, live, self.brakes.keys())
+        over(service, live, self.brakes.keys(), self.trials.get(service))
     }
 
     fn view(&self, service: &str) -> Result<WeightsView, Refused> {
@@ -270,12 +309,17 @@ impl State {
     }
 }
 
-fn over<'b>(service: &str, live: Option<&LiveWeights>, brakes: impl Iterator<Item = &'b (String, String)>) -> Over {
+fn over<'b>(
+    service: &str,
+    live: Option<&LiveWeights>,
+    brakes: impl Iterator<Item = &'b (String, String)>,
+    trial: Option<&Arc<Trial>>,
+) -> Over {
     let weights =
         live.map(|live| live.weights.iter().map(|(name, weight)| (Arc::from(name.as_str()), *weight)).collect());
     let braked: BTreeSet<Arc<str>> =
         brakes.filter(|(of, _)| of == service).map(|(_, version)| Arc::from(version.as_str())).collect();
-    Over { weights, braked, trial: None }
+    Over { weights, braked, trial: trial.cloned() }
 }
 
 /// Milliseconds since 1970.

@@ -160,6 +160,14 @@ impl Jobs {
         }
     }
 
+    /// Those that were begun and not forgotten.
+    pub fn ids(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut ids: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        ids.sort();
+        ids
+    }
+
     fn folder_of(&self, id: &str) -> io::Result<PathBuf> {
         let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if id.is_empty() || id.len() > 200 || id.starts_with('.') || !id.bytes().all(sound) {

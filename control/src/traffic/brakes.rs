@@ -56,7 +56,8 @@ impl Traffic {
                 if let Some(brake) = state.brakes.get(&at).filter(|_| state.releasing.as_ref() != Some(&at)) {
                     return Ok(self.told(&at, Some(brake), !state.owed.has_brake(&at)));
                 }
-                let over = super::over(&at.0, state.live.get(&at.0), state.brakes.keys().chain([&at]));
+                let brakes = state.brakes.keys().chain([&at]);
+                let over = super::over(&at.0, state.live.get(&at.0), brakes, state.trials.get(&at.0));
                 let mut others = state.children(&at.0)?.iter();
                 if !others.any(|child| over.weight(&child.name.value, child.weight).0 > 0) {
                     let why = "no other version has weight; give one some first".to_owned();

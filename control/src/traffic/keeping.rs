@@ -14,7 +14,7 @@ use rollgate_gateway::Over;
 use serde_json::{Map, Value, json};
 use tokio::{sync::MutexGuard, time::timeout};
 
-use super::{GATEWAY, State, Traffic, settle::texts};
+use super::{GATEWAY, State, Traffic, protect, settle::texts};
 use crate::{
     events::{EventKind, News},
     store::{Brake, Change, Commit, LiveWeights, StoreError, Stored},
@@ -199,8 +199,9 @@ impl Traffic {
     async fn take_over(&self) -> Result<(), StoreError> {
         let stored = self.store.load().await?;
         let _laying = self.laying.lock().await;
-        let (over, news) = {
+        let (over, news, protected) = {
             let mut state = self.state.lock();
+            let before = protect::of(&state.documents);
             if stored.revision == state.revision {
                 return Ok(());
             }
@@ -222,10 +223,16 @@ impl Traffic {
                 concerned.iter().map(|name| (name.as_str().into(), state.over_of(name))).collect();
             let mut news = weights_changed(&live, &state.live);
             news.extend(brakes_changed(&brakes, &state.brakes));
-            (over, news)
+            let protected = before != protect::of(&state.documents);
+            (over, news, protected.then(|| state.base.clone()))
         };
         tracing::warn!("another process has changed weights or brakes; they are taken over");
         self.lay(over).await;
+        if let Some(base) = protected
+            && let Err(problems) = self.make_live(None, base).await
+        {
+            tracing::error!(?problems, "a protection that another process has laid is not live");
+        }
         let now = SystemTime::now();
         for news in news {
             self.events.add(news, now);

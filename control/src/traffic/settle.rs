@@ -30,7 +30,8 @@ pub(super) struct Fit {
 
 pub(super) fn fit(state: &State, configuration: &Configuration) -> Fit {
     let mut fit = Fit::default();
-    let names: BTreeSet<&String> = state.live.keys().chain(state.brakes.keys().map(|(service, _)| service)).collect();
+    let braked = state.brakes.keys().map(|(service, _)| service);
+    let names: BTreeSet<&String> = state.live.keys().chain(braked).chain(state.trials.keys()).collect();
     for name in names {
         let mut live = state.live.get(name);
         if let (Some(weights), Some(service)) = (live, configuration.services.get(&**name)) {
@@ -101,6 +102,7 @@ impl Traffic {
             let details = [("configured", configured), ("weights", weights)];
             self.event_of(EventKind::WeightsDrift, Some(service), None, details);
         }
+        self.configured.send_modify(|count| *count += 1);
         if !commit.changes.is_empty() {
             self.state.lock().owe(commit);
             self.owing.notify_one();

@@ -413,14 +413,14 @@ async fn a_rollout_is_kept_before_anything_is_done_for_it_and_one_that_has_ended
     let traffic = traffic(&full, split(EVEN)).await;
     let kept =
         |ended| KeptRollout { id: "r1".to_owned(), service: "split@file".to_owned(), ended, ..KeptRollout::default() };
-    assert_eq!(traffic.keep_rollout(kept(None), Vec::new()).await, Err(StoreError::Full));
+    assert_eq!(traffic.keep_rollout(kept(None), Vec::new(), None).await, Err(StoreError::Full));
     assert_eq!(traffic.rollouts(), []);
     full.store(false, Ordering::SeqCst);
     let entry = AuditEntry { action: "rollout.started".to_owned(), ..AuditEntry::default() };
-    traffic.keep_rollout(kept(None), vec![entry]).await.unwrap();
+    traffic.keep_rollout(kept(None), vec![entry], None).await.unwrap();
     assert_eq!((traffic.rollouts().len(), traffic.store().load().await.unwrap().rollouts.len()), (1, 1));
     assert_eq!(traffic.store().audit(AuditQuery::default()).await.unwrap().items[0].action, "rollout.started");
-    traffic.keep_rollout(kept(Some(9)), Vec::new()).await.unwrap();
+    traffic.keep_rollout(kept(Some(9)), Vec::new(), None).await.unwrap();
     assert_eq!((traffic.rollouts().len(), traffic.store().load().await.unwrap().rollouts.len()), (0, 0));
     assert_eq!(traffic.store().rollout("r1".to_owned()).await.unwrap().unwrap().ended, Some(9));
 }

@@ -109,7 +109,8 @@ pub enum What {
     },
     /// Takes them off; done too if there are none.
     Unprotect,
-    /// In one change: the canary has all of the pair, there is no trial, and the live weights belong to whoever uses the API.
+    /// In one change: the canary has all of the pair, there is no trial, and the live weights belong to whoever uses the API. Fails where
+    /// the canary is braked by then: nobody would be left to take the requests.
     Promote {
         /// These.
         weights: Weights,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Millis,
-    effect::{Effect, EffectId, Mode, Nonce, What},
+    effect::{Effect, EffectId, Mode, Nonce},
     entry::Entry,
     evidence::Evidence,
     protection::Observed,
@@ -204,6 +204,8 @@ pub struct BrakeState {
     pub at: Millis,
     /// Why.
     pub reason: String,
+    /// Its release was begun.
+    pub is_releasing: bool,
 }
 
 /// Both versions fail.
@@ -315,11 +317,10 @@ impl Rollout {
     }
 
     /// The secret of the question that is open: for a link that answers it.
-    pub fn nonce(&self) -> Option<&Nonce> {
-        self.outstanding.iter().find_map(|outstanding| match &outstanding.effect.what {
-            What::AskApproval { nonce, .. } => Some(nonce),
-            _ => None,
-        })
+    pub fn nonce(&self) -> Option<Nonce> {
+        let record = self.record();
+        let question = record.work.question.as_ref().filter(|_| record.is_active());
+        question.map(|question| Nonce::of(&self.link_key, question))
     }
 
     /// Whether a pipeline is the one that it is a run of.

@@ -16,7 +16,7 @@ mod resumed;
 mod stages;
 mod traffic;
 
-pub(super) use self::operator::possible;
+pub(super) use self::{operator::possible, stages::millis};
 
 use std::sync::Arc;
 
@@ -30,8 +30,8 @@ use super::{
     effect::{Effect, EffectId, Lane, News, What},
     entry::{Entry, Happened},
     event::{Asked, Change, Event},
-    kept::{Outstanding, PauseKind, Rollout, Status, TrialState},
-    record::{List, StageRecord, StageState},
+    kept::{BrakeState, Outstanding, PauseKind, Rollout, Status, TrialState},
+    record::{At, List, StageRecord, StageState},
     refusal::Refusal,
 };
 
@@ -212,6 +212,17 @@ impl<'p> Machine<'p> {
             What::SetWeights { canary, .. } => rollout.share = Some(*canary),
             What::Promote { .. } => rollout.share = Some(Share::ALL),
             What::Protect { .. } => rollout.is_protected = true,
+            What::Brake { reason } => {
+                let (at, reason) = (self.now, reason.clone());
+                rollout.brake = Some(BrakeState { at, reason, is_releasing: false });
+            }
+            What::ReleaseBrake => {
+                if let Some(brake) = &mut rollout.brake {
+                    brake.is_releasing = true;
+                }
+                let earlier = rollout.before.as_ref().and_then(|before| before.brake.clone());
+                rollout.released = earlier.or(rollout.released.take());
+            }
             What::NextStratum { .. } => {
                 if let Some(trial) = &mut rollout.trial {
                     trial.look = effect.id.clone();

@@ -8,7 +8,7 @@ use rollgate_config::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, evidence::Evidence, protection::Protection, text};
+use super::{Millis, effect::EffectId, evidence::Evidence, protection::Protection, text};
 
 /// A stage of a pipeline, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,6 +111,8 @@ pub struct Work {
     pub requests: u64,
     /// Those of them that trials before the one that is laid now have counted.
     pub carried: u64,
+    /// The question that is open.
+    pub question: Option<EffectId>,
     /// Somebody, or silence, has said yes.
     pub is_approved: bool,
     /// An operator wants it whatever is held.

@@ -7,7 +7,7 @@ use super::{
         effect::{Effect, EffectId, What},
         entry::Happened,
         event::Outcome,
-        kept::{BrakeState, Outstanding, Status},
+        kept::{Outstanding, Status},
         text,
     },
     Machine,
@@ -55,10 +55,8 @@ impl Machine<'_> {
             What::Brake { .. } => self.tell(Happened::Braked),
             What::ReleaseBrake => {
                 self.rollout.brake = None;
-                if let Some(before) = &mut self.rollout.before
-                    && let Some(brake) = before.brake.take()
-                {
-                    self.rollout.released = Some(brake);
+                if let Some(before) = &mut self.rollout.before {
+                    before.brake = None;
                 }
                 self.tell(Happened::Released);
             }
@@ -133,11 +131,5 @@ impl Machine<'_> {
     fn no_trial(&mut self) {
         self.rollout.trial = None;
         self.rollout.outage = None;
-    }
-
-    /// The canary gets nothing from now on.
-    pub(super) fn brake(&mut self, reason: String) {
-        self.rollout.brake = Some(BrakeState { at: self.now, reason: reason.clone() });
-        self.issue_now(What::Brake { reason });
     }
 }

@@ -5,11 +5,12 @@ use rollgate_config::dynamic::rollout::stage::{AbTest, DeployBy, OnTimeout, Prot
 use super::{
     super::{
         Millis,
-        effect::{Mode, Nonce, What},
+        effect::{Lane, Mode, Nonce, What},
         entry::Happened,
+        kept::Outstanding,
         protection::Protection,
         record::{At, Clock, List, StageState},
-        text::span,
+        text::{count, span},
     },
     Machine,
     ending::Cause,
@@ -47,6 +48,10 @@ impl Machine<'_> {
     pub(super) fn work(&mut self) -> bool {
         let Some(kind) = self.kind() else { return false };
         if !self.rollout.record().is_active() {
+            // Somebody has ended what is run after a rollback.
+            if self.rollout.at.of == List::OnFailure {
+                self.end();
+            }
             return false;
         }
         if !self.rollout.record().work.is_planned {
@@ -58,13 +63,14 @@ impl Machine<'_> {
         let elapsed = work.clock.map(|clock| clock.elapsed(self.now));
         match kind {
             StageKind::AbTest(test) => self.test(test, elapsed),
-            StageKind::Ramp(_) => self.start_clock(),
+            StageKind::Ramp(ramp) if !ramp.steps.is_empty() => self.start_clock(),
             StageKind::Approve(_) if !work.is_approved => false,
             StageKind::Wait(long) if elapsed.is_none_or(|elapsed| elapsed < millis(*long)) => false,
             StageKind::Approve(_)
             | StageKind::Wait(_)
             | StageKind::Job(_)
             | StageKind::Deploy(_)
+            | StageKind::Ramp(_)
             | StageKind::Webhook(_)
             | StageKind::Protect(_)
             | StageKind::Promote(_) => {
@@ -88,12 +94,14 @@ impl Machine<'_> {
                 }
                 self.queue(What::WaitHealthy { healthy: deploy.healthy });
             }
+            StageKind::Approve(_) if self.rollout.record().work.is_approved => {}
             StageKind::Approve(approve) => {
                 let protections = self.show_protections();
                 let mut effect =
                     self.effect(What::AskApproval { nonce: Nonce(String::new()), message: approve.message.clone() });
                 let nonce = Nonce::of(&self.rollout.link_key, &effect.id);
                 effect.what = What::AskApproval { nonce, message: approve.message.clone() };
+                self.record().work.question = Some(effect.id.clone());
                 self.tell(Happened::ApprovalAsked { protections });
                 self.issue(effect);
             }
@@ -219,7 +227,8 @@ impl Machine<'_> {
         match kind {
             Some(StageKind::Deploy(deploy)) if elapsed >= millis(deploy.timeout) => {
                 let long = span(millis(deploy.timeout));
-                self.fail(format!("the canary did not have {} servers up within {long}", deploy.healthy), Cause::Stage);
+                let servers = count(deploy.healthy.into(), "server");
+                self.fail(format!("the canary did not have {servers} up within {long}"), Cause::Stage);
                 true
             }
             Some(StageKind::Approve(approve)) if approve.timeout.is_some_and(|long| elapsed >= millis(long)) => {
@@ -239,9 +248,13 @@ impl Machine<'_> {
 
     /// Yes, to the question that is open.
     pub(super) fn approved(&mut self, how: String) {
-        self.stop_work();
+        self.has_changed = true;
+        let is_question = |outstanding: &mut Outstanding| outstanding.effect.what.lane() == Lane::Ask;
+        let answered = self.rollout.outstanding.extract_if(.., is_question);
+        self.canceled.extend(answered.map(|outstanding| outstanding.effect.id));
         let record = self.record();
         record.work.is_approved = true;
+        record.work.question = None;
         record.reason = Some(how);
     }
 
@@ -287,6 +300,6 @@ impl Machine<'_> {
 }
 
 /// As the engine counts time.
-pub(super) fn millis(duration: std::time::Duration) -> Millis {
+pub(in super::super) fn millis(duration: std::time::Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

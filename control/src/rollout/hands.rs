@@ -1,0 +1,70 @@
+//! What the engine wants done, done: commands, calls, weights, trials. Everything may be begun again after a restart, and leaves
+//! the same then.
+
+mod run;
+mod traffic;
+
+use std::{sync::Arc, time::Duration};
+
+use rollgate_config::dynamic::rollout::Pipeline;
+
+use super::{
+    engine::{Effect, Outcome, Rollout, What},
+    observer::Observed,
+    registry::Context,
+};
+use crate::{store::StoreError, traffic::Refused};
+
+/// What an effect is done with.
+pub(super) struct Work {
+    pub(super) context: Arc<Context>,
+    /// As it was when the effect was decided.
+    pub(super) rollout: Arc<Rollout>,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) observed: Observed,
+}
+
+/// Does it, and tells how it ended.
+pub(super) async fn done(work: Work, effect: Effect) -> Outcome {
+    let done = match &effect.what {
+        What::RunJob => run::job(&work, &effect).await,
+        What::CallWebhook => run::webhook(&work, &effect).await,
+        What::WaitHealthy { healthy } => run::healthy(&work, *healthy).await,
+        // Whoever may answer sees it in the rollout; events have told it.
+        What::AskApproval { .. } | What::Notify { .. } => Ok(None),
+        What::ReadWeights => return traffic::read(&work),
+        What::SetWeights { weights, takes, .. } => traffic::set(&work, weights, *takes).await,
+        What::BeginTrial { mode } => traffic::begin_trial(&work, &effect, mode).await,
+        What::NextStratum { .. } => traffic::next_stratum(&work, &effect),
+        What::EndTrial => traffic::end_trial(&work).await,
+        What::Brake { reason } => traffic::brake(&work, reason).await,
+        What::ReleaseBrake => traffic::release(&work).await,
+        What::RestoreWeights { before } => traffic::restore(&work, before).await,
+        What::Protect { protection } => traffic::protect(&work, Some(protection)).await,
+        What::Unprotect => traffic::protect(&work, None).await,
+        What::Promote { weights, takes } => traffic::promote(&work, weights, *takes).await,
+        What::Leave => traffic::leave(&work).await,
+        What::WriteBack { weights } => run::write_back(&work, &effect, weights).await,
+    };
+    match done {
+        Ok(output) => Outcome::Done { output },
+        Err(why) => Outcome::Failed { why },
+    }
+}
+
+/// Tries until the store takes it. What is refused for another reason is.
+async fn kept<T>(mut attempt: impl AsyncFnMut() -> Result<T, Refused>) -> Result<T, Refused> {
+    loop {
+        match attempt().await {
+            Err(Refused::Store(StoreError::Stale)) => {}
+            Err(Refused::Store(error)) => {
+                tracing::warn!(%error, "a rollout waits for the store");
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Between two attempts to have something kept.
+const AGAIN: Duration = Duration::from_secs(1);

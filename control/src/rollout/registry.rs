@@ -1,0 +1,305 @@
+//! The rollouts of a gateway: each that is under way has its task.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rollgate_config::dynamic::{rollout::Pipeline, service::ServiceKind};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    conductor::{Conductor, Message, NotDone, audited, engine_now, kept},
+    engine::{Asked, EffectId, Event, LinkKey, Order, Rollout, Unreadable},
+    jobs::Jobs,
+};
+use crate::{
+    store::{KeptRollout, Owner, Remembered, RolloutPage, RolloutQuery, StoreError},
+    traffic::{Actor, Refused, Traffic},
+};
+
+/// What rollouts are done with.
+pub(super) struct Context {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) jobs: RolloutJobs,
+    /// Where relative names of files begin.
+    pub(super) folder: PathBuf,
+}
+
+/// Commands, by the effects that want them.
+pub(super) struct RolloutJobs(Jobs);
+
+/// All of them.
+pub struct Rollouts {
+    context: Arc<Context>,
+    open: Mutex<BTreeMap<String, Handle>>,
+    /// Held while one begins: a service has one at a time.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    inbox: mpsc::Sender<Message>,
+    seen: watch::Receiver<Arc<Rollout>>,
+    pipeline: Arc<Pipeline>,
+}
+
+/// What somebody wants to begin.
+#[derive(Debug)]
+pub struct Start<'s> {
+    /// The pipeline's qualified name.
+    pub name: &'s str,
+    /// It.
+    pub pipeline: Arc<Pipeline>,
+    /// Who.
+    pub by: &'s Actor,
+    /// What tells the canary's build apart.
+    pub build: Option<String>,
+    /// An id of his choice.
+    pub id: Option<String>,
+}
+
+/// Why a rollout does not begin; nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotBegun {
+    /// It cannot be.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// There is, or was, one of this id.
+    #[error("there is a rollout {0} already")]
+    Exists(String),
+}
+
+/// A rollout and its pipeline.
+pub type Seen = (Arc<Rollout>, Arc<Pipeline>);
+
+impl Rollouts {
+    /// None under way. Relative names of files begin at `folder`.
+    pub fn new(traffic: Arc<Traffic>, jobs: Jobs, folder: PathBuf) -> Self {
+        let context = Arc::new(Context { traffic, jobs: RolloutJobs(jobs), folder });
+        Self { context, open: Mutex::default(), beginning: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Goes on with those that are kept and have no task here; those of another process's too, once it has given them up.
+    pub fn resume(&self) {
+        for kept in self.context.traffic.rollouts() {
+            if self.open.lock().contains_key(&kept.id) {
+                continue;
+            }
+            match read(&kept) {
+                Ok((rollout, pipeline)) => {
+                    tracing::info!(rollout = kept.id, "a rollout goes on");
+                    self.conduct(rollout, pipeline, Event::Resumed);
+                }
+                Err(why) => tracing::error!(rollout = kept.id, %why, "a rollout cannot go on"),
+            }
+        }
+    }
+
+    /// Begins one: returns when it is kept. `remember` is what is answered to the same request again.
+    ///
+    /// # Errors
+    /// If its service is somebody else's, or it cannot be kept.
+    pub async fn start(
+        &self,
+        start: Start<'_>,
+        remember: impl FnOnce(&Rollout, &Pipeline) -> Option<Remembered>,
+    ) -> Result<Seen, NotBegun> {
+        let Start { name, pipeline, by, build, id } = start;
+        let _beginning = self.beginning.lock().await;
+        let traffic = &self.context.traffic;
+        let found = traffic.found(&pipeline.service.value)?;
+        let owner = self.open.lock().values().find_map(|handle| {
+            let other = handle.seen.borrow().clone();
+            (other.service == pipeline.service.value && !other.status.is_end())
+                .then(|| Owner::Rollout(other.id.clone()))
+        });
+        let owner = owner.or_else(|| match found.owner {
+            Owner::None | Owner::Api => None,
+            owner => Some(owner),
+        });
+        if let Some(owner) = owner {
+            return Err(Refused::Owned { service: found.service.to_string(), owner }.into());
+        }
+        let id = match id {
+            None => format!("{}-{}", base(name), random(4)),
+            Some(id) => {
+                let store = |error: StoreError| NotBegun::Refused(error.into());
+                if traffic.store().rollout(id.clone()).await.map_err(store)?.is_some() {
+                    return Err(NotBegun::Exists(id));
+                }
+                id
+            }
+        };
+        let (salt, link_key) = (random(16), LinkKey(random(32)));
+        let order = Order { id: &id, pipeline: name, actor: &by.name, salt: &salt, link_key, build };
+        let rollout = Rollout::new(order, &pipeline, engine_now());
+        let audit = crate::store::AuditEntry {
+            at: rollout.created,
+            actor: by.name.to_string(),
+            role: by.role.to_owned(),
+            address: by.address.map(|address| address.ip().to_string()).unwrap_or_default(),
+            action: "rollout.started".to_owned(),
+            service: Some(rollout.service.clone()),
+            version: Some(rollout.canary.clone()),
+            to: serde_json::json!({"rollout": rollout.id, "pipeline": rollout.pipeline}),
+            ..crate::store::AuditEntry::default()
+        };
+        let remembered = remember(&rollout, &pipeline);
+        let keeping = traffic.keep_rollout(kept(&rollout), vec![audit], remembered).await;
+        keeping.map_err(|error| NotBegun::Refused(error.into()))?;
+        Ok(self.conduct(rollout, pipeline, Event::Begin))
+    }
+
+    fn conduct(&self, rollout: Rollout, pipeline: Arc<Pipeline>, first: Event) -> Seen {
+        let rollout = Arc::new(rollout);
+        let (inbox, messages) = mpsc::channel(WAITING);
+        let (seen, sees) = watch::channel(rollout.clone());
+        let handle = Handle { inbox, seen: sees, pipeline: pipeline.clone() };
+        let mut open = self.open.lock();
+        open.retain(|_, handle| !handle.inbox.is_closed());
+        open.insert(rollout.id.clone(), handle);
+        let conductor = Conductor::new(self.context.clone(), rollout.clone(), pipeline.clone(), seen, messages);
+        tokio::spawn(conductor.run(first));
+        (rollout, pipeline)
+    }
+
+    /// Has an operator's action done: returns when it is kept.
+    ///
+    /// # Errors
+    /// If there is no such rollout (`None`), or it is not possible.
+    pub async fn act(&self, id: &str, asked: Asked, by: &Actor) -> Option<Result<Seen, NotDone>> {
+        let handle = self.open.lock().get(id).cloned()?;
+        let address = by.address.map(|address| address.ip().to_string()).unwrap_or_default();
+        let (answer, answered) = oneshot::channel();
+        let ended = || NotDone::Ended(id.to_owned());
+        if handle.inbox.send(Message { asked, address, answer }).await.is_err() {
+            return Some(Err(ended()));
+        }
+        let done = answered.await.unwrap_or_else(|_| Err(ended()));
+        Some(done.map(|rollout| (rollout, handle.pipeline)))
+    }
+
+    /// One, whether or not it has ended.
+    ///
+    /// # Errors
+    /// The store cannot be read, or what it has of it.
+    pub async fn get(&self, id: &str) -> Result<Option<Seen>, StoreError> {
+        if let Some(seen) = self.open_one(id) {
+            return Ok(Some(seen));
+        }
+        match self.context.traffic.store().rollout(id.to_owned()).await? {
+            None => Ok(None),
+            Some(kept) => read(&kept).map(|(rollout, pipeline)| Some((Arc::new(rollout), pipeline))).map_err(unreadable),
+        }
+    }
+
+    /// Changes of one that is under way.
+    pub fn follow(&self, id: &str) -> Option<watch::Receiver<Arc<Rollout>>> {
+        self.open.lock().get(id).map(|handle| handle.seen.clone())
+    }
+
+    fn open_one(&self, id: &str) -> Option<Seen> {
+        let open = self.open.lock();
+        let handle = open.get(id)?;
+        let rollout = handle.seen.borrow().clone();
+        Some((rollout, handle.pipeline.clone()))
+    }
+
+    /// A part of all, newest first; those under way as they are now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(&self, asked: RolloutQuery) -> Result<(Vec<Seen>, Option<u64>), StoreError> {
+        let RolloutPage { items, next } = self.context.traffic.store().rollouts(asked).await?;
+        let seen = items.iter().map(|kept| match self.open_one(&kept.id) {
+            Some(seen) => Ok(seen),
+            None => read(kept).map(|(rollout, pipeline)| (Arc::new(rollout), pipeline)),
+        });
+        // One that cannot be read hides no other.
+        Ok((seen.filter_map(Result::ok).collect(), next))
+    }
+
+    /// What a command has printed so far.
+    pub fn output(&self, effect: &EffectId) -> String {
+        self.context.jobs.output(effect)
+    }
+}
+
+impl Context {
+    /// A file whose name begins at the configuration's folder.
+    pub(super) fn beside(&self, file: &Path) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Whether a service keeps users with their version.
+    pub(super) fn has_cohort(&self, service: &str) -> bool {
+        let configuration = self.traffic.configuration();
+        let kind = configuration.services.get(service).map(|service| &service.kind);
+        matches!(kind, Some(ServiceKind::Weighted(weighted)) if weighted.cohort.is_some())
+    }
+}
+
+impl RolloutJobs {
+    pub(super) async fn run(&self, id: &str, job: &super::jobs::Job) -> std::io::Result<super::jobs::Report> {
+        self.0.run(id, job).await
+    }
+
+    /// Ends what runs for an effect.
+    pub(super) fn cancel(&self, effect: &EffectId) {
+        self.of(&effect.0, |id| drop(self.0.cancel(id)));
+    }
+
+    /// Forgets all commands of a rollout.
+    pub(super) fn forget_all(&self, rollout: &str) {
+        self.of(rollout, |id| drop(self.0.forget(id)));
+    }
+
+    fn output(&self, effect: &EffectId) -> String {
+        let mut last = String::new();
+        self.of(&effect.0, |id| last = self.0.output(id));
+        last
+    }
+
+    fn of(&self, name: &str, mut does: impl FnMut(&str)) {
+        let begins = format!("{}.", name.replace('/', "."));
+        for id in self.0.ids() {
+            if id.starts_with(&begins) {
+                does(&id);
+            }
+        }
+    }
+}
+
+fn read(kept: &KeptRollout) -> Result<(Rollout, Arc<Pipeline>), String> {
+    let rollout = Rollout::read(&kept.state).map_err(|why: Unreadable| why.to_string())?;
+    let pipeline = rollgate_config::reread_pipeline(&rollout.pipeline, &rollout.source);
+    let pipeline = pipeline.map_err(|problems| {
+        problems.first().map_or_else(|| "its pipeline cannot be read".to_owned(), ToString::to_string)
+    })?;
+    Ok((rollout, Arc::new(pipeline)))
+}
+
+fn unreadable(why: String) -> StoreError {
+    StoreError::Other(why)
+}
+
+/// What of a pipeline's name an id may have.
+fn base(name: &str) -> String {
+    let bare = name.split('@').next().unwrap_or_default();
+    let sound = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let base: String = bare.chars().filter(|letter| sound(*letter)).take(40).collect();
+    if base.is_empty() { "rollout".to_owned() } else { base }
+}
+
+/// So many bytes, as text.
+fn random(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    aws_lc_rs::rand::fill(&mut random).expect("the system has randomness");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Actions that may wait for one rollout.
+const WAITING: usize = 64;
