@@ -22,14 +22,14 @@ use tokio::{
 };
 
 use super::{
-    engine::{self, Action, Asked, Effect, EffectId, Entry, Event, Happened, Outcome, Refusal, Rollout, Step},
+    engine::{self, Asked, Effect, EffectId, Entry, Event, Happened, Outcome, Refusal, Rollout, Step},
     hands::{self, Work},
     observer::Observer,
     registry::Context,
 };
 use crate::{
     events::{EventKind, News},
-    store::{AuditEntry, KeptRollout, Remembered, StoreError},
+    store::{AuditEntry, KeptRollout, StoreError},
 };
 
 /// What an operator has asked for, and where his answer goes.
@@ -87,7 +87,7 @@ impl Conductor {
             return;
         }
         while !self.rollout.status.is_end() {
-            let due = self.rollout.due(&self.pipeline, engine_now());
+            let due = self.rollout.due(&self.pipeline);
             let tick = tokio::select! {
                 Some(message) = self.inbox.recv() => {
                     if self.answer(message).await.is_err() {

@@ -34,7 +34,10 @@ pub use self::{
     entry::{Entry, Happened},
     event::{Action, Asked, Caller, Change, Event, Outcome, Verdict},
     evidence::{Busiest, Evidence, Ratio, Tally},
-    kept::{BrakeState, Ending, LinkKey, Order, Outage, Outstanding, Pause, PauseKind, Rollout, Status, TrialState, Unreadable},
+    kept::{
+        BrakeState, Ending, LinkKey, Order, Outage, Outstanding, Pause, PauseKind, Rollout, Status, TrialState,
+        Unreadable,
+    },
     protection::{Observed, Protection, Rate},
     record::{At, Clock, List, StageRecord, StageState, StepRecord, Work},
     refusal::Refusal,

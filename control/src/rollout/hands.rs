@@ -52,17 +52,16 @@ pub(super) async fn done(work: Work, effect: Effect) -> Outcome {
     }
 }
 
-/// Tries until the store takes it. What is refused for another reason is.
-async fn kept<T>(mut attempt: impl AsyncFnMut() -> Result<T, Refused>) -> Result<T, Refused> {
-    loop {
-        match attempt().await {
-            Err(Refused::Store(StoreError::Stale)) => {}
-            Err(Refused::Store(error)) => {
-                tracing::warn!(%error, "a rollout waits for the store");
-                tokio::time::sleep(AGAIN).await;
-            }
-            done => return done,
+/// Returns when it may be tried again: where it was the store that did not take it. What is refused for another reason is.
+async fn again(refused: Refused) -> Result<(), Refused> {
+    match refused {
+        Refused::Store(StoreError::Stale) => Ok(()),
+        Refused::Store(error) => {
+            tracing::warn!(%error, "a rollout waits for the store");
+            tokio::time::sleep(AGAIN).await;
+            Ok(())
         }
+        refused => Err(refused),
     }
 }
 

@@ -11,7 +11,7 @@ use rollgate_config::dynamic::{rollout::Pipeline, service::ServiceKind};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    conductor::{Conductor, Message, NotDone, audited, engine_now, kept},
+    conductor::{Conductor, Message, NotDone, engine_now, kept},
     engine::{Asked, EffectId, Event, LinkKey, Order, Rollout, Unreadable},
     jobs::Jobs,
 };

@@ -161,16 +161,8 @@ pub struct Caller {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Pause,
-        Self::Resume,
-        Self::Approve,
-        Self::Deny,
-        Self::Retry,
-        Self::Skip,
-        Self::Abort,
-        Self::Promote,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Pause, Self::Resume, Self::Approve, Self::Deny, Self::Retry, Self::Skip, Self::Abort, Self::Promote];
 
     /// As it is written.
     pub fn name(self) -> &'static str {

@@ -221,7 +221,7 @@ impl<'p> Machine<'p> {
                     brake.is_releasing = true;
                 }
                 let earlier = rollout.before.as_ref().and_then(|before| before.brake.clone());
-                rollout.released = earlier.or(rollout.released.take());
+                rollout.released = earlier.or_else(|| rollout.released.take());
             }
             What::NextStratum { .. } => {
                 if let Some(trial) = &mut rollout.trial {
@@ -290,7 +290,8 @@ impl<'p> Machine<'p> {
             Change::Gone { why } => {
                 let why = short(why);
                 self.tell(Happened::Gone { why: why.clone() });
-                let is_taken_back = self.rollout.ending.as_ref().is_some_and(|ending| ending.status != Status::Succeeded);
+                let is_taken_back =
+                    self.rollout.ending.as_ref().is_some_and(|ending| ending.status != Status::Succeeded);
                 if !is_taken_back && !self.rollout.is_promoted {
                     self.fail(why, ending::Cause::Gone);
                 }

@@ -119,9 +119,9 @@ impl Protection {
 
     /// In a sentence.
     pub fn says(&self) -> String {
-        let rate = self.rate.map(|rate| {
-            format!("at most {} a second, {} at once", text::count(rate.average, "request"), rate.burst)
-        });
+        let rate = self
+            .rate
+            .map(|rate| format!("at most {} a second, {} at once", text::count(rate.average, "request"), rate.burst));
         let breaker = self.breaker.as_ref().map(|breaker| format!("a circuit breaker that opens at {breaker}"));
         let told: Vec<String> = rate.into_iter().chain(breaker).collect();
         if told.is_empty() { "nothing".to_owned() } else { told.join("; ") }

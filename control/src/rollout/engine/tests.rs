@@ -1,1 +1,9 @@
-
+mod actions;
+mod crashes;
+mod flows;
+mod held;
+mod pipelines;
+mod properties;
+mod ride;
+mod snapshots;
+mod world;

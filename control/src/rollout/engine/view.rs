@@ -15,7 +15,7 @@ use super::{
     event::Action,
     kept::{PauseKind, Rollout, Status},
     machine::{self, millis},
-    record::{At, List, StageRecord, StageState},
+    record::{At, List, StageRecord},
     refusal::names,
     text::{count, span},
 };
@@ -99,8 +99,12 @@ impl Rollout {
             let why = self.reason.as_deref().unwrap_or("no reason was given");
             return match pause.kind {
                 PauseKind::Asked => format!("somebody to resume it: {why} (possible: {possible})"),
-                PauseKind::Failed => format!("a decision, since stage {} has failed: {why} (possible: {possible})", self.record().name),
-                PauseKind::Worse => format!("a decision, since the canary is worse and is braked: {why} (possible: {possible})"),
+                PauseKind::Failed => {
+                    format!("a decision, since stage {} has failed: {why} (possible: {possible})", self.record().name)
+                }
+                PauseKind::Worse => {
+                    format!("a decision, since the canary is worse and is braked: {why} (possible: {possible})")
+                }
             };
         }
         let under_way = self.outstanding.iter().map(|outstanding| &outstanding.effect.what);
@@ -147,7 +151,9 @@ impl Rollout {
     fn held(&self) -> Option<String> {
         match (&self.unavailable, &self.outage) {
             (Some(why), _) => Some(format!("a server of the canary to be up: {why}")),
-            (None, Some(outage)) => Some(format!("both versions to answer again, which fail together: {}", outage.says)),
+            (None, Some(outage)) => {
+                Some(format!("both versions to answer again, which fail together: {}", outage.says))
+            }
             (None, None) => None,
         }
     }
@@ -167,7 +173,9 @@ impl Rollout {
     fn step(&self, ramp: &Ramp, now: Millis) -> String {
         let (record, evidence) = (self.record(), self.evidence.as_ref());
         let Some(index) = record.steps.len().checked_sub(1) else { return "the ramp to begin".to_owned() };
-        let Some(Step { min_duration, min_requests, margin, .. }) = ramp.steps.get(index) else { return "a look".to_owned() };
+        let Some(Step { min_duration, min_requests, margin, .. }) = ramp.steps.get(index) else {
+            return "a look".to_owned();
+        };
         let elapsed = record.work.clock.map_or(0, |clock| clock.elapsed(now));
         let is_warming = evidence.is_some_and(|evidence| evidence.discarding);
         let is_enough = evidence.is_some_and(|evidence| evidence.advance);
@@ -231,7 +239,7 @@ fn says(kind: &StageKind) -> String {
         StageKind::Approve(approve) => approve.message.clone().unwrap_or_else(|| "somebody has to approve".to_owned()),
         StageKind::AbTest(test) => {
             let draw = test.draw.map_or_else(|| "the audience".to_owned(), |draw| format!("{draw} of the audience"));
-            let time = (!test.duration.is_zero()).then(|| format!(" for {}", long(test.duration))).unwrap_or_default();
+            let time = if test.duration.is_zero() { String::new() } else { format!(" for {}", long(test.duration)) };
             let requests = (test.requests > 0).then(|| format!(" with {}", count(test.requests, "request")));
             format!("the canary for {draw}{time}{}", requests.unwrap_or_default())
         }
@@ -244,7 +252,10 @@ fn says(kind: &StageKind) -> String {
             format!("{} {}", webhook.method, webhook.url.value.host_str().unwrap_or_default())
         }
         StageKind::Protect(protect) => {
-            let laid = [protect.rate_limit.map(|_| "a rate limit"), protect.circuit_breaker.as_ref().map(|_| "a circuit breaker")];
+            let laid = [
+                protect.rate_limit.map(|_| "a rate limit"),
+                protect.circuit_breaker.as_ref().map(|_| "a circuit breaker"),
+            ];
             format!("lay {}", laid.into_iter().flatten().collect::<Vec<_>>().join(" and "))
         }
         StageKind::Promote(_) => "the canary gets all users".to_owned(),

