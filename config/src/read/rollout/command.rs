@@ -9,7 +9,7 @@ use crate::{
     fields::{Fields, Sink, Value, integer, path, quoted},
     read::router::reference,
     scalar::Secret,
-    tree::Key,
+    tree::{Key, Kind, Node},
 };
 
 pub(super) fn job(value: Value<'_>, out: &mut Sink) -> Option<Command> {
@@ -64,12 +64,15 @@ fn beside(fields: &mut Fields<'_>, command: &mut Command) {
 
 /// The program and its arguments.
 fn command(value: Value<'_>, out: &mut Sink) -> Option<Vec<String>> {
-    let command = strict_list("[program, argument, ...]", without_nul)(value, out)?;
-    if command.first().is_none_or(String::is_empty) {
-        out.problem(&value.node.at, value.path, "names no program", "[program, argument, ...]");
-        return None;
+    const LIKE: &str = "[program, argument, ...]";
+    if matches!(&value.node.kind, Kind::Sequence(items) if items.first().is_none_or(is_empty)) {
+        out.problem(&value.node.at, value.path, "names no program", LIKE);
     }
-    Some(command)
+    strict_list(LIKE, without_nul)(value, out)
+}
+
+fn is_empty(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar(scalar) if scalar.text.is_empty())
 }
 
 fn variable(key: &Key, value: Value<'_>, out: &mut Sink) -> Option<(String, Secret)> {
