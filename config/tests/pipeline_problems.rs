@@ -198,6 +198,7 @@ fn values_of_stages_that_are_wrong() {
         "{protect: {circuitBreaker: {factor: 101, atMost: 4%}}}",
         "{protect: {circuitBreaker: {expression: RequestTreshold() > 1, atLeast: 5%}}}",
         "{promote: {writeBack: ' '}}",
+        "{promote: {writeBack: \"a\\0\"}}",
         "{promote: all}",
     ];
     let told: String = stages.iter().map(|stage| format!("{stage}\n{}", told_of_stage(stage))).collect();

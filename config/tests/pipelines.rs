@@ -491,7 +491,6 @@ proptest! {
         let place = at.index(count(&value));
         *nth(&mut value, &mut { place }).expect("there are so many") = stray;
         let text = json!({"rollouts": {"r": value}}).to_string();
-        // A whole pipeline may be nothing else.
         let Ok(read) = configuration(&[(SERVICES, Format::Yaml), (&text, Format::Json)]) else { return Ok(()) };
         let read = &read.rollouts["r@file"];
         let written = value["stages"].as_array().map(Vec::len);

@@ -1,12 +1,12 @@
 //! `job` and `deploy`.
 
 use super::{
-    values::{DAY, SECOND, length, section, strict_list, without_nul},
+    values::{DAY, SECOND, file, length, section, strict_list, without_nul},
     webhook,
 };
 use crate::{
     dynamic::rollout::stage::{Command, Deploy, DeployBy},
-    fields::{Fields, Sink, Value, integer, path, quoted},
+    fields::{Fields, Sink, Value, integer, quoted},
     read::router::reference,
     scalar::Secret,
     tree::{Key, Kind, Node},
@@ -55,10 +55,7 @@ const BESIDE: [&str; 3] = ["env", "directory", "retries"];
 
 fn beside(fields: &mut Fields<'_>, command: &mut Command) {
     fields.set("env", &mut command.env, |value, out| Some(value.named(out, variable).into_iter().collect()));
-    fields.set_some("directory", &mut command.directory, |value, out| {
-        without_nul(value, out)?;
-        path(value, out)
-    });
+    fields.set_some("directory", &mut command.directory, file);
     fields.set("retries", &mut command.retries, integer(0..=10));
 }
 
