@@ -275,6 +275,13 @@ async fn proxy_protocol() {
 }
 
 #[tokio::test]
+async fn rollout() {
+    let example = example("rollout");
+    assert_eq!(example.reached("http://pro.coding/", 50).await, set(&["1"]), "nobody gets the canary yet");
+    assert_eq!(example.reached("http://preview.pro.coding/", 5).await, set(&["2"]));
+}
+
+#[tokio::test]
 async fn tls() {
     let example = example("tls");
     assert_eq!(example.get("http://shop.example.test/").await.status, 301);

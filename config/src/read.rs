@@ -47,8 +47,8 @@ pub struct Read<T> {
     pub extensions: Vec<Problem>,
 }
 
-/// Reads the static configuration that a document holds; dynamic root keys are left to `read_dynamic`, and a root key that
-/// neither knows is a problem.
+/// Reads the static configuration that a document holds; dynamic root keys are left to `read_dynamic`, and a root key
+/// that neither knows is a problem.
 pub fn read_static(document: &Document, allow: &Allow) -> Read<Static> {
     let mut out = Sink::new(allow, "file");
     let value = roots(document, &mut out, |fields| {
@@ -68,9 +68,9 @@ pub fn read_dynamic(
     read_dynamic_of(&[(provider, documents)], statics, allow)
 }
 
-/// Reads the dynamic configuration that the documents of several providers hold together. Names and references are qualified
-/// by the provider in whose document they stand (`x` is `x@file`) and checked over all of them; entry points only if
-/// `statics` is given. Static root keys are left to `read_static`.
+/// Reads the dynamic configuration that the documents of several providers hold together. Names and references are
+/// qualified by the provider in whose document they stand (`x` is `x@file`) and checked over all of them; entry points
+/// only if `statics` is given. Static root keys are left to `read_static`.
 pub fn read_dynamic_of<D: Borrow<Document>>(
     providers: &[(&str, &[D])],
     statics: Option<&Static>,
@@ -92,8 +92,9 @@ pub fn read_dynamic_of<D: Borrow<Document>>(
     out.finish(Some(merged.value))
 }
 
-/// Reads a pipeline that is a document by itself: the keys of one below `rollouts`, and its `name`. The name and references are
-/// qualified by `provider`; what it refers to has to be in `configuration`. Returns its qualified name and the pipeline.
+/// Reads a pipeline that is a document by itself: the keys of one below `rollouts`, and its `name`. The name and
+/// references are qualified by `provider`; what it refers to has to be in `configuration`. Returns its qualified name
+/// and the pipeline.
 pub fn read_pipeline(
     document: &Document,
     provider: &str,
@@ -108,8 +109,8 @@ pub fn read_pipeline(
     out.finish(read.map(|(name, pipeline)| (name, Arc::new(pipeline))))
 }
 
-/// Reads [`Pipeline::source`] again: the same pipeline, its places in the source aside. `name` is the qualified name that it had. What
-/// it refers to may be gone by now, which [`crate::validate_pipeline`] tells.
+/// Reads [`Pipeline::source`] again: the same pipeline, its places in the source aside. `name` is the qualified name
+/// that it had. What it refers to may be gone by now, which [`crate::validate_pipeline`] tells.
 ///
 /// # Errors
 /// All that is wrong with it, which is nothing unless somebody else wrote it, or an older version.

@@ -83,8 +83,8 @@ pub fn validate_entry_points(statics: &Static, configuration: &Configuration) ->
     check.problems
 }
 
-/// What is wrong with the references of a pipeline, by its qualified name, into a configuration that may be another one than it was
-/// read with.
+/// What is wrong with the references of a pipeline, by its qualified name, into a configuration that may be another one
+/// than it was read with.
 pub fn validate_pipeline(name: &str, pipeline: &Pipeline, configuration: &Configuration) -> Vec<Problem> {
     of_pipeline(Section::of("rollouts", name, 0), pipeline, configuration)
 }

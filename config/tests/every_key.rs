@@ -148,6 +148,7 @@ fn what_is_ours_is_told_apart() {
             "http.middlewares.breaker.circuitBreaker.onTrip",
             "http.serversTransports.own.forwardingTimeouts.tcpKeepAlive",
             "http.serversTransports.own.forwardingTimeouts.tcpUserTimeout",
+            "rollouts",
         ]
     );
 }

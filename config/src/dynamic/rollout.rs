@@ -32,12 +32,14 @@ pub struct Pipeline {
     pub canary: Located<String>,
     /// `analysis`.
     pub analysis: Analysis,
-    /// `stages`, at least one; no two have the same name.
+    /// `stages`, 1 to 64; no two have the same name, those of [`OnFailure::Stages`] included. Ramps rise over all of
+    /// them; at most one promotes, and nothing moves users after it.
     pub stages: Vec<Stage>,
     /// `onFailure`.
     pub on_failure: OnFailure,
     /// The whole of it in JSON, as it was written: what a rollout keeps, and reads again after a restart
-    /// ([`crate::reread_pipeline`]). At most 256 KiB. It holds secrets, so that nobody may be shown it: see [`Self::shown`].
+    /// ([`crate::reread_pipeline`]). At most 256 KiB. It holds secrets, so that nobody may be shown it: see
+    /// [`Self::shown`].
     pub source: Arc<str>,
 }
 
@@ -72,6 +74,6 @@ pub enum OnFailure {
     Rollback,
     /// `hold`: a canary that was found worse is braked, everything else stays as it is, and somebody has to decide.
     Hold,
-    /// These stages are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `promote`.
+    /// These stages, 1 to 64, are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `promote`.
     Stages(Vec<Stage>),
 }

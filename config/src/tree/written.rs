@@ -16,8 +16,8 @@ pub(crate) fn to_json(node: &Node, without: &[&str], limit: usize) -> Option<Str
     Some(writer.text)
 }
 
-/// The same JSON with [`MASK`] for each value below the keys `env` and `headers`, what is below `match` aside: nothing there
-/// is secret. `None` if the text is not JSON.
+/// The same JSON with [`MASK`] for each value below the keys `env` and `headers`, what is below `match` aside: nothing
+/// there is secret. `None` if the text is not JSON.
 pub(crate) fn masked_json(text: &str) -> Option<String> {
     let node = json::parse(&Arc::from(""), text).ok()?;
     let mut writer = Writer { text: String::new(), limit: usize::MAX };

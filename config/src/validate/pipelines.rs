@@ -37,7 +37,10 @@ pub(super) fn check(
             }
         }
     }
-    if let Some(weighted) = weighted(check, &pipeline.service, path, services, configuration) {
+    // One without versions is a problem already.
+    if let Some(weighted) = weighted(check, &pipeline.service, path, services, configuration)
+        && !weighted.services.is_empty()
+    {
         check.version(&pipeline.stable, pipeline, weighted, path, "stable");
         check.version(&pipeline.canary, pipeline, weighted, path, "canary");
         check.assignment(pipeline, weighted, path);

@@ -1,6 +1,11 @@
 //! Whatever an operator writes is read or refused, each problem with its place, and what is read compiles or is refused.
 
-use rollgate_config::{Allow, Document, Format, problem::Problem, read_dynamic, read_static, validate_entry_points};
+use rollgate_config::{
+    Allow, Document, Format,
+    dynamic::{Configuration, rollout::Pipeline},
+    problem::Problem,
+    read_dynamic, read_pipeline, read_static, reread_pipeline, validate_entry_points, validate_pipeline,
+};
 use rollgate_gateway::memory;
 
 /// The first byte says what the rest is: `y`aml, `t`oml, `j`son, `f`lags (one a line), `e`nvironment (`NAME=value`, one a
@@ -29,10 +34,17 @@ fn read(document: Document, lines: usize) {
     let statics = read_static(&document, &allow);
     assert_eq!(statics.value.is_none(), !statics.problems.is_empty(), "a value or problems: {:?}", statics.problems);
     [&statics.problems, &statics.warnings, &statics.extensions].into_iter().for_each(|found| all_placed(found, lines));
+    let alone = read_pipeline(&document, "file", &Configuration::default(), &allow);
+    assert!(alone.value.is_none(), "a pipeline of services that there are not");
+    placed(&alone.problems, lines);
     let dynamic = read_dynamic(&[document], "file", statics.value.as_ref(), &allow);
     assert_eq!(dynamic.value.is_none(), !dynamic.problems.is_empty(), "a value or problems: {:?}", dynamic.problems);
     [&dynamic.problems, &dynamic.warnings, &dynamic.extensions].into_iter().for_each(|found| all_placed(found, lines));
     let (Some(statics), Some(dynamic)) = (statics.value, dynamic.value) else { return };
+    for (name, pipeline) in &dynamic.rollouts {
+        kept(pipeline);
+        assert_eq!(validate_pipeline(name, pipeline, &dynamic), [], "it was read with the same configuration");
+    }
     let problems = validate_entry_points(&statics, &dynamic);
     all_placed(&problems, lines);
     if !problems.is_empty() {
@@ -41,6 +53,24 @@ fn read(document: Document, lines: usize) {
     if let Err(problems) = memory::compile(&statics, &dynamic) {
         placed(&problems, lines);
     }
+}
+
+/// What is kept of a pipeline is the same pipeline.
+fn kept(pipeline: &Pipeline) {
+    let again = match reread_pipeline("kept@file", &pipeline.source) {
+        Ok(again) => again,
+        Err(problems) => panic!("{:?} cannot be read again: {problems:?}", pipeline.source),
+    };
+    assert_eq!(again.source, pipeline.source);
+    assert_eq!(without_places(&again), without_places(pipeline), "{:?}", pipeline.source);
+    assert!(pipeline.shown().starts_with('{'), "{:?}", pipeline.source);
+}
+
+fn without_places(pipeline: &Pipeline) -> String {
+    let text = format!("{pipeline:?}");
+    let mut parts = text.split("at: Place {");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('}').map_or(part, |(_, rest)| rest))
 }
 
 /// YAML takes a carriage return for the end of a line too.

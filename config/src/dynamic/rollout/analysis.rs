@@ -7,7 +7,8 @@ use crate::scalar::{Share, StatusRanges};
 /// `analysis` of a pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    /// `alpha`, 1%: how often a rollout whose canary is as good as stable may be rolled back all the same. Above 0, at most 20%.
+    /// `alpha`, 1%: how often a rollout whose canary is as good as stable may be rolled back all the same. Above 0, at
+    /// most 20%.
     pub alpha: Share,
     /// `beta`, 5%: how often a step may be passed by a canary that is worse by its margin. Above 0, at most 50%.
     pub beta: Share,
@@ -19,17 +20,18 @@ pub struct Analysis {
     pub veto: bool,
     /// `errors`.
     pub errors: ErrorRule,
-    /// `exclude`: paths that begin so are not judged; each begins with `/`.
+    /// `exclude`: paths that begin so are not judged; each begins with `/`. At most 64.
     pub exclude: Vec<String>,
     /// `latency`; `None`: `false`.
     pub latency: Option<Latency>,
-    /// `repeatedErrors`, false: with cohorts, a second look at users who meet several errors within 20 of their requests.
+    /// `repeatedErrors`, false: a second look at users who meet several errors within 20 of their requests. Only if the
+    /// service has a `cohort`.
     pub repeated_errors: bool,
-    /// `discard`, 0: how long after the canary first gets requests nothing is counted, since it warms up.
+    /// `discard`, 0: how long after the canary first gets requests nothing is counted, since it warms up. At most 24 h.
     pub discard: Duration,
 }
 
-/// `analysis.errors`: what counts as an error of a version.
+/// `analysis.errors`: what counts as an error of a version. Something does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorRule {
     /// `status`, 500-599.

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::scalar::IpStrategy;
 
-/// A request belongs to it if one of these is true of it.
+/// A request belongs to it if one of these is true of it. At most 1,000 names, values and networks in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audience {
     /// `match`, a list or a single one; at least one.
@@ -14,7 +14,7 @@ pub struct Audience {
 /// All of these have to be true; at least one is given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllOf {
-    /// `headers`: by lower-cased name; a line of it has one of the values. An empty list: it is there.
+    /// `headers`: by lower-cased name, never `host`; a line of it has one of the values. An empty list: it is there.
     pub headers: Vec<(String, Vec<String>)>,
     /// `cookies`, likewise.
     pub cookies: Vec<(String, Vec<String>)>,

@@ -35,7 +35,7 @@ pub enum StageKind {
     AbTest(AbTest),
     /// `ramp`
     Ramp(Ramp),
-    /// `wait`: so long; at most 30 days.
+    /// `wait`, or its `duration`: so long; above 0, at most 30 days.
     Wait(Duration),
     /// `webhook`
     Webhook(Webhook),
@@ -48,10 +48,11 @@ pub enum StageKind {
 /// A command that is run on the gateway's machine, without a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// `command`: the program and its arguments; at least the program.
+    /// `command`: the program and its arguments; at least the program. No text of it, nor of the variables, holds NUL.
     pub command: Vec<String>,
-    /// `env`: in addition to `PATH`, `HOME` and what tells of the rollout (`ROLLGATE_ROLLOUT`, `ROLLGATE_STAGE`, `ROLLGATE_SERVICE`,
-    /// `ROLLGATE_STABLE`, `ROLLGATE_CANARY`).
+    /// `env`: in addition to `PATH`, `HOME` and what tells of the rollout (`ROLLGATE_ROLLOUT`, `ROLLGATE_STAGE`,
+    /// `ROLLGATE_SERVICE`, `ROLLGATE_STABLE`, `ROLLGATE_CANARY`). No name begins with `ROLLGATE_`, is empty or holds
+    /// `=`.
     pub env: BTreeMap<String, Secret>,
     /// `directory` in which it is run; `/`.
     pub directory: Option<PathBuf>,
@@ -68,7 +69,7 @@ pub struct Deploy {
     pub by: Option<DeployBy>,
     /// `router`, qualified: leads to the canary before its release. Shown to whoever approves.
     pub router: Option<Located<String>>,
-    /// `healthy`, 1: servers of the canary that have to be up; at least 1.
+    /// `healthy`, 1: servers of the canary that have to be up; 1 to 1,000,000.
     pub healthy: u32,
     /// `timeout`, 10 min; 1 s to 24 h, from the stage's start until they are up.
     pub timeout: Duration,
@@ -90,11 +91,12 @@ pub struct Approve {
     pub message: Option<String>,
     /// `role`, operate: the least that he must have.
     pub role: Role,
-    /// `tokens`: names of those who may; empty: whoever has the role.
+    /// `tokens`: names of those who may, of tokens or in certificates; empty: whoever has the role. Whether there are
+    /// any is not looked at.
     pub tokens: Vec<String>,
     /// `timeout`; `None`: no end. 1 s to 30 days.
     pub timeout: Option<Duration>,
-    /// `onTimeout`, fail.
+    /// `onTimeout`, fail; only beside a timeout.
     pub on_timeout: OnTimeout,
 }
 
@@ -113,19 +115,21 @@ pub enum OnTimeout {
 pub struct AbTest {
     /// `match`.
     pub audience: Audience,
-    /// `duration`: at least so long; 0 where `requests` is given. At most 30 days.
+    /// `duration`: at least so long; above 0, at most 30 days. Without it 0, and `requests` is not.
     pub duration: Duration,
-    /// `requests`: at least so many of the audience's to the canary; 0 where `duration` is given.
+    /// `requests`: at least so many of the audience's to the canary; 1 to 1,000,000,000. Without it 0, and `duration`
+    /// is not.
     pub requests: u64,
-    /// `draw`: only this share of the audience's requests gets the canary, at random, so that both can be compared. Above 0, at
-    /// most 50%. `None`: all of them, and no comparison.
+    /// `draw`: only this share of the audience's requests gets the canary, at random, so that both can be compared.
+    /// Above 0, at most 50%, and not where the service has `sticky`. `None`: all of them, and no comparison.
     pub draw: Option<Share>,
 }
 
-/// `ramp`: the canary's weight grows in steps.
+/// `ramp`: the canary's weight grows in steps. Not where the service has `sticky`: who was drawn once would stay, and
+/// what is not drawn cannot be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ramp {
-    /// `steps`, 1/5/25/50%; at least one, each higher than the one before, at most 50%.
+    /// `steps`, 1/5/25/50%; 1 to 32, each higher than the one before. A share alone is one with the defaults.
     pub steps: Vec<Step>,
     /// `cohort`: users keep their version; by default if the service has a `cohort`, without which it cannot be.
     pub cohort: Option<bool>,
@@ -138,24 +142,25 @@ pub struct Step {
     pub weight: Share,
     /// `minDuration`; 30 s below 5%, 60 s below 25%, 120 s from there on. At most 30 days.
     pub min_duration: Duration,
-    /// `minRequests`, 0, of the canary.
+    /// `minRequests`, 0, of the canary; at most 1,000,000,000.
     pub min_requests: u64,
-    /// `margin`: how many times as many errors as stable's have to be ruled out; 5 below 5%, 3 below 25%, 2 from there on. Above 1,
-    /// at most 100.
+    /// `margin`: how many times as many errors as stable's have to be ruled out; 5 below 5%, 3 below 25%, 2 from there
+    /// on. Above 1, at most 100.
     pub margin: f64,
 }
 
 /// `webhook`: asks somebody else.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// `url`: http or https.
+    /// `url`: http or https, without a user and a fragment.
     pub url: Located<Url>,
     /// `method`, POST: GET, POST, PUT, PATCH or DELETE.
     pub method: String,
-    /// `headers`.
+    /// `headers`, by lower-cased name; none that says where the request goes or where it ends.
     pub headers: BTreeMap<String, Secret>,
-    /// `body`: a text in which `${rollout}`, `${pipeline}`, `${stage}`, `${service}`, `${stable}`, `${canary}`, `${status}`, `${weight}`
-    /// and `${reason}` are replaced, written as JSON strings are inside. `None`: a JSON object of all these.
+    /// `body`: a text in which `${rollout}`, `${pipeline}`, `${stage}`, `${service}`, `${stable}`, `${canary}`,
+    /// `${status}`, `${weight}` and `${reason}` are replaced, written as JSON strings are inside. `None`: a JSON object
+    /// of all these.
     pub body: Option<String>,
     /// `timeout` of an attempt, 10 s; 1 s to 10 min.
     pub timeout: Duration,
@@ -163,11 +168,13 @@ pub struct Webhook {
     pub retries: u32,
     /// `success.status`, 200-299.
     pub status: StatusRanges,
-    /// `success.json`: where in the answer, as a JSON pointer (RFC 6901), and what has to stand there, as text.
+    /// `success.json`: its `pointer`, where in the answer (a JSON pointer, RFC 6901), and its `value`: what has to
+    /// stand there, as text.
     pub json: Option<(String, String)>,
 }
 
-/// `protect`: a rate limit and a circuit breaker in front of the canary, which is about to have all users.
+/// `protect`: a rate limit and a circuit breaker in front of the canary, which is about to have all users. At least one
+/// of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Protect {
     /// `rateLimit`.
@@ -176,21 +183,21 @@ pub struct Protect {
     pub circuit_breaker: Option<ProtectBreaker>,
 }
 
-/// `protect.rateLimit`.
+/// `protect.rateLimit`. Rates are from 1 to 1,000,000,000.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ProtectRate {
     /// `headroom`, 2: so many times the highest rate that was seen in a second, within bounds.
     Observed {
         /// `headroom`; 1 to 100.
         headroom: f64,
-        /// `atLeast`, 1 request a second.
+        /// `atLeast`, 1 request a second; not above the next.
         at_least: u64,
         /// `atMost`, 1,000,000 requests a second.
         at_most: u64,
     },
     /// `average` requests a second, and a `burst`.
     Fixed {
-        /// `average`; at least 1.
+        /// `average`.
         average: u64,
         /// `burst`; by default the average.
         burst: u64,
@@ -204,9 +211,9 @@ pub enum ProtectBreaker {
     Observed {
         /// `factor`; above 1, at most 100.
         factor: f64,
-        /// `atLeast`, 5%.
+        /// `atLeast`, 5%; above 0, not above the next.
         at_least: Share,
-        /// `atMost`, 50%.
+        /// `atMost`, 50%; above 0.
         at_most: Share,
     },
     /// `expression`, as a `circuitBreaker` has it.

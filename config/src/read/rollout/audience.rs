@@ -37,7 +37,8 @@ fn all_of(value: Value<'_>, out: &mut Sink) -> Option<AllOf> {
         if let Some((networks, strategy)) = fields.read("clientIP", client_ip) {
             (all.client_ip, all.ip_strategy) = (networks, strategy);
         }
-        if !KEYS.iter().any(|key| fields.has(key)) {
+        // An unknown key is told with the one that it may be meant for.
+        if !KEYS.iter().any(|key| fields.has(key)) && !fields.has_unknown() {
             fields.out.problem(fields.at, fields.path, "asks for nothing, which everybody has", KEYS.join(", "));
         }
         all

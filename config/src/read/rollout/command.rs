@@ -1,15 +1,15 @@
 //! `job` and `deploy`.
 
 use super::{
-    values::{DAY, SECOND, length, section, strict_list, without_nul},
+    values::{DAY, SECOND, file, length, section, strict_list, without_nul},
     webhook,
 };
 use crate::{
     dynamic::rollout::stage::{Command, Deploy, DeployBy},
-    fields::{Fields, Sink, Value, integer, path, quoted},
+    fields::{Fields, Sink, Value, integer, quoted},
     read::router::reference,
     scalar::Secret,
-    tree::Key,
+    tree::{Key, Kind, Node},
 };
 
 pub(super) fn job(value: Value<'_>, out: &mut Sink) -> Option<Command> {
@@ -55,21 +55,21 @@ const BESIDE: [&str; 3] = ["env", "directory", "retries"];
 
 fn beside(fields: &mut Fields<'_>, command: &mut Command) {
     fields.set("env", &mut command.env, |value, out| Some(value.named(out, variable).into_iter().collect()));
-    fields.set_some("directory", &mut command.directory, |value, out| {
-        without_nul(value, out)?;
-        path(value, out)
-    });
+    fields.set_some("directory", &mut command.directory, file);
     fields.set("retries", &mut command.retries, integer(0..=10));
 }
 
 /// The program and its arguments.
 fn command(value: Value<'_>, out: &mut Sink) -> Option<Vec<String>> {
-    let command = strict_list("[program, argument, ...]", without_nul)(value, out)?;
-    if command.first().is_none_or(String::is_empty) {
-        out.problem(&value.node.at, value.path, "names no program", "[program, argument, ...]");
-        return None;
+    const LIKE: &str = "[program, argument, ...]";
+    if matches!(&value.node.kind, Kind::Sequence(items) if items.first().is_none_or(is_empty)) {
+        out.problem(&value.node.at, value.path, "names no program", LIKE);
     }
-    Some(command)
+    strict_list(LIKE, without_nul)(value, out)
+}
+
+fn is_empty(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar(scalar) if scalar.text.is_empty())
 }
 
 fn variable(key: &Key, value: Value<'_>, out: &mut Sink) -> Option<(String, Secret)> {

@@ -9,7 +9,8 @@ use crate::{
     scalar::Share,
 };
 
-/// Gives those without a name one: their kind, and `-2` and so on where that is taken. No two of a pipeline have the same.
+/// Gives those without a name one: their kind, and `-2` and so on where that is taken. No two of a pipeline have the
+/// same.
 pub(super) fn give_names(pipeline: Path<'_>, stages: &mut [Draft], on_failure: &mut [Draft], out: &mut Sink) {
     let mut taken: HashSet<String> = HashSet::new();
     for (key, drafts) in [("stages", &*stages), ("onFailure", &*on_failure)] {

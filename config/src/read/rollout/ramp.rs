@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{
     audience,
-    values::{INSTANT, MONTH, decimal, length, section, share, too_many},
+    values::{INSTANT, MONTH, decimal, file, length, section, share, too_many},
 };
 use crate::{
     dynamic::rollout::stage::{AbTest, Promote, Ramp, Step},
-    fields::{Sink, Value, boolean, integer, path},
+    fields::{Sink, Value, boolean, integer},
     scalar::{Share, Weight},
     tree::Kind,
 };
@@ -86,7 +86,7 @@ pub(super) fn wait(value: Value<'_>, out: &mut Sink) -> Option<Duration> {
 pub(super) fn promote(value: Value<'_>, out: &mut Sink) -> Option<Promote> {
     section(value, out, |fields| {
         let mut promote = Promote::default();
-        fields.set_some("writeBack", &mut promote.write_back, path);
+        fields.set_some("writeBack", &mut promote.write_back, file);
         promote
     })
 }

@@ -1,9 +1,9 @@
 //! Single values within bounds.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use crate::{
-    fields::{Fields, Sink, Value, duration, quoted, text},
+    fields::{Fields, Sink, Value, duration, path, quoted, text},
     scalar::{Share, Weight},
     tree::{Kind, Node},
 };
@@ -95,6 +95,12 @@ pub(super) fn without_nul(value: Value<'_>, out: &mut Sink) -> Option<String> {
         return None;
     }
     Some(text)
+}
+
+/// The path of a file or a folder.
+pub(super) fn file(value: Value<'_>, out: &mut Sink) -> Option<PathBuf> {
+    without_nul(value, out)?;
+    path(value, out)
 }
 
 /// A section; `false`, which elsewhere takes one away, has no meaning here.
