@@ -15,9 +15,11 @@ mod events;
 mod explain;
 mod extract;
 mod paging;
+mod pipelines;
 mod problem;
 mod providers;
 mod rest;
+mod rollouts;
 mod services;
 mod topology;
 mod traefik;
@@ -36,7 +38,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::bounds::Bounds;
 use self::unknown::{unknown, wrong_method};
-use crate::{providers::Providers, reconciler::RestProvider, traffic::Traffic};
+use crate::{providers::Providers, reconciler::RestProvider, rollout::Rollouts, traffic::Traffic};
 
 /// What handlers consult.
 pub type Shared = Arc<Consulted>;
@@ -57,6 +59,8 @@ pub struct Consulted {
     pub store: StoreFacts,
     /// The provider `rest`, if there is one.
     pub rest: Option<RestProvider>,
+    /// Rollouts.
+    pub rollouts: Rollouts,
     /// How much at once.
     pub bounds: Bounds,
 }
@@ -113,6 +117,11 @@ fn v1() -> OpenApiRouter<Shared> {
         .routes(routes!(weights::get, weights::put, weights::patch, weights::delete))
         .routes(routes!(brakes::list))
         .routes(routes!(brakes::put, brakes::delete))
+        .routes(routes!(pipelines::list, pipelines::put))
+        .routes(routes!(pipelines::get, pipelines::delete))
+        .routes(routes!(rollouts::list, rollouts::start))
+        .routes(routes!(rollouts::get))
+        .routes(routes!(rollouts::act))
         .routes(routes!(events::follow))
         .routes(routes!(audit::list))
         .routes(routes!(topology::routers))

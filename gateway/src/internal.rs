@@ -90,6 +90,7 @@ fn admit(call: &Call<'_>) -> Result<Caller, Refusal> {
         path: connection.entry.api.as_deref().and_then(|base| path.strip_prefix(base)).unwrap_or(path),
         headers: &call.parts.headers,
         has_body: !matches!(call.body, RequestBody::Empty),
+        tls: connection.tls.is_some(),
         certificate: &certificate_names(connection),
     };
     access::decide(&shared.policy.load(), &shared.lockout, &facts, Instant::now())

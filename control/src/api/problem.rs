@@ -53,6 +53,8 @@ pub enum Code {
     Owned,
     NothingLeft,
     BrakedAgain,
+    NotPossible,
+    Forbidden,
     Invalid,
     IdempotencyMismatch,
     PreconditionFailed,
@@ -69,6 +71,8 @@ impl Code {
             Self::AmbiguousName => ("ambiguous-name", StatusCode::CONFLICT, "The name could mean more than one thing"),
             Self::Owned => ("owned", StatusCode::CONFLICT, "Somebody else decides about these weights"),
             Self::NothingLeft => ("nothing-left", StatusCode::CONFLICT, "No version would be left that takes requests"),
+            Self::NotPossible => ("not-possible", StatusCode::CONFLICT, "This is not possible as things are"),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "This is not allowed"),
             Self::BrakedAgain => ("braked-again", StatusCode::CONFLICT, "Somebody braked it again"),
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "A value cannot be"),
             Self::IdempotencyMismatch => (

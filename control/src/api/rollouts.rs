@@ -133,6 +133,7 @@ pub struct Listed {
 pub async fn start(
     State(shared): State<Shared>,
     By(by): By,
+    axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
     sent: Changing<SentStart>,
 ) -> Result<Response, Problem> {
@@ -141,7 +142,7 @@ pub async fn start(
         return Err(Problem::invalid("If-Match", "is not looked at when a rollout begins", "none"));
     }
     let key = super::weights::either(key, value.idempotency_key, digest)?;
-    let base = base(&shared, &headers);
+    let base = base(&shared, &caller, &headers);
     if let Some(key) = &key {
         let now = jiff::Timestamp::now().as_millisecond();
         match shared.traffic.store().remembered(key.key.clone(), now).await? {
@@ -171,6 +172,7 @@ fn created(body: String) -> Response {
 #[utoipa::path(get, path = "/rollouts", tag = "rollouts", params(Filter), responses((status = 200, body = Listed)))]
 pub async fn list(
     State(shared): State<Shared>,
+    axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
     Asked(filter): Asked<Filter>,
 ) -> Result<axum::Json<Listed>, Problem> {
@@ -184,7 +186,7 @@ pub async fn list(
         })?,
     };
     let (items, next) = shared.rollouts.list(query).await?;
-    let base = base(&shared, &headers);
+    let base = base(&shared, &caller, &headers);
     let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, &base, false)).collect();
     Ok(axum::Json(Listed { items, next: next.map(|next| next.to_string()) }))
 }
@@ -194,10 +196,11 @@ pub async fn list(
 pub async fn get(
     State(shared): State<Shared>,
     Named(id): Named<String>,
+    axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &headers), true)))
+    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), true)))
 }
 
 /// Acts on a rollout: `pause`, `resume`, `approve`, `deny`, `retry`, `skip`, `abort` or `promote`. Answers when it is kept.
@@ -231,7 +234,7 @@ pub async fn act(
         },
     };
     let (rollout, pipeline) = done?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &headers), false)))
+    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), false)))
 }
 
 fn missing(id: &str) -> Problem {
@@ -239,10 +242,12 @@ fn missing(id: &str) -> Problem {
 }
 
 /// Where this API is, as the caller has reached it.
-fn base(shared: &Shared, headers: &HeaderMap) -> String {
+fn base(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = if shared.is_tls() { "https" } else { "http" };
-    format!("{scheme}://{host}{}/api/v1", shared.base_path())
+    let scheme = if caller.tls { "https" } else { "http" };
+    let statics = shared.providers.statics();
+    let path = statics.api.as_ref().map_or("", |api| api.base_path.trim_end_matches('/'));
+    format!("{scheme}://{host}{path}/api/v1")
 }
 
 fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> RolloutView {

@@ -355,7 +355,7 @@ fn rounded(number: f64) -> Option<Weight> {
 }
 
 /// The header's key, or the body's.
-fn either(header: Option<Key>, body: Option<String>, digest: [u8; 32]) -> Result<Option<Key>, Problem> {
+pub(super) fn either(header: Option<Key>, body: Option<String>, digest: [u8; 32]) -> Result<Option<Key>, Problem> {
     match (header, body) {
         (Some(header), Some(body)) if header.key != body => Err(Problem::invalid(
             "idempotencyKey",

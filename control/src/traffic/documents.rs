@@ -35,6 +35,51 @@ impl Traffic {
         self.state.lock().documents.get(name).cloned()
     }
 
+    /// Texts whose names begin so, by what follows.
+    pub fn texts(&self, prefix: &str) -> Vec<(String, String)> {
+        let state = self.state.lock();
+        let texts = state.documents.iter().filter_map(|(name, text)| Some((name.strip_prefix(prefix)?, text)));
+        texts.map(|(name, text)| (name.to_owned(), text.clone())).collect()
+    }
+
+    /// Keeps a text that is no part of the configuration, in place of the one of its name, or forgets it.
+    ///
+    /// # Errors
+    /// It is not kept.
+    pub async fn put_text(&self, name: &str, text: Option<String>, by: &Actor) -> Result<(), StoreError> {
+        let _writing = self.turn().await?;
+        let before = self.document(name);
+        if before == text {
+            return Ok(());
+        }
+        let entry = AuditEntry {
+            at: milliseconds(SystemTime::now()),
+            actor: by.name.to_string(),
+            role: by.role.to_owned(),
+            address: by.address(),
+            action: format!(
+                "{}.{}",
+                name.split(':').next().unwrap_or_default(),
+                if text.is_some() { "put" } else { "deleted" }
+            ),
+            reason: Some(name.to_owned()),
+            from: shown(before.as_deref()),
+            to: shown(text.as_deref()),
+            ..AuditEntry::default()
+        };
+        let change = match &text {
+            Some(text) => Change::PutDocument(name.to_owned(), text.clone()),
+            None => Change::DropDocument(name.to_owned()),
+        };
+        self.commit(Commit { changes: vec![change], audit: vec![entry], ..Commit::default() }).await?;
+        let mut state = self.state.lock();
+        match text {
+            Some(text) => drop(state.documents.insert(name.to_owned(), text)),
+            None => drop(state.documents.remove(name)),
+        }
+        Ok(())
+    }
+
     /// Another process has changed a document.
     pub async fn documents_changed(&self) {
         self.documents_changed.notified().await;

@@ -48,6 +48,7 @@ pub(crate) struct Facts<'r> {
     pub(crate) path: &'r str,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) has_body: bool,
+    pub(crate) tls: bool,
     /// The names of a client certificate that was verified.
     pub(crate) certificate: &'r [String],
 }
@@ -97,7 +98,7 @@ pub(crate) fn decide(policy: &Policy, lockout: &Lockout, facts: &Facts<'_>, now:
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed", detail));
     }
     content_type(facts)?;
-    Ok(Caller { name, role, address: facts.peer })
+    Ok(Caller { name, role, address: facts.peer, tls: facts.tls })
 }
 
 /// The one host that the request is for, as it was sent, if it is one of those that this entry point may be reached by.
@@ -197,7 +198,7 @@ fn needed(method: &Method, path: &str) -> Role {
     let asks = *method == Method::POST && matches!(path, "/api/v1/explain" | "/api/v1/check");
     if looks || asks {
         Role::Read
-    } else if path.starts_with("/api/providers/") {
+    } else if path.starts_with("/api/providers/") || path.starts_with("/api/v1/pipelines") {
         Role::Admin
     } else {
         Role::Operate

@@ -53,6 +53,8 @@ pub struct Caller {
     pub role: Role,
     /// Where he comes from.
     pub address: SocketAddr,
+    /// Over TLS.
+    pub tls: bool,
 }
 
 /// One per process.

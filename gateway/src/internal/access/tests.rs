@@ -29,6 +29,7 @@ fn told(policy: &Policy, sent: &Sent) -> String {
         path: sent.path,
         headers: &headers,
         has_body: sent.method != "GET",
+        tls: false,
         certificate: &sent.certificate,
     };
     match decide(policy, &Lockout::default(), &facts, Instant::now()) {
@@ -195,7 +196,7 @@ fn after_ten_wrong_tokens_a_right_one_does_not_help() {
         let peer = ([192, 0, 2, 1], 1).into();
         let local = [127, 0, 0, 1].into();
         let facts =
-            Facts { local, peer, method: &Method::GET, path: "/api", headers: &headers, has_body: false, certificate };
+            Facts { local, peer, method: &Method::GET, path: "/api", headers: &headers, has_body: false, tls: false, certificate };
         decide(&policy, &lockout, &facts, now).map_err(|refusal| (refusal.status.as_u16(), refusal.retry_after))
     };
     for _ in 0..10 {
@@ -229,7 +230,7 @@ proptest! {
         }
         let peer = ([192, 0, 2, 1], 1).into();
         let (local, certificate) = ([10, 0, 0, 1].into(), &[][..]);
-        let facts = Facts { local, peer, method: &Method::PUT, path: "/api", headers: &headers, has_body: true, certificate };
+        let facts = Facts { local, peer, method: &Method::PUT, path: "/api", headers: &headers, has_body: true, tls: false, certificate };
         prop_assert!(decide(&guarded(), &Lockout::default(), &facts, Instant::now()).is_err());
     }
 }

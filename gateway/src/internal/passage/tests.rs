@@ -8,7 +8,7 @@ fn request() -> Request<Bytes> {
 }
 
 fn caller() -> Caller {
-    Caller { name: "ci".into(), role: Role::Operate, address: ([127, 0, 0, 1], 1).into() }
+    Caller { name: "ci".into(), role: Role::Operate, address: ([127, 0, 0, 1], 1).into(), tls: false }
 }
 
 fn now() -> Instant {
