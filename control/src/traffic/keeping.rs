@@ -82,7 +82,7 @@ impl Traffic {
     /// [`StoreError::Busy`] if too many wait, or it takes longer than 20 s: less than a caller waits for his answer.
     pub(super) async fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
         let _place = self.places.try_acquire().map_err(|_| StoreError::Busy)?;
-        Ok(self.writing.lock().await)
+        timeout(TURN, self.writing.lock()).await.map_err(|_| StoreError::Busy)
     }
 
     /// A commit of these changes and all that is owed, by whoever has the turn.
