@@ -19,6 +19,8 @@ pub mod explain;
 pub mod store;
 pub mod traffic;
 
+pub mod rollout;
+
 mod api;
 
 pub mod providers;
