@@ -1,21 +1,7 @@
-//! Rollouts: pipelines, one stage after the other, judged in the data plane.
+//! Rollouts: the users of a weighted service are moved from one of its versions to another, stage by stage.
 //!
 //! ```text
-//! registry -> conductor (one task each): observer, operators, ends of effects -> engine -> store -> hands -> ...
-//!                                                                                 hands: jobs, webhook, write_back, Traffic
+//! what happened -> engine -> what is kept, and the effects that follow
 //! ```
 
-mod conductor;
 pub mod engine;
-mod hands;
-pub mod jobs;
-mod judge;
-mod observer;
-mod registry;
-pub mod webhook;
-pub mod write_back;
-
-pub use self::{
-    conductor::NotDone,
-    registry::{NotBegun, Rollouts, Seen, Start},
-};

@@ -1,9 +1,1 @@
-mod actions;
-mod crashes;
-mod flows;
-mod held;
-mod pipelines;
-mod properties;
-mod ride;
-mod snapshots;
-mod world;
+
