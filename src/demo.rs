@@ -98,6 +98,7 @@ async fn start(stage: &Stage) -> Result<Instance, String> {
         allow: Default::default(),
         allowed: Vec::new(),
         workers: 0,
+        keeper: crate::run::keeper(),
         inherited: Vec::new(),
     };
     Instance::start(options).await.map_err(|failure| match failure {

@@ -1,6 +1,6 @@
 //! `rollgate run`: serves until it is told to end.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use rollgate_config::problem::Problem;
@@ -28,6 +28,11 @@ pub(crate) struct RunArgs {
     /// which the files are not good. --state-in-memory: live weights and brakes are lost at the end.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     words: Vec<String>,
+}
+
+/// This program again, for commands of rollouts.
+pub(crate) fn keeper() -> Vec<PathBuf> {
+    std::env::current_exe().map(|program| vec![program, "keep-job".into()]).unwrap_or_default()
 }
 
 /// Exit code 0 after a clean end, 1 if the configuration or the machine is wrong, 2 for wrong usage.
@@ -73,6 +78,7 @@ pub(crate) fn run(arguments: &RunArgs) -> ExitCode {
         allow,
         allowed: warnings,
         workers: words.workers,
+        keeper: keeper(),
         inherited,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

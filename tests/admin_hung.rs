@@ -49,6 +49,7 @@ impl Hanging {
                     allow: Allow::default(),
                     allowed: Vec::new(),
                     workers: 1,
+                    keeper: Vec::new(),
                     inherited: Vec::new(),
                 };
                 let instance = Instance::start(options).await.unwrap_or_else(|failure| panic!("{failure:?}"));

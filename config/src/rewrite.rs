@@ -120,11 +120,20 @@ mod tests {
         let wanted = weights(&[("a@file", 0), ("b@file", 100)]);
         let rewritten = rewrite_weights(YAML, Format::Yaml, "pro@file", &wanted).unwrap();
         assert_eq!(rewritten, YAML.replace("weight: 95", "weight: 0").replace("'5'", "'100'"));
-        let toml = "[http.services.pro.weighted]\nservices = [{name = \"ä\", weight = 9}, {name = \"b\", weight = 1}]\n";
+        let toml =
+            "[http.services.pro.weighted]\nservices = [{name = \"ä\", weight = 9}, {name = \"b\", weight = 1}]\n";
         let wanted = weights(&[("ä@file", 1), ("b@file", 12)]);
         let rewritten = rewrite_weights(toml, Format::Toml, "pro@file", &wanted).unwrap();
-        assert_eq!(rewritten, toml.replace("= 9", "= 1").replacen("weight = 1}", "weight = 12}", 2).replacen("weight = 12}", "weight = 1}", 1));
-        let json = "{\"http\": {\"services\": {\"pro\": {\"weighted\": {\"services\": [{\"name\": \"a\", \"weight\": 3}]}}}}}";
+        assert_eq!(
+            rewritten,
+            toml.replace("= 9", "= 1").replacen("weight = 1}", "weight = 12}", 2).replacen(
+                "weight = 12}",
+                "weight = 1}",
+                1
+            )
+        );
+        let json =
+            "{\"http\": {\"services\": {\"pro\": {\"weighted\": {\"services\": [{\"name\": \"a\", \"weight\": 3}]}}}}}";
         let rewritten = rewrite_weights(json, Format::Json, "pro@file", &weights(&[("a@file", 7)])).unwrap();
         assert_eq!(rewritten, json.replace('3', "7"));
     }

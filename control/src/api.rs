@@ -60,7 +60,7 @@ pub struct Consulted {
     /// The provider `rest`, if there is one.
     pub rest: Option<RestProvider>,
     /// Rollouts.
-    pub rollouts: Rollouts,
+    pub rollouts: Arc<Rollouts>,
     /// How much at once.
     pub bounds: Bounds,
 }

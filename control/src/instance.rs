@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +18,7 @@ use crate::{
     file::{self, Sources},
     providers::Providers,
     reconciler::{Reconciler, RestProvider},
+    rollout::{Rollouts, jobs::Jobs},
     state::{Copy, Keeper, StateDir},
     statics::Started,
     store::{self, Sqlite, Store, StoreError, StoreThread},
@@ -43,6 +44,8 @@ pub struct Options {
     pub allowed: Vec<Problem>,
     /// Worker threads; 0: as many as CPUs may be used.
     pub workers: usize,
+    /// The program that keeps commands of rollouts, and its first arguments: `rollgate keep-job`.
+    pub keeper: Vec<PathBuf>,
     /// What the process that this one takes over from listens on.
     pub inherited: Vec<ListeningSocket>,
 }
@@ -56,12 +59,23 @@ pub enum StateChoice {
     Memory,
 }
 
+impl StateChoice {
+    /// Where commands of rollouts are kept.
+    fn jobs(&self) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.join("jobs"),
+            Self::Memory => std::env::temp_dir().join(format!("rollgate-jobs-{}", std::process::id())),
+        }
+    }
+}
+
 /// A running gateway. Needs a tokio runtime for its control plane.
 pub struct Instance {
     gateway: Arc<Gateway>,
     reconciler: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
     traffic: Arc<Traffic>,
+    rollouts: Arc<Rollouts>,
     look: Arc<Notify>,
     stop: Arc<Notify>,
 }
@@ -82,8 +96,18 @@ impl Instance {
     /// All that is wrong with the configuration, or what the machine does not let us. Files that are not good are no error
     /// where there is a copy to fall back to.
     pub async fn start(options: Options) -> Result<Self, StartFailure> {
-        let Options { statics, sources, internal_address, state_dir, state, allow, allowed, workers, inherited } =
-            options;
+        let Options {
+            statics,
+            sources,
+            internal_address,
+            state_dir,
+            state,
+            allow,
+            allowed,
+            workers,
+            keeper,
+            inherited,
+        } = options;
         let watched = statics.file_provider.as_ref().is_none_or(|provider| provider.watch);
         let kept = kept(state_dir);
         let taken_over = !inherited.is_empty();
@@ -97,8 +121,11 @@ impl Instance {
         let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
         let rest_provider = statics.rest_provider;
         let started = Started { statics, internal_address, allow: allow.clone(), allowed };
+        let folder = sources.main.as_deref().and_then(Path::parent).map_or_else(|| ".".into(), Path::to_owned);
         let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone())
             .with_store(store_facts.problem.as_deref());
+        let jobs = Jobs::new(state.jobs(), keeper);
+        let rollouts = Arc::new(Rollouts::new(traffic.clone(), jobs, folder));
         let mut rest = None;
         if rest_provider {
             let (provider, inbox) = RestProvider::new();
@@ -116,6 +143,7 @@ impl Instance {
             started: started_at,
             store: store_facts,
             rest,
+            rollouts: rollouts.clone(),
             bounds: Bounds::default(),
         };
         let paying = traffic.clone();
@@ -126,9 +154,11 @@ impl Instance {
             tokio::spawn(serve_api(gateway.clone(), Arc::new(consulted))),
         ];
         if taken_over {
-            helpers.push(tokio::spawn(look_again(traffic.clone())));
+            helpers.push(tokio::spawn(look_again(traffic.clone(), rollouts.clone())));
+        } else {
+            rollouts.resume();
         }
-        Ok(Self { gateway, reconciler, helpers, traffic, look, stop })
+        Ok(Self { gateway, reconciler, helpers, traffic, rollouts, look, stop })
     }
 
     /// Where each entry point listens, by name.
@@ -161,6 +191,7 @@ impl Instance {
     /// process was handed the sockets, nothing more is accepted.
     pub async fn shutdown(self, handed_over: bool) {
         self.stop.notify_one();
+        self.rollouts.stop();
         self.traffic.events().end();
         self.gateway.shutdown(handed_over).await;
         // It has only its last copy to write, unless it has panicked.
@@ -207,12 +238,14 @@ fn open_store(choice: &StateChoice, needed: bool) -> Result<(StoreThread, StoreF
 }
 
 /// The process before may still have decided something when this one had looked already.
-async fn look_again(traffic: Arc<Traffic>) {
+async fn look_again(traffic: Arc<Traffic>, rollouts: Arc<Rollouts>) {
     for wait in LOOKS {
         tokio::time::sleep(wait).await;
         if let Err(error) = traffic.refresh().await {
             tracing::warn!(%error, "the store could not be looked at again");
         }
+        // Those that it has given up.
+        rollouts.resume();
     }
 }
 

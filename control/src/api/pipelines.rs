@@ -52,7 +52,10 @@ pub async fn list(State(shared): State<Shared>) -> axum::Json<Pipelines> {
 
 /// A pipeline.
 #[utoipa::path(get, path = "/pipelines/{name}", tag = "rollouts", params(("name" = String, Path)), responses((status = 200, body = PipelineView)))]
-pub async fn get(State(shared): State<Shared>, Named(name): Named<String>) -> Result<axum::Json<PipelineView>, Problem> {
+pub async fn get(
+    State(shared): State<Shared>,
+    Named(name): Named<String>,
+) -> Result<axum::Json<PipelineView>, Problem> {
     let (name, pipeline) = named(&shared, &name)?;
     Ok(axum::Json(view(&shared, &name, &pipeline)))
 }

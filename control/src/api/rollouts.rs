@@ -181,9 +181,11 @@ pub async fn list(
         pipeline: filter.pipeline,
         status: filter.status,
         limit: paging::limit(filter.limit)? as u32,
-        before: filter.after.map(|text| text.parse()).transpose().map_err(|_| {
-            Problem::invalid("after", "is no place in the list", "the `next` of the page before")
-        })?,
+        before: filter
+            .after
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| Problem::invalid("after", "is no place in the list", "the `next` of the page before"))?,
     };
     let (items, next) = shared.rollouts.list(query).await?;
     let base = base(&shared, &caller, &headers);

@@ -11,11 +11,8 @@ use super::engine::{Busiest, Evidence, Mode, Ratio, Rollout, Tally};
 
 /// A look.
 pub(super) fn evidence(trial: &Trial, found: &TrialEvidence, rollout: &Rollout) -> Evidence {
-    let tally = |tally: &rollgate_analysis::Tally| Tally {
-        requests: tally.requests,
-        errors: tally.errors,
-        slow: tally.slow,
-    };
+    let tally =
+        |tally: &rollgate_analysis::Tally| Tally { requests: tally.requests, errors: tally.errors, slow: tally.slow };
     let margin = match rollout.trial.as_ref().map(|trial| &trial.mode) {
         Some(Mode::Randomised { margin, .. }) => Some(*margin),
         _ => None,
@@ -35,7 +32,9 @@ pub(super) fn evidence(trial: &Trial, found: &TrialEvidence, rollout: &Rollout) 
             lower: interval.lower,
             upper: interval.upper,
         }),
-        advance: progress.is_some_and(|progress| matches!(progress.answer, Advance::NotInferior | Advance::PromiseKept)) && found.verdict == TrialVerdict::Clear,
+        advance: progress
+            .is_some_and(|progress| matches!(progress.answer, Advance::NotInferior | Advance::PromiseKept))
+            && found.verdict == TrialVerdict::Clear,
         discarding: !found.warm,
         busiest: (found.highest_rate > 0.0).then(|| Busiest {
             requests: found.highest_rate.ceil() as u64,
@@ -63,10 +62,16 @@ fn name(family: Family) -> &'static str {
 
 /// What is kept of a judge.
 pub(super) fn kept(state: &TrialState) -> Value {
-    { let _ = state; json!(null) }
+    {
+        let _ = state;
+        json!(null)
+    }
 }
 
 /// It again; `None`: it was kept by a program that knew other things.
 pub(super) fn state(kept: &Value) -> Option<TrialState> {
-    { let _ = kept; None }
+    {
+        let _ = kept;
+        None
+    }
 }

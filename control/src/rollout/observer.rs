@@ -86,7 +86,8 @@ impl Observer {
     }
 
     fn look(&mut self, rollout: &Rollout) -> Option<Event> {
-        let laid = self.observed.trial.lock().as_ref().map(|laid| (laid.trial.clone(), laid.id.clone(), laid.look.clone()));
+        let laid =
+            self.observed.trial.lock().as_ref().map(|laid| (laid.trial.clone(), laid.id.clone(), laid.look.clone()));
         if let Some((trial, id, look)) = laid {
             let found = trial.evidence();
             let verdict = (id.clone(), found.verdict);

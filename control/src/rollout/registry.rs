@@ -8,7 +8,10 @@ use std::{
 
 use parking_lot::Mutex;
 use rollgate_config::dynamic::{rollout::Pipeline, service::ServiceKind};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::AbortHandle,
+};
 
 use super::{
     conductor::{Conductor, Message, NotDone, engine_now, kept},
@@ -44,6 +47,7 @@ struct Handle {
     inbox: mpsc::Sender<Message>,
     seen: watch::Receiver<Arc<Rollout>>,
     pipeline: Arc<Pipeline>,
+    task: AbortHandle,
 }
 
 /// What somebody wants to begin.
@@ -95,6 +99,13 @@ impl Rollouts {
                 }
                 Err(why) => tracing::error!(rollout = kept.id, %why, "a rollout cannot go on"),
             }
+        }
+    }
+
+    /// The process ends: whoever comes next goes on with them. Commands run on.
+    pub fn stop(&self) {
+        for handle in std::mem::take(&mut *self.open.lock()).into_values() {
+            handle.task.abort();
         }
     }
 
@@ -157,12 +168,12 @@ impl Rollouts {
         let rollout = Arc::new(rollout);
         let (inbox, messages) = mpsc::channel(WAITING);
         let (seen, sees) = watch::channel(rollout.clone());
-        let handle = Handle { inbox, seen: sees, pipeline: pipeline.clone() };
+        let conductor = Conductor::new(self.context.clone(), rollout.clone(), pipeline.clone(), seen, messages);
+        let task = tokio::spawn(conductor.run(first)).abort_handle();
+        let handle = Handle { inbox, seen: sees, pipeline: pipeline.clone(), task };
         let mut open = self.open.lock();
         open.retain(|_, handle| !handle.inbox.is_closed());
         open.insert(rollout.id.clone(), handle);
-        let conductor = Conductor::new(self.context.clone(), rollout.clone(), pipeline.clone(), seen, messages);
-        tokio::spawn(conductor.run(first));
         (rollout, pipeline)
     }
 
@@ -192,7 +203,9 @@ impl Rollouts {
         }
         match self.context.traffic.store().rollout(id.to_owned()).await? {
             None => Ok(None),
-            Some(kept) => read(&kept).map(|(rollout, pipeline)| Some((Arc::new(rollout), pipeline))).map_err(unreadable),
+            Some(kept) => {
+                read(&kept).map(|(rollout, pipeline)| Some((Arc::new(rollout), pipeline))).map_err(unreadable)
+            }
         }
     }
 

@@ -60,7 +60,8 @@ mod tests {
     fn a_file_is_rewritten_in_place_and_behind_its_link() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("real.yml"), folder.path().join("link.yml"));
-        let text = "http: {services: {pro: {weighted: {services: [{name: a, weight: 9}, {name: b, weight: 1}]}}}} # x\n";
+        let text =
+            "http: {services: {pro: {weighted: {services: [{name: a, weight: 9}, {name: b, weight: 1}]}}}} # x\n";
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink("real.yml", &link).unwrap();

@@ -40,10 +40,8 @@ pub(super) async fn job(work: &Work, effect: &Effect) -> Result<Option<String>, 
 }
 
 fn of(command: &Command, work: &Work, effect: &Effect) -> Job {
-    let mut env: BTreeMap<String, String> = ["PATH", "HOME"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
-        .collect();
+    let mut env: BTreeMap<String, String> =
+        ["PATH", "HOME"].into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
     for (name, value) in values(work, effect) {
         env.insert(format!("ROLLGATE_{}", name.to_ascii_uppercase()), value);
     }

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rollgate_config::{
-    dynamic::rollout::stage::StageKind,
-    scalar::Weight,
-};
+use rollgate_config::{dynamic::rollout::stage::StageKind, scalar::Weight};
 use rollgate_gateway::{TrialMode, TrialOrder};
 
 use super::{Work, again};

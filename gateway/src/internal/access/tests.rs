@@ -195,8 +195,16 @@ fn after_ten_wrong_tokens_a_right_one_does_not_help() {
             .collect();
         let peer = ([192, 0, 2, 1], 1).into();
         let local = [127, 0, 0, 1].into();
-        let facts =
-            Facts { local, peer, method: &Method::GET, path: "/api", headers: &headers, has_body: false, tls: false, certificate };
+        let facts = Facts {
+            local,
+            peer,
+            method: &Method::GET,
+            path: "/api",
+            headers: &headers,
+            has_body: false,
+            tls: false,
+            certificate,
+        };
         decide(&policy, &lockout, &facts, now).map_err(|refusal| (refusal.status.as_u16(), refusal.retry_after))
     };
     for _ in 0..10 {
