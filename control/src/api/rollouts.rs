@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use rollgate_config::dynamic::rollout::Pipeline;
+use rollgate_config::{dynamic::rollout::Pipeline, static_config::Role};
 use rollgate_gateway::Caller;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,8 +50,15 @@ pub struct SentAction {
     /// Why; `skip` and `promote` take one. At most 1,024 bytes.
     #[schema(max_length = 1024)]
     reason: Option<String>,
-    /// Of the question that is answered, in place of a role: `approve` and `deny` alone.
-    #[schema(max_length = 64)]
+}
+
+/// By what right a question is answered.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Link {
+    /// Of the question that is open, as `approvalUrl` has it: in place of a token, for `approve` and `deny` alone.
+    #[param(pattern = "^[0-9a-f]{32}$")]
     nonce: Option<String>,
 }
 
@@ -107,6 +114,8 @@ pub struct RolloutView {
     weight: Option<String>,
     /// The stage that it is at, by its name.
     stage: String,
+    /// Answers the question that is open, once, without a token: for whoever is asked. Shown to those who may change weights.
+    approval_url: Option<String>,
     /// What can be done with it: paths below it, to POST to.
     possible: Vec<String>,
     /// Every stage with how far it has come, and the numbers that decided.
@@ -155,11 +164,11 @@ pub async fn start(
     let start = Start { name: &name, pipeline, by: &by, build: value.build, id: None };
     let remember = |rollout: &Rollout, pipeline: &Pipeline| {
         let key = key.clone()?;
-        let body = serde_json::to_string(&view(rollout, pipeline, &base, false)).unwrap_or_default();
+        let body = serde_json::to_string(&view(rollout, pipeline, (&base, caller.role), false)).unwrap_or_default();
         Some(Remembered { key: key.key, digest: key.digest, status: 201, body, at: rollout.created })
     };
     let (rollout, pipeline) = shared.rollouts.start(start, remember).await?;
-    Ok(created(serde_json::to_string(&view(&rollout, &pipeline, &base, false)).unwrap_or_default()))
+    Ok(created(serde_json::to_string(&view(&rollout, &pipeline, (&base, caller.role), false)).unwrap_or_default()))
 }
 
 fn created(body: String) -> Response {
@@ -189,7 +198,7 @@ pub async fn list(
     };
     let (items, next) = shared.rollouts.list(query).await?;
     let base = base(&shared, &caller, &headers);
-    let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, &base, false)).collect();
+    let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, (&base, caller.role), false)).collect();
     Ok(axum::Json(Listed { items, next: next.map(|next| next.to_string()) }))
 }
 
@@ -202,14 +211,15 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), true)))
+    Ok(axum::Json(view(&rollout, &pipeline, (&base(&shared, &caller, &headers), caller.role), true)))
 }
 
 /// Acts on a rollout: `pause`, `resume`, `approve`, `deny`, `retry`, `skip`, `abort` or `promote`. Answers when it is kept.
-#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$")), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
+#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$"), Link), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
 pub async fn act(
     State(shared): State<Shared>,
     Named((id, action)): Named<(String, String)>,
+    Asked(link): Asked<Link>,
     By(by): By,
     axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
@@ -217,14 +227,14 @@ pub async fn act(
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let known = Action::ALL.into_iter().find(|known| known.name() == action);
     let action = known.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no action {action:?}")))?;
-    let SentAction { reason: why, nonce } = sent.value.unwrap_or_default();
+    let SentAction { reason: why } = sent.value.unwrap_or_default();
     let asked = engine::Asked {
         action,
         by: engine::Caller {
             name: by.name.to_string(),
             role: caller.role,
             token: Some(by.name.to_string()),
-            link: nonce.map(engine::Nonce),
+            link: link.nonce.map(engine::Nonce),
         },
         reason: reason(why)?,
     };
@@ -236,7 +246,34 @@ pub async fn act(
         },
     };
     let (rollout, pipeline) = done?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), false)))
+    Ok(axum::Json(view(&rollout, &pipeline, (&base(&shared, &caller, &headers), caller.role), false)))
+}
+
+/// A page that shows the question that is open and answers it, for whoever was sent its link.
+#[utoipa::path(get, path = "/rollouts/{id}/approval", tag = "rollouts", params(("id" = String, Path), Link), responses((status = 200, content_type = "text/html", body = String)))]
+pub async fn approval(
+    State(shared): State<Shared>,
+    Named(id): Named<String>,
+    Asked(link): Asked<Link>,
+) -> Result<Response, Problem> {
+    let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
+    let open = rollout.nonce().map(|nonce| nonce.0);
+    let page = match link.nonce.filter(|nonce| open.as_ref().is_some_and(|open| same(open, nonce))) {
+        Some(nonce) => super::approval::question(&rollout, &pipeline, &nonce),
+        None => super::approval::closed(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, super::approval::POLICY),
+    ];
+    Ok((headers, page).into_response())
+}
+
+/// In a time that tells nothing.
+fn same(one: &str, other: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
 fn missing(id: &str) -> Problem {
@@ -252,7 +289,9 @@ fn base(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}{path}/api/v1")
 }
 
-fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> RolloutView {
+/// As whoever asks may see it. `whole`: with what has happened.
+fn view(rollout: &Rollout, pipeline: &Pipeline, (base, role): (&str, Role), whole: bool) -> RolloutView {
+    let nonce = rollout.nonce().filter(|_| role >= Role::Operate);
     let possible = rollout.possible();
     RolloutView {
         id: rollout.id.clone(),
@@ -271,6 +310,7 @@ fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> Roll
         ended_at: rollout.ended.map(milliseconds_as_text),
         weight: rollout.share.map(|share| share.to_string()),
         stage: rollout.record().name.clone(),
+        approval_url: nonce.map(|nonce| format!("{base}/rollouts/{}/approval?nonce={}", rollout.id, nonce.0)),
         possible: possible.iter().map(|action| action.name().to_owned()).collect(),
         stages: rollout.plan(pipeline).into_iter().map(json).collect(),
         evidence: rollout.evidence.as_ref().map(json),
