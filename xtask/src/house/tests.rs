@@ -36,6 +36,15 @@ fn config_has_no_clock_and_no_files_but_may_speak_of_them() {
 }
 
 #[test]
+fn analysis_has_no_clock_no_chance_and_no_other_crate_of_ours() {
+    for line in ["let now = Instant::now();\n", "fastrand::f64();\n", "use rollgate_gateway::Split;\n"] {
+        assert_eq!(rust("analysis/src/rule.rs", line).len(), 1, "{line}");
+    }
+    assert!(rust("analysis/tests/figures/world.rs", "fastrand::f64();\n").is_empty());
+    assert!(rust("gateway/src/brake.rs", "use rollgate_analysis::Rule;\n").is_empty());
+}
+
+#[test]
 fn mod_rs_is_a_complaint() {
     assert_eq!(rust("gateway/src/router/mod.rs", "").len(), 1);
 }
