@@ -203,6 +203,8 @@ impl Traffic {
                 let details = [("url", json!(url)), ("up", json!(up))];
                 self.event_of(EventKind::ServerChanged, Some(service.to_string()), Some(cause.to_owned()), details);
             }
+            // For whoever runs rollouts.
+            Notice::Verdict { .. } => {}
         }
     }
 

@@ -96,10 +96,10 @@ pub use internal::passage::{AdminBody, Asked, Caller};
 pub use listener::ListeningSocket;
 pub use notice::Notice;
 pub use overlay::Over;
-pub use status::{ServiceStatus, VersionStatus};
+pub use status::{ServiceStatus, TrialStatus, VersionStatus};
 pub use sticky::cookie_name as sticky_cookie_name;
 pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},
 };
-pub use trial::{NoTrial, Trial, TrialMode, TrialOrder};
+pub use trial::{Kept, Level, NoTrial, Trial, TrialEvidence, TrialMode, TrialOrder, TrialState, TrialVerdict};

@@ -246,6 +246,11 @@ impl Metrics {
         self.shared.rows.health_checks.add(vec![service.to_owned(), outcome.to_owned()]);
     }
 
+    /// The judge of a service's trial says `roll_back`, `hold` or `clear`, and did not before.
+    pub(crate) fn count_trial_verdict(&self, service: &str, verdict: &'static str) {
+        self.shared.rows.trial_verdicts.add(vec![service.to_owned(), verdict.to_owned()]);
+    }
+
     /// A name of a server was looked up: `ok`, `absent` or `error`.
     pub fn count_lookup(&self, outcome: &'static str) {
         let mut lookups = self.shared.rows.lookups.lock();

@@ -1,4 +1,4 @@
-//! What the data plane tells the control plane of: breakers and servers that change. Nobody waits for it.
+//! What the data plane tells the control plane of: breakers and servers that change, verdicts on canaries. Nobody waits for it.
 
 use std::sync::{
     Arc,
@@ -8,10 +8,13 @@ use std::sync::{
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::breaker::BreakerPlace;
+use crate::{
+    breaker::BreakerPlace,
+    trial::{TrialEvidence, TrialVerdict},
+};
 
 /// A change that somebody may want to know of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// A circuit breaker.
     Breaker {
@@ -36,6 +39,19 @@ pub enum Notice {
         up: bool,
         /// Why: `probe`, `answers`, ...
         cause: &'static str,
+    },
+    /// The judge of a trial says something else than before.
+    Verdict {
+        /// The rollout's id.
+        rollout: Arc<str>,
+        /// The weighted service's qualified name.
+        service: Arc<str>,
+        /// The canary's.
+        version: Arc<str>,
+        /// What it says. A canary that is to be rolled back gets nothing since before this was told.
+        verdict: TrialVerdict,
+        /// What that rests on.
+        evidence: Arc<TrialEvidence>,
     },
 }
 
@@ -65,6 +81,11 @@ impl Notices {
         if self.0.heard.load(Relaxed) && self.0.sender.try_send(notice()).is_err() {
             self.0.lost.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Tells of one that must not get lost: whether somebody has it, or nobody listens.
+    pub(crate) fn try_tell(&self, notice: &Notice) -> bool {
+        !self.0.heard.load(Relaxed) || self.0.sender.try_send(notice.clone()).is_ok()
     }
 
     /// All from now on; once.

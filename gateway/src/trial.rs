@@ -12,15 +12,25 @@
 //! reads: it needs neither the store nor a lock nor another snapshot.
 
 mod audience;
+mod bench;
 mod booking;
+mod evidence;
+mod judge;
 mod laid;
 mod latency;
+mod opinion;
+mod rate;
 mod strata;
 mod users;
 mod watched;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
+use parking_lot::Mutex;
+use rollgate_analysis::{Progress, Unfit};
 use rollgate_config::{
     dynamic::rollout::{
         analysis::{Analysis, Latency},
@@ -29,7 +39,8 @@ use rollgate_config::{
     scalar::Share,
 };
 
-use self::{audience::Audience, strata::Strata, watched::Watched};
+pub use self::evidence::{Kept, Level, TrialEvidence, TrialState, TrialVerdict};
+use self::{audience::Audience, bench::Bench, judge::Judge, strata::Strata, watched::Watched};
 pub(crate) use self::{
     audience::Sight,
     booking::{Booking, Ended},
@@ -37,7 +48,10 @@ pub(crate) use self::{
     strata::Stratum,
 };
 
-use crate::{helper::Helper, metrics::Metrics};
+use crate::{
+    helper::Helper,
+    metrics::{Metrics, Observed, Told, families},
+};
 
 /// What is to be judged.
 #[derive(Debug, Clone)]
@@ -81,30 +95,42 @@ pub enum NoTrial {
     /// The machine has no thread for the judge.
     #[error("there is no thread that could judge the rollout")]
     NoThread,
+    /// Nothing can be judged by these numbers, or what was kept is not of such a trial.
+    #[error("{0}")]
+    Unfit(#[from] Unfit),
 }
 
-/// A trial under way. It ends when it is dropped here and no service has it over it any more, or with [`Trial::end`].
+/// A trial under way. It ends with [`Trial::end`], or when it is dropped here and no service has it over it any more.
 pub struct Trial {
     order: TrialOrder,
     audience: Option<(Arc<Audience>, Option<Share>)>,
     watched: Arc<Watched>,
     strata: Strata,
+    judge: Mutex<Judge>,
+    bench: Bench,
 }
 
 impl Trial {
     /// Begins one, and its judge.
     pub(crate) fn begin(
         order: TrialOrder,
+        state: Option<TrialState>,
         workers: usize,
-        helper: &Helper,
-        metrics: &Arc<Metrics>,
+        (helper, metrics): (&Helper, &Arc<Metrics>),
     ) -> Result<Arc<Self>, NoTrial> {
-        let _ = metrics;
-        helper.runtime().ok_or(NoTrial::NoThread)?;
-        Ok(Arc::new(Self::new(order, workers)))
+        let runtime = helper.runtime().ok_or(NoTrial::NoThread)?;
+        let trial = Arc::new(Self::new(order, state, workers, Bench::new(metrics.clone()))?);
+        metrics.observe(Arc::downgrade(&trial) as Weak<dyn Observed>);
+        runtime.spawn(bench::sit(Arc::downgrade(&trial), trial.watched.clone()));
+        Ok(trial)
     }
 
-    pub(crate) fn new(order: TrialOrder, workers: usize) -> Self {
+    pub(crate) fn new(
+        order: TrialOrder,
+        state: Option<TrialState>,
+        workers: usize,
+        bench: Bench,
+    ) -> Result<Self, Unfit> {
         let audience = match &order.mode {
             TrialMode::Randomised => None,
             TrialMode::Audience { audience, draw } => Some((Arc::new(Audience::new(audience)), *draw)),
@@ -113,7 +139,40 @@ impl Trial {
         let compares = !matches!(audience, Some((_, None)));
         let wants_quantile = compares && matches!(order.analysis.latency, Some(Latency::Quantile(_)));
         let watched = Arc::new(Watched::new(&order.analysis, by_user, wants_quantile, workers));
-        Self { order, audience, watched, strata: Strata::default() }
+        let judge = Mutex::new(Judge::new(&order.analysis, (compares, by_user), state, &watched)?);
+        Ok(Self { order, audience, watched, strata: Strata::default(), judge, bench })
+    }
+
+    /// Looks at what has come by now, and finds what it says. A verdict that this comes to holds, and is told, as one that the judge
+    /// comes to by itself.
+    pub fn evidence(&self) -> TrialEvidence {
+        self.look(false, bench::now());
+        self.judge.lock().evidence(&self.watched)
+    }
+
+    /// What has to be kept of it, to go on after a restart of the process. Whose first error was counted is not kept.
+    pub fn state(&self) -> TrialState {
+        self.judge.lock().state(&self.watched)
+    }
+
+    /// Whether the canary may have more: what speaks for it, where it must not fail `margin` times as often as stable. `None`: an
+    /// audience that gets the canary whole is no comparison.
+    pub fn advance(&self, margin: f64) -> Option<Progress> {
+        self.look(false, bench::now());
+        self.judge.lock().advance(margin)
+    }
+
+    /// A step begins, with other weights ([`crate::Gateway::lay_over`]): evidence starts again, and so does the count of requests. Not
+    /// to be called for the first one.
+    pub fn next_step(&self) {
+        self.look(false, bench::now());
+        self.judge.lock().next_step(&self.watched);
+    }
+
+    /// Nothing is judged any more. A brake of the judge holds as long as the trial lies over its service.
+    pub fn end(&self) {
+        self.bench.close();
+        self.watched.wake.notify_one();
     }
 
     /// What was ordered.
@@ -152,6 +211,24 @@ impl Trial {
             (None, true) => Some(&self.order.salt),
             (None, false) => None,
         }
+    }
+}
+
+impl Observed for Trial {
+    fn tell(&self, told: &mut Told) {
+        let TrialOrder { rollout, service, stable, canary, .. } = &self.order;
+        let judge = self.judge.lock();
+        let total = judge.total();
+        for (version, tally) in [(stable, &total.stable), (canary, &total.canary)] {
+            let labels: &[&str] = &[rollout, service, version];
+            told.add(&families::TRIAL_REQUESTS, labels, tally.requests);
+            told.add(&families::TRIAL_ERRORS, labels, tally.errors);
+            told.add(&families::TRIAL_SLOW, labels, tally.slow);
+        }
+        for (against, ln_e) in judge.levels() {
+            told.add_value(&families::TRIAL_EVIDENCE, &[rollout, service, against], ln_e);
+        }
+        told.add(&families::TRIAL_BRAKED, &[rollout, service, canary], self.is_braked().into());
     }
 }
 

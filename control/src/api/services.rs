@@ -228,7 +228,8 @@ fn versions(shared: &Shared, status: &ServiceStatus, view: &WeightsView, breaker
         share_last_minute: (drawn > 0).then(|| version.drawn_lately as f64 / drawn as f64),
         requests_last_minute: version.drawn_lately,
         available: version.available,
-        braked: braked.iter().any(|brake| brake.service == view.service && brake.version == *version.name),
+        braked: version.braked_by_judge
+            || braked.iter().any(|brake| brake.service == view.service && brake.version == *version.name),
         breakers: breakers_of(breakers, &version.name),
     };
     status.versions.iter().map(version).collect()

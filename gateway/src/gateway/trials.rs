@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::{Gateway, Writer};
-use crate::trial::{NoTrial, Trial, TrialOrder};
+use crate::trial::{NoTrial, Trial, TrialOrder, TrialState};
 
 impl Gateway {
-    /// Begins to judge two versions of a service. Nothing is judged before the trial lies over its service
-    /// ([`Gateway::lay_over`], [`Gateway::publish`]).
+    /// Begins to judge two versions of a service, or goes on from what was kept. Nothing is judged before the trial lies over its
+    /// service ([`Gateway::lay_over`], [`Gateway::publish`]).
     ///
     /// # Errors
     /// See [`NoTrial`].
-    pub fn begin_trial(&self, order: TrialOrder) -> Result<Arc<Trial>, NoTrial> {
+    pub fn begin_trial(&self, order: TrialOrder, kept: Option<TrialState>) -> Result<Arc<Trial>, NoTrial> {
         let Writer { compiler, .. } = &*self.writer.lock();
-        Trial::begin(order, compiler.workers, &compiler.helper, &compiler.metrics)
+        Trial::begin(order, kept, compiler.workers, (&compiler.helper, &compiler.metrics))
     }
 }

@@ -17,8 +17,8 @@ use super::{
         CONNECTIONS, DURATIONS, FAMILIES, HEALTH_CHECKS, HELD_BACK, KINDS, Kind, LAST_RELOAD, LOOKUPS, LOOKUPS_FAILING,
         MEMORY, MEMORY_REFUSING, NOTICES_LOST, OPEN_CONNECTIONS, PANICS, PASSWORD_CHECKS, REFUSED, RELOADS, REQUESTS,
         RESTART_NEEDED, RETRIES_ENDED, RETRIES_SKIPPED, SERVER_CHANGES, SERVER_UP, SERVICE_RETRIES, SINGLES,
-        UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter, family, gauge,
-        histogram, key_labels, pair,
+        TRIAL_VERDICTS, UNSUPPORTED, UPSTREAM_CONNECTS, UPSTREAM_REPEATED, VERSION_REQUESTS, VERSION_SHARE, counter,
+        family, gauge, histogram, key_labels, pair,
     },
     owner::Owner,
     series::{
@@ -282,6 +282,7 @@ fn process(shared: &Shared, all: &mut Vec<MetricFamily>) {
     all.push(SERVER_UP.rows(&rows.servers));
     all.push(SERVER_CHANGES.counts(&rows.server_changes));
     all.push(HEALTH_CHECKS.counts(&rows.health_checks));
+    all.push(TRIAL_VERDICTS.counts(&rows.trial_verdicts));
     all.push(MEMORY.rows(&rows.memory));
     all.push(MEMORY_REFUSING.rows(&rows.memory_refusing));
     all.push(CONFIG_PROBLEMS.rows(&rows.problems));

@@ -127,6 +127,33 @@ pub(super) const PASSWORD_CHECKS: Single =
 pub(super) const UNSUPPORTED: Single =
     Single::gauge("rollgate_unsupported_allowed", "1 for each key without effect that the operator allowed.", &["key"]);
 
+pub(super) const TRIAL_VERDICTS: Single = Single::counter(
+    "rollgate_trial_verdicts_total",
+    "Times that the judge of a service's canary came to say something else.",
+    &["service", "verdict"],
+);
+pub(crate) const TRIAL_REQUESTS: Single = Single::counter(
+    "rollgate_trial_requests_total",
+    "Requests of a rollout's versions that are judged.",
+    &["rollout", "service", "version"],
+);
+pub(crate) const TRIAL_ERRORS: Single =
+    Single::counter("rollgate_trial_errors_total", "Those of them that failed.", &["rollout", "service", "version"]);
+pub(crate) const TRIAL_SLOW: Single = Single::counter(
+    "rollgate_trial_slow_total",
+    "Those of the others that were slow; with cohorts, users that had one.",
+    &["rollout", "service", "version"],
+);
+pub(crate) const TRIAL_EVIDENCE: Single = Single::gauge(
+    "rollgate_trial_evidence",
+    "The natural logarithm of the evidence against a canary.",
+    &["rollout", "service", "against"],
+);
+pub(crate) const TRIAL_BRAKED: Single = Single::gauge(
+    "rollgate_trial_braked",
+    "1 if the judge has stopped the canary.",
+    &["rollout", "service", "version"],
+);
 pub(crate) const MIRRORED: Single = Single::counter(
     "rollgate_mirrored_total",
     "Copies of requests for a mirror, by what became of them.",
@@ -192,6 +219,12 @@ pub(super) const SINGLES: &[&Single] = &[
     &HELD_BACK,
     &RESTART_NEEDED,
     &UNSUPPORTED,
+    &TRIAL_VERDICTS,
+    &TRIAL_REQUESTS,
+    &TRIAL_ERRORS,
+    &TRIAL_SLOW,
+    &TRIAL_EVIDENCE,
+    &TRIAL_BRAKED,
     &LOOKUPS,
     &LOOKUPS_FAILING,
     &RATE_LIMIT,

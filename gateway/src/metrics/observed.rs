@@ -15,20 +15,25 @@ pub(crate) trait Observed: Send + Sync {
 
 /// What was told so far; of one family and the same labels, the sum.
 #[derive(Default)]
-pub(crate) struct Told(BTreeMap<&'static str, (&'static Single, BTreeMap<Vec<String>, u64>)>);
+pub(crate) struct Told(BTreeMap<&'static str, (&'static Single, BTreeMap<Vec<String>, f64>)>);
 
 impl Told {
     /// The label's values stand in the order of the family's labels.
     pub(crate) fn add(&mut self, family: &'static Single, values: &[&str], count: u64) {
+        self.add_value(family, values, count as f64);
+    }
+
+    /// The same of a gauge that is no whole number.
+    pub(crate) fn add_value(&mut self, family: &'static Single, values: &[&str], value: f64) {
         let (_, metrics) = self.0.entry(family.name).or_insert_with(|| (family, BTreeMap::new()));
-        *metrics.entry(values.iter().map(|value| (*value).to_owned()).collect()).or_default() += count;
+        *metrics.entry(values.iter().map(|value| (*value).to_owned()).collect()).or_default() += value;
     }
 
     fn families(self) -> impl Iterator<Item = MetricFamily> {
         self.0.into_values().map(|(family, metrics)| {
-            let metric = |(values, count): (Vec<String>, u64)| {
+            let metric = |(values, value): (Vec<String>, f64)| {
                 let labels = family.labels.iter().zip(&values).map(|(label, value)| pair(label, value)).collect();
-                if family.kind == MetricType::COUNTER { counter(labels, count) } else { gauge(labels, count as f64) }
+                if family.kind == MetricType::COUNTER { counter(labels, value as u64) } else { gauge(labels, value) }
             };
             family.family(metrics.into_iter().map(metric).collect())
         })

@@ -81,6 +81,8 @@ pub(super) struct ProcessRows {
     pub(super) server_changes: Counts,
     /// By service and outcome.
     pub(super) health_checks: Counts,
+    /// By service and verdict.
+    pub(super) trial_verdicts: Counts,
     pub(super) problems: Rows,
     pub(super) held_back: Rows,
     pub(super) restart: Rows,

@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     strata::Seat,
-    users::{Met, What},
-    watched::nanos,
+    users::{Met, Users, What},
 };
 use crate::error::{BodyError, Error};
 
@@ -48,26 +47,30 @@ impl Booking {
         let watched = &*self.seat.watched;
         let Some(ended) = self.ended.or(ended) else { return };
         let Some(is_error) = watched.is_error(ended) else { return };
-        let took = nanos(took);
-        let is_slow = !is_error && (took > watched.tau() || ended == Ended::Late);
+        // What did not come in time took longer than anything.
+        let micros = if ended == Ended::Late { u64::MAX } else { took.as_micros() as u64 };
+        let is_slow = !is_error && micros > watched.tau();
         self.seat.cells(self.is_canary).count(is_error, is_slow);
         if !self.is_canary && !is_error {
-            watched.took(self.seat.worker, took);
+            watched.took(self.seat.worker, micros);
         }
-        if is_error || is_slow {
-            self.went_wrong(is_error);
+        if let Some(users) = &watched.users {
+            match (is_error, is_slow) {
+                (true, _) => self.met(users, What::Error),
+                (false, true) => self.met(users, What::Slow),
+                (false, false) if users.is_marked(self.user) => self.met(users, What::Success),
+                (false, false) => {}
+            }
+        }
+        if self.is_canary && is_error {
+            watched.wake.notify_one();
         }
     }
 
     #[cold]
-    fn went_wrong(&self, is_error: bool) {
-        let watched = &*self.seat.watched;
-        if let (Some(users), Some(w)) = (&watched.users, self.seat.w) {
-            let what = if is_error { What::Error } else { What::Slow };
+    fn met(&self, users: &Users, what: What) {
+        if let Some(w) = self.seat.w {
             users.met(Met { user: self.user, w, by_canary: self.is_canary, what });
-        }
-        if self.is_canary && is_error {
-            watched.wake.notify_one();
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     strata::{Counts, Since},
     *,
 };
+
 use crate::error::Error;
 
 pub(super) fn order(analysis: Analysis) -> TrialOrder {
@@ -22,6 +23,10 @@ pub(super) fn order(analysis: Analysis) -> TrialOrder {
         cohort: false,
         mode: TrialMode::Randomised,
     }
+}
+
+pub(super) fn trial(analysis: Analysis, workers: usize) -> Trial {
+    Trial::new(order(analysis), None, workers, Bench::new(Arc::new(Metrics::new(None).unwrap()))).unwrap()
 }
 
 const WORKERS: usize = 2;
@@ -80,8 +85,8 @@ const TAU: u64 = 100;
 proptest! {
     #[test]
     fn every_draw_is_booked_once_where_it_was_drawn_or_not_at_all(rule in rule(), steps in steps()) {
-        let trial = Trial::new(order(Analysis { errors: rule.clone(), ..Analysis::default() }), WORKERS);
-        trial.watched.set_tau(TAU * 1_000_000);
+        let trial = trial(Analysis { errors: rule.clone(), ..Analysis::default() }, WORKERS);
+        trial.watched.set_tau(TAU * 1_000);
         let (mut expected, mut read) = (Read::default(), Read::default());
         let mut under_way = Vec::new();
         for step in steps {
@@ -124,7 +129,7 @@ fn look(trial: &Trial, read: &mut Read) {
 
 #[test]
 fn what_a_version_was_learned_to_have_done_is_more_than_what_the_client_got() {
-    let trial = Trial::new(order(Analysis::default()), 1);
+    let trial = trial(Analysis::default(), 1);
     let stratum = trial.stratum(Some(0.05)).unwrap();
     let mut booking = Booking::new(stratum.seat(0), true, 0);
     booking.ended = Some(Ended::of(&Error::NoServer));
@@ -138,7 +143,7 @@ fn what_a_version_was_learned_to_have_done_is_more_than_what_the_client_got() {
 #[test]
 fn only_the_canarys_errors_wake_the_judge() {
     let woken = |is_canary, status| {
-        let trial = Trial::new(order(Analysis::default()), 1);
+        let trial = trial(Analysis::default(), 1);
         let booking = Booking::new(trial.stratum(Some(0.05)).unwrap().seat(0), is_canary, 0);
         booking.end(Some(Ended::Answered { status, grpc: None }), Duration::ZERO);
         let mut wake = std::pin::pin!(trial.watched.wake.notified());
@@ -155,7 +160,7 @@ fn only_the_canarys_errors_wake_the_judge() {
 fn nothing_counts_before_the_canary_is_warm_nor_on_paths_that_are_excluded() {
     let analysis =
         Analysis { discard: Duration::from_secs(5), exclude: vec!["/health".to_owned()], ..Analysis::default() };
-    let trial = Trial::new(order(analysis), 1);
+    let trial = trial(analysis, 1);
     let at = Duration::from_secs(7);
     assert!(!trial.watched.counts("/", false, || at) && trial.watched.first().is_none());
     assert!(!trial.watched.counts("/", true, || at));

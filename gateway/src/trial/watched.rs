@@ -24,7 +24,7 @@ pub(crate) struct Watched {
     braked: AtomicBool,
     /// The canary has warmed up.
     counting: AtomicBool,
-    /// An answer that takes longer is slow, in nanoseconds.
+    /// An answer that takes longer is slow, in microseconds.
     tau: AtomicU64,
     errors: ErrorRule,
     /// How paths begin that are not judged.
@@ -34,7 +34,7 @@ pub(crate) struct Watched {
     /// By worker; empty where no quantile is wanted.
     latencies: Box<[OnceLock<Box<Histogram>>]>,
     arrivals: Box<[Arrivals]>,
-    /// When the canary got its first request, in nanoseconds since the process started and one more; 0: it has not.
+    /// When the canary got its first request, in microseconds since the process started and one more; 0: it has not.
     first: AtomicU64,
     /// The canary has failed.
     pub(super) wake: Notify,
@@ -47,13 +47,14 @@ struct Arrivals(AtomicU64);
 
 impl Watched {
     pub(super) fn new(analysis: &Analysis, by_user: bool, wants_quantile: bool, workers: usize) -> Self {
+        let users = by_user.then(|| Users::new(analysis.repeated_errors));
         Self {
             braked: AtomicBool::new(false),
             counting: AtomicBool::new(analysis.discard.is_zero()),
             tau: AtomicU64::new(u64::MAX),
             errors: analysis.errors.clone(),
             exclude: analysis.exclude.iter().map(|path| path.as_str().into()).collect(),
-            users: by_user.then(Users::default),
+            users,
             latencies: (0..if wants_quantile { workers } else { 0 }).map(|_| OnceLock::new()).collect(),
             arrivals: (0..workers).map(|_| Arrivals::default()).collect(),
             first: AtomicU64::new(0),
@@ -90,7 +91,7 @@ impl Watched {
     pub(crate) fn counts(&self, path: &str, is_canary: bool, now: impl FnOnce() -> Duration) -> bool {
         if !self.counting.load(Relaxed) {
             if is_canary && self.first.load(Relaxed) == 0 {
-                self.first.store(nanos(now()) + 1, Relaxed);
+                self.first.store(micros(now()) + 1, Relaxed);
             }
             return false;
         }
@@ -99,7 +100,7 @@ impl Watched {
 
     /// When the canary got its first request while nothing was counted yet.
     pub(super) fn first(&self) -> Option<Duration> {
-        self.first.load(Relaxed).checked_sub(1).map(Duration::from_nanos)
+        self.first.load(Relaxed).checked_sub(1).map(Duration::from_micros)
     }
 
     pub(super) fn is_counting(&self) -> bool {
@@ -114,14 +115,14 @@ impl Watched {
         self.users.is_some()
     }
 
-    /// In nanoseconds; `u64::MAX`: none is known.
+    /// In microseconds; `u64::MAX`: none is known.
     #[inline]
     pub(super) fn tau(&self) -> u64 {
         self.tau.load(Relaxed)
     }
 
-    pub(super) fn set_tau(&self, nanoseconds: u64) {
-        self.tau.store(nanoseconds, Relaxed);
+    pub(super) fn set_tau(&self, micros: u64) {
+        self.tau.store(micros, Relaxed);
     }
 
     /// Whether an end is an error of its version; `None`: it says nothing about it.
@@ -139,9 +140,9 @@ impl Watched {
 
     /// Stable has answered. Only the worker itself calls it.
     #[inline]
-    pub(super) fn took(&self, worker: usize, nanoseconds: u64) {
+    pub(super) fn took(&self, worker: usize, micros: u64) {
         if let Some(histogram) = self.latencies.get(worker) {
-            histogram.get_or_init(|| Box::new(Histogram::new())).record(nanoseconds);
+            histogram.get_or_init(|| Box::new(Histogram::new())).record(micros);
         }
     }
 
@@ -150,7 +151,7 @@ impl Watched {
     }
 }
 
-/// At most 584 years.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// At most 584,000 years.
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
 }
