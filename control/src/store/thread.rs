@@ -25,7 +25,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct StoreThread {
     jobs: Sender<Job>,
-    /// To read pages of the audit log.
+    /// To read pages of the audit log, and rollouts.
     pages: Arc<Semaphore>,
     /// To read what else there is, which is for whoever is about to change something.
     looks: Arc<Semaphore>,
@@ -97,7 +97,8 @@ impl StoreThread {
     /// # Errors
     /// As there; [`StoreError::Busy`] if the queue is full or it takes longer than 5 s.
     pub async fn rollout(&self, id: String) -> Result<Option<KeptRollout>, StoreError> {
-        self.read(move |store| store.rollout(&id)).await
+        let place = timeout(DEADLINE, self.pages.clone().acquire_owned()).await.map_err(|_| StoreError::Busy)?;
+        self.read(place, move |store| store.rollout(&id)).await
     }
 
     /// [`Store::rollouts`].
@@ -105,7 +106,8 @@ impl StoreThread {
     /// # Errors
     /// As there; [`StoreError::Busy`] if the queue is full or it takes longer than 5 s.
     pub async fn rollouts(&self, asked: RolloutQuery) -> Result<RolloutPage, StoreError> {
-        self.read(move |store| store.rollouts(&asked)).await
+        let place = timeout(DEADLINE, self.pages.clone().acquire_owned()).await.map_err(|_| StoreError::Busy)?;
+        self.read(place, move |store| store.rollouts(&asked)).await
     }
 
     /// Waits until everything that was asked for before is done.
