@@ -202,11 +202,8 @@ fn bearer(line: &[u8]) -> Option<&[u8]> {
 fn is_answer_by_link(facts: &Facts<'_>) -> bool {
     let mut parts = facts.path.strip_prefix("/api/v1/rollouts/").into_iter().flat_map(|rest| rest.split('/'));
     let (id, action, end) = (parts.next(), parts.next(), parts.next());
-    let is_its = match (facts.method, action) {
-        (&Method::GET, Some("approval")) => true,
-        (&Method::POST, Some("approve" | "deny")) => true,
-        _ => false,
-    };
+    let is_its =
+        matches!((facts.method, action), (&Method::GET, Some("approval")) | (&Method::POST, Some("approve" | "deny")));
     let has_secret = || {
         let query = facts.query.unwrap_or_default();
         query

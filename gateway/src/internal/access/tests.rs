@@ -201,6 +201,7 @@ fn after_ten_wrong_tokens_a_right_one_does_not_help() {
             peer,
             method: &Method::GET,
             path: "/api",
+            query: None,
             headers: &headers,
             has_body: false,
             tls: false,
