@@ -43,6 +43,15 @@ pub struct SentStart {
     idempotency_key: Option<String>,
 }
 
+/// What makes it safe to send it again; read by [`Changing`].
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the description alone")]
+pub struct Again {
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
+}
+
 /// What is said with an action.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -138,7 +147,7 @@ pub struct Listed {
 }
 
 /// Begins a rollout of a pipeline. Answers when it is kept; it goes on by itself.
-#[utoipa::path(post, path = "/rollouts", tag = "rollouts", params(super::weights::Safely), request_body = SentStart, responses((status = 201, body = RolloutView, headers(("Location" = String)))))]
+#[utoipa::path(post, path = "/rollouts", tag = "rollouts", params(Again), request_body = SentStart, responses((status = 201, body = RolloutView, headers(("Location" = String)))))]
 pub async fn start(
     State(shared): State<Shared>,
     By(by): By,
