@@ -26,11 +26,7 @@ impl Machine<'_> {
         let attempt = self.record().attempt;
         self.tell(Happened::StageBegun { attempt });
         let Some(kind) = kind else { return };
-        let moves = matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_));
-        if moves && self.rollout.is_promoted {
-            return self.pass_over("the canary has all users already".to_owned());
-        }
-        if moves && self.rollout.before.is_none() {
+        if moves(kind) && self.rollout.before.is_none() {
             self.queue(What::ReadWeights);
         }
         match kind {
@@ -48,7 +44,7 @@ impl Machine<'_> {
     pub(super) fn work(&mut self) -> bool {
         let Some(kind) = self.kind() else { return false };
         if !self.rollout.record().is_active() {
-            // Somebody has ended what is run after a rollback.
+            // The last of those that are run after a rollback is over, or somebody has ended it.
             if self.rollout.at.of == List::OnFailure {
                 self.end();
             }
@@ -56,7 +52,12 @@ impl Machine<'_> {
         }
         if !self.rollout.record().work.is_planned {
             self.record().work.is_planned = true;
-            self.plan(kind);
+            if moves(kind) && self.rollout.is_promoted {
+                self.end_stage(StageState::Skipped, Some("the canary has all users already".to_owned()));
+                self.next();
+            } else {
+                self.plan(kind);
+            }
             return true;
         }
         let work = &self.rollout.record().work;
@@ -271,12 +272,6 @@ impl Machine<'_> {
         self.tell(Happened::StageEnded { state, why, lasted });
     }
 
-    /// It is not run.
-    pub(super) fn pass_over(&mut self, why: String) {
-        self.end_stage(StageState::Skipped, Some(why));
-        self.next();
-    }
-
     /// On to the stage that follows, or to the end.
     pub(super) fn next(&mut self) {
         let At { of, index } = self.rollout.at;
@@ -297,6 +292,11 @@ impl Machine<'_> {
         self.rollout.at = At { of: List::Main, index };
         self.enter();
     }
+}
+
+/// Whether a stage is about which version gets what.
+fn moves(kind: &StageKind) -> bool {
+    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_))
 }
 
 /// As the engine counts time.
