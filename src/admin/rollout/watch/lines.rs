@@ -1,7 +1,6 @@
 //! Without a terminal: a line for each thing that has happened, and one whenever the rollout has come further. In JSON, each line is
 //! the rollout, with what has happened since the line before as its `history`.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -104,13 +103,15 @@ fn text(look: &Look, news: &News, is_first: bool) -> Vec<String> {
         format!("{} {says}", at.map(tell::moment).unwrap_or_default())
     }));
     if news.moved {
-        let at = Timestamp::from_millisecond(look.at).map(|at| at.to_string()).unwrap_or_default();
+        // The answer's time is in whole seconds; it comes after all that is in it.
+        let newest = rollout.happenings().next_back().and_then(|happening| happening.at);
+        let at = newest.unwrap_or(i64::MIN).max(look.at);
         let further = match (rollout.has_ended(), &rollout.reason) {
             (false, _) => format!("; waits for {}", rollout.waits_for),
             (true, Some(reason)) => format!(": {reason}"),
             (true, None) => String::new(),
         };
-        lines.push(format!("{at} {}{further}", rollout.progress));
+        lines.push(format!("{} {}{further}", tell::moment(at), rollout.progress));
     }
     lines
 }

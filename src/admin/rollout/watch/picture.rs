@@ -66,8 +66,11 @@ fn heading(rollout: &Rollout) -> String {
 }
 
 fn waited_for(rollout: &Rollout) -> String {
+    let waits = &rollout.waits_for;
     match (rollout.has_ended(), &rollout.reason) {
-        (false, _) => format!("waits for {}", rollout.waits_for),
+        // A pause says why by itself.
+        (false, Some(reason)) if !waits.contains(reason.as_str()) => format!("waits for {waits}; {reason}"),
+        (false, _) => format!("waits for {waits}"),
         (true, reason) => reason.clone().unwrap_or_default(),
     }
 }
@@ -95,8 +98,11 @@ fn last_line(attention: &Attention) -> Line<'static> {
     }
 }
 
-/// The same lines as in print.
+/// The same lines as in print; none of a table that is empty.
 fn lines(table: &Table) -> Vec<Line<'static>> {
+    if table.is_empty() {
+        return Vec::new();
+    }
     table.lines().iter().map(|cells| line(cells)).collect()
 }
 
