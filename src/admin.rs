@@ -152,4 +152,5 @@ Exit codes:
   1  refused by the gateway, or the output could not be written
   2  wrong usage, or a file of the command line that is no good
   3  not reached, no answer in time, or the gateway cannot do it now (5xx)
-  4  a conflict: another owner, an ambiguous name, no version left that takes requests, or an ETag that has changed";
+  4  a conflict: another owner, an ambiguous name, no version left that takes requests, an ETag that has changed, or not
+     possible as things are";

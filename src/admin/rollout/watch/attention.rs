@@ -21,8 +21,8 @@ pub(super) struct Attention {
     question: Option<Question>,
     /// Sent, and not answered yet.
     acting: Option<&'static str>,
-    /// What came of what he did last.
-    note: Option<String>,
+    /// What came of what he did last, and how many looks it stays for.
+    note: Option<(String, u8)>,
 }
 
 /// Whether he means it.
@@ -68,7 +68,7 @@ impl Attention {
                 // Ctrl-C is meant whatever was asked.
                 KeyCode::Char('c') if asks_to_end(key) => Wants::Leave,
                 _ => {
-                    self.note = Some(format!("{action}: not done"));
+                    self.note(format!("{action}: not done"));
                     Wants::Nothing
                 }
             };
@@ -85,11 +85,11 @@ impl Attention {
     fn ask(&mut self, action: &'static str) {
         let rollout = &self.look.rollout;
         if let Some(acting) = self.acting {
-            self.note = Some(format!("{acting} was sent and is not answered yet"));
+            self.note(format!("{acting} was sent and is not answered yet"));
             return;
         }
         if !self.may(action) {
-            self.note = Some(format!("{action} is not possible now"));
+            self.note(format!("{action} is not possible now"));
             return;
         }
         let says = rollout.stages.iter().find(|stage| stage.is_current).map(|stage| stage.says.as_str());
@@ -107,6 +107,7 @@ impl Attention {
 
     /// Somebody has looked. Returns how it has ended, if it has; fails if looking again would not help.
     pub(super) fn looked(&mut self, looked: Result<Look, Failure>) -> Result<Option<Done>, Failure> {
+        self.note = self.note.take().and_then(|(text, stays)| Some((text, stays.checked_sub(1)?)));
         match looked {
             Ok(look) => {
                 self.look = look;
@@ -123,7 +124,7 @@ impl Attention {
             // A yes is for what was asked about.
             match rollout.stage == question.stage && self.may(question.action) {
                 true => self.question = Some(question),
-                false => self.note = Some(format!("{}: not done, the rollout has gone on", question.action)),
+                false => self.note(format!("{}: not done, the rollout has gone on", question.action)),
             }
         }
         Ok(self.look.rollout.has_ended().then(|| done(&self.look.rollout)))
@@ -132,18 +133,22 @@ impl Attention {
     /// What was sent is answered.
     pub(super) fn acted(&mut self, action: &str, answer: Result<(), Failure>) {
         self.acting = None;
-        self.note = Some(match answer {
+        self.note(match answer {
             Ok(()) => format!("{action}: done"),
             Err(failure @ Failure::Refused(_)) => format!("{action}: {}", failure.lines().swap_remove(0)),
             Err(failure) => format!("{action}: not known whether it was done: {}", failure.lines().swap_remove(0)),
         });
     }
 
+    fn note(&mut self, text: String) {
+        self.note = Some((text, STAYS));
+    }
+
     pub(super) fn foot(&self) -> Foot {
         if let Some(Question { text, .. }) = &self.question {
             return Foot::Question(text.clone());
         }
-        if let Some(note) = &self.note {
+        if let Some((note, _)) = &self.note {
             return Foot::Note(note.clone());
         }
         if let Some(acting) = self.acting {
@@ -158,6 +163,9 @@ impl Attention {
         Foot::Keys(keys.join(", "))
     }
 }
+
+/// Looks that a note stays for: some seconds.
+const STAYS: u8 = 10;
 
 #[cfg(test)]
 mod tests {
