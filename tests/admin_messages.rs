@@ -652,7 +652,7 @@ fn a_rollout_is_watched_over_lost_answers_to_its_end_which_has_a_code() {
         assert_eq!(json!(parts.collect::<Vec<_>>()), history(5), "each thing once");
     }
     let gone = json!({ "type": "urn:rollgate:problem:not-found", "title": "No such thing", "status": 404 });
-    let api = Api::answering([at_two(rollout()), problem(404, gone.clone())]);
+    let api = Api::answering([at_two(rollout()), problem(404, gone)]);
     assert_eq!(api.run(&["rollout", "status", "x", "--watch"]).code, 1);
     // Who was never there is not waited for.
     let api = Api::answering([unavailable()]);
@@ -679,7 +679,7 @@ fn pipelines_are_listed_shown_and_forgotten() {
     }]);
     let gone =
         || problem(404, json!({ "type": "urn:rollgate:problem:not-found", "title": "No such thing", "status": 404 }));
-    let both = list(json!([pipeline.clone(), broken.clone()]));
+    let both = list(json!([pipeline, broken]));
     let answers = [both, ok(pipeline), ok(broken.clone()), ok(broken), list(json!([])), unavailable(), gone(), gone()];
     let api = Api::answering(answers);
     for (name, arguments) in [

@@ -184,7 +184,7 @@ pub(super) fn decided(rollout: &Rollout, now: i64) -> Table {
     for stage in &rollout.stages {
         let last = stage.steps.len().saturating_sub(1);
         for (index, step) in stage.steps.iter().enumerate() {
-            let evidence = step.evidence.as_ref().or(stage.evidence.as_ref().filter(|_| index == last));
+            let evidence = step.evidence.as_ref().or_else(|| stage.evidence.as_ref().filter(|_| index == last));
             table.row(line_decided(&stage.name, step, evidence, now));
         }
         if let Some(evidence) = stage.evidence.as_ref().filter(|_| stage.steps.is_empty()) {

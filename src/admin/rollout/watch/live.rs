@@ -29,21 +29,19 @@ use crate::terminal;
 
 /// What the threads tell.
 enum Heard {
-    Looked(Result<Look, Failure>),
+    Looked(Box<Result<Look, Failure>>),
     Acted(&'static str, Result<(), Failure>),
 }
 
 /// Shows a rollout until it has ended or is left, then tells how it stands.
 pub(super) fn show(id: &str, client: &Client, screen: &Screen) -> Result<Done, Failure> {
     let first = look(id, client)?;
-    let how = if first.rollout.has_ended() { Some(done(&first.rollout)) } else { None };
     let mut attention = Attention::new(first);
-    let how = match how {
-        Some(how) => how,
-        None => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(Failure::Output)?.block_on(on_terminal(&mut attention, id, client))?
-        }
+    let how = if attention.look.rollout.has_ended() {
+        done(&attention.look.rollout)
+    } else {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(Failure::Output)?.block_on(on_terminal(&mut attention, id, client))?
     };
     sections(&state(&attention.look), screen)?;
     if how == Done::Left {
@@ -106,7 +104,7 @@ async fn until_left(
                     }
                     Heard::Looked(looked) => {
                         let is_new = looked.is_ok();
-                        if let Some(how) = attention.looked(looked)? {
+                        if let Some(how) = attention.looked(*looked)? {
                             return Ok(how);
                         }
                         if is_new {
@@ -130,7 +128,7 @@ fn look_on(id: &str, client: &Client, tells: mpsc::Sender<Heard>) -> io::Result<
     let (id, client) = (id.to_owned(), client.clone());
     let (wakes, woken): (Sender<()>, Receiver<()>) = channel();
     let looks = move || {
-        while tells.blocking_send(Heard::Looked(look(&id, &client))).is_ok() {
+        while tells.blocking_send(Heard::Looked(Box::new(look(&id, &client)))).is_ok() {
             if woken.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
