@@ -13,6 +13,7 @@ mod run;
 mod sample;
 mod statics;
 mod supervisor;
+mod terminal;
 mod token;
 
 use std::process::ExitCode;

@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Screen {
     /// What is printed is for scripts.
     pub(super) json: bool,
+    /// Somebody sits before a terminal that a picture can be drawn on, and has a keyboard.
+    pub(super) interactive: bool,
     colours: bool,
 }
 
@@ -23,7 +25,8 @@ impl Screen {
     pub(super) fn of_process(json: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        Self { json, colours: !refused && !dumb && io::stdout().is_terminal() }
+        let shows = !dumb && io::stdout().is_terminal();
+        Self { json, interactive: shows && !json && io::stdin().is_terminal(), colours: shows && !refused }
     }
 
     /// Prints a table.

@@ -84,16 +84,22 @@ impl Table {
 
     /// As lines.
     pub(super) fn text(&self, colours: bool) -> String {
+        let mut out = String::new();
+        for line in self.lines() {
+            line.iter().for_each(|cell| cell.put(&mut out, colours));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// What stands on each line, the space between columns included; the heading first, if there is one.
+    pub(super) fn lines(&self) -> Vec<Vec<Cell>> {
         let headings = self.columns.iter().map(|column| Cell::from(column.heading()).toned(Tone::Heading));
         let headings: Vec<Cell> = headings.collect();
         let has_headings = headings.iter().any(|heading| !heading.text.is_empty());
         let lines = has_headings.then_some(&headings).into_iter().chain(&self.rows);
         let widths = self.widths(&headings);
-        let mut out = String::new();
-        for line in lines {
-            self.line(&mut out, line, &widths, colours);
-        }
-        out
+        lines.map(|line| self.line(line, &widths)).collect()
     }
 
     fn widths(&self, headings: &[Cell]) -> Vec<usize> {
@@ -106,7 +112,8 @@ impl Table {
         widths
     }
 
-    fn line(&self, out: &mut String, cells: &[Cell], widths: &[usize], colours: bool) {
+    fn line(&self, cells: &[Cell], widths: &[usize]) -> Vec<Cell> {
+        let mut line = Vec::new();
         let mut gap = 0;
         for ((column, cell), width) in self.columns.iter().zip(cells).zip(widths) {
             let missing = width - cell.text.width();
@@ -114,21 +121,32 @@ impl Table {
                 Column::Left(_) => (0, missing),
                 Column::Right(_) => (missing, 0),
             };
+            gap += before;
             // What is only space at the end of a line is left out.
             if !cell.text.is_empty() {
-                out.extend(std::iter::repeat_n(' ', gap + before));
-                gap = 0;
-                cell.put(out, colours);
-            } else {
-                gap += before;
+                if gap > 0 {
+                    line.push(Cell::from(" ".repeat(gap)));
+                    gap = 0;
+                }
+                line.push(cell.clone());
             }
             gap += after + 2;
         }
-        out.push('\n');
+        line
     }
 }
 
 impl Cell {
+    /// What stands in it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What its colour stands for.
+    pub(super) fn tone(&self) -> Tone {
+        self.tone
+    }
+
     fn put(&self, out: &mut String, colours: bool) {
         let style = self.tone.style();
         if !colours || style.is_plain() {
