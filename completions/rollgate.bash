@@ -844,7 +844,7 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__demo)
-            opts="-h --seconds --help"
+            opts="-h --seconds --rollout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -46,6 +46,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand check" -l allow-unsupp
 complete -c rollgate -n "__fish_rollgate_using_subcommand check" -l traefik -d 'Also lists what Traefik itself would refuse'
 complete -c rollgate -n "__fish_rollgate_using_subcommand check" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand demo" -l seconds -d 'End after so many seconds [default: 30 without a terminal, never in one]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand demo" -l rollout -d 'Play a whole pipeline instead: a canary that is good, then one that fails 5% of its requests'
 complete -c rollgate -n "__fish_rollgate_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -l name -d 'What it says it is' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand sample" -l listen -d 'Where it listens; an empty host is every address' -r

@@ -57,6 +57,9 @@ impl Before {
         if self.of_both(stable, canary) == 0 {
             return Err(format!("neither {stable} nor {canary} has weight: there is nothing to move"));
         }
+        if self.of(stable) == 0 {
+            return Err(format!("{canary} has all users already: exchange `stable` and `canary` for the way back"));
+        }
         match &self.brake {
             Some(brake) if !brake.of_rollout => {
                 let why = brake.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
