@@ -1,5 +1,7 @@
 //! `/rollouts`: begin one, watch it, act on it.
 
+mod order;
+
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -21,10 +23,11 @@ use super::{
 use crate::{
     events::milliseconds_as_text,
     rollout::{
-        NotBegun, NotDone, Start,
+        NotBegun, NotDone, Once, Start,
         engine::{self, Action, Rollout},
     },
     store::{Remembered, RolloutQuery},
+    traffic::Key,
 };
 
 /// A rollout to begin.
@@ -32,12 +35,22 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"pipeline": "release-coding", "build": "1.4.2"}))]
 pub struct SentStart {
-    /// The pipeline's name, qualified or bare.
+    /// The pipeline's name, qualified or bare; or `definition`.
     #[schema(max_length = 255)]
-    pipeline: String,
+    pipeline: Option<String>,
+    /// A pipeline as `POST /pipelines` takes it, for this rollout alone. One with a `job`, a `webhook`, a `deploy` by one of these or
+    /// a `promote` with `writeBack` takes the role `admin`.
+    #[schema(value_type = Option<Object>)]
+    definition: Option<Value>,
+    /// The rollout's id, if the caller wants to know it beforehand.
+    #[schema(max_length = 100, pattern = "^[A-Za-z0-9_-]+$")]
+    id: Option<String>,
     /// What tells the canary's build apart; shown, and part of what is kept.
     #[schema(max_length = 255)]
     build: Option<String>,
+    /// The id of an earlier rollout of the same canary: a `protect` goes by what was seen there too.
+    #[schema(max_length = 100)]
+    after: Option<String>,
     /// As the header `Idempotency-Key`, for those that cannot set headers.
     #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     idempotency_key: Option<String>,
@@ -53,6 +66,9 @@ pub struct SentAction {
     /// Of the question that is answered, in place of a role: `approve` and `deny` alone.
     #[schema(max_length = 64)]
     nonce: Option<String>,
+    /// As the header `Idempotency-Key`, for those that cannot set headers.
+    #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
 }
 
 /// Which rollouts.
@@ -143,23 +159,58 @@ pub async fn start(
     }
     let key = super::weights::either(key, value.idempotency_key, digest)?;
     let base = base(&shared, &caller, &headers);
-    if let Some(key) = &key {
-        let now = jiff::Timestamp::now().as_millisecond();
-        match shared.traffic.store().remembered(key.key.clone(), now).await? {
-            Some(before) if before.digest == key.digest => return Ok(created(before.body)),
-            Some(_) => return Err(crate::traffic::Refused::KeyReused.into()),
-            None => {}
-        }
+    if let Some(before) = before(&shared, key.as_ref()).await? {
+        return Ok(created(before));
     }
-    let (name, pipeline) = super::pipelines::named(&shared, &value.pipeline)?;
-    let start = Start { name: &name, pipeline, by: &by, build: value.build, id: None };
-    let remember = |rollout: &Rollout, pipeline: &Pipeline| {
-        let key = key.clone()?;
-        let body = serde_json::to_string(&view(rollout, pipeline, &base, false)).unwrap_or_default();
-        Some(Remembered { key: key.key, digest: key.digest, status: 201, body, at: rollout.created })
+    let (id, build) = (order::id(value.id)?, order::build(value.build)?);
+    let (name, pipeline) = match (value.pipeline, value.definition) {
+        (Some(name), None) => super::pipelines::named(&shared, &name)?,
+        (None, Some(sent)) => {
+            let (name, pipeline) = order::inline(&shared, sent, id.as_deref().unwrap_or("inline"))?;
+            order::allowed(&pipeline, caller.role)?;
+            (name, pipeline)
+        }
+        _ => {
+            return Err(Problem::invalid(
+                "pipeline",
+                "and `definition`: one of the two says what to do",
+                "one of the two",
+            ));
+        }
     };
-    let (rollout, pipeline) = shared.rollouts.start(start, remember).await?;
-    Ok(created(serde_json::to_string(&view(&rollout, &pipeline, &base, false)).unwrap_or_default()))
+    let observed = order::observed(&shared, value.after.as_deref(), &pipeline, build.as_deref()).await?;
+    let start = Start { name: &name, pipeline, by: &by, build, id, observed };
+    let remember = |rollout: &Rollout, pipeline: &Pipeline| {
+        key.clone().map(|key| remembered(key, 201, &answer(rollout, pipeline, &base)))
+    };
+    match shared.rollouts.start(start, remember).await {
+        Ok((rollout, pipeline)) => Ok(created(text(&answer(&rollout, &pipeline, &base)))),
+        // The same request may have come in the meantime.
+        Err(error) => match before(&shared, key.as_ref()).await? {
+            Some(before) => Ok(created(before)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// What was answered to the same request before.
+async fn before(shared: &Shared, key: Option<&Key>) -> Result<Option<String>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let now = jiff::Timestamp::now().as_millisecond();
+    match shared.traffic.store().remembered(key.key.clone(), now).await? {
+        Some(before) if before.digest == key.digest => Ok(Some(before.body)),
+        Some(_) => Err(crate::traffic::Refused::KeyReused.into()),
+        None => Ok(None),
+    }
+}
+
+fn remembered(key: Key, status: u16, view: &RolloutView) -> Remembered {
+    let at = jiff::Timestamp::now().as_millisecond();
+    Remembered { key: key.key, digest: key.digest, status, body: text(view), at }
+}
+
+fn text(view: &RolloutView) -> String {
+    serde_json::to_string(view).unwrap_or_default()
 }
 
 fn created(body: String) -> Response {
@@ -189,7 +240,8 @@ pub async fn list(
     };
     let (items, next) = shared.rollouts.list(query).await?;
     let base = base(&shared, &caller, &headers);
-    let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, &base, false)).collect();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, &base, now, false)).collect();
     Ok(axum::Json(Listed { items, next: next.map(|next| next.to_string()) }))
 }
 
@@ -202,11 +254,12 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), true)))
+    let (base, now) = (base(&shared, &caller, &headers), jiff::Timestamp::now().as_millisecond());
+    Ok(axum::Json(view(&rollout, &pipeline, &base, now, true)))
 }
 
 /// Acts on a rollout: `pause`, `resume`, `approve`, `deny`, `retry`, `skip`, `abort` or `promote`. Answers when it is kept.
-#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$")), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
+#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$"), super::weights::Safely), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
 pub async fn act(
     State(shared): State<Shared>,
     Named((id, action)): Named<(String, String)>,
@@ -214,10 +267,17 @@ pub async fn act(
     axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
     sent: Changing<Option<SentAction>>,
-) -> Result<axum::Json<RolloutView>, Problem> {
+) -> Result<Response, Problem> {
     let known = Action::ALL.into_iter().find(|known| known.name() == action);
     let action = known.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no action {action:?}")))?;
-    let SentAction { reason: why, nonce } = sent.value.unwrap_or_default();
+    if sent.if_match.is_some() {
+        return Err(Problem::invalid("If-Match", "is not looked at when a rollout is acted upon", "none"));
+    }
+    let SentAction { reason: why, nonce, idempotency_key } = sent.value.unwrap_or_default();
+    let key = super::weights::either(sent.key, idempotency_key, sent.digest)?;
+    if let Some(before) = before(&shared, key.as_ref()).await? {
+        return Ok(json_text(before));
+    }
     let asked = engine::Asked {
         action,
         by: engine::Caller {
@@ -228,15 +288,33 @@ pub async fn act(
         },
         reason: reason(why)?,
     };
-    let done = match shared.rollouts.act(&id, asked, &by).await {
+    let base = base(&shared, &caller, &headers);
+    let once = key.clone().map(|key| {
+        let (again, base) = (key.clone(), base.clone());
+        let answer =
+            move |rollout: &Rollout, pipeline: &Pipeline| remembered(key, 200, &answer(rollout, pipeline, &base));
+        Once { key: again, answer: Box::new(answer) }
+    });
+    let done = match shared.rollouts.act(&id, asked, &by, once).await {
         Some(done) => done,
         None => match shared.rollouts.get(&id).await? {
             Some(_) => Err(NotDone::Ended(id.clone())),
             None => return Err(missing(&id)),
         },
     };
-    let (rollout, pipeline) = done?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), false)))
+    match done {
+        Ok((rollout, pipeline)) => Ok(json_text(text(&answer(&rollout, &pipeline, &base)))),
+        Err(NotDone::Before(body)) => Ok(json_text(body)),
+        // The same request may have ended it in the meantime.
+        Err(error) => match before(&shared, key.as_ref()).await? {
+            Some(before) => Ok(json_text(before)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn json_text(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn missing(id: &str) -> Problem {
@@ -252,7 +330,13 @@ fn base(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}{path}/api/v1")
 }
 
-fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> RolloutView {
+/// As it was when it was decided upon: the same request is answered the same.
+fn answer(rollout: &Rollout, pipeline: &Pipeline, base: &str) -> RolloutView {
+    let decided = rollout.history.last().map_or(rollout.created, |entry| entry.at);
+    view(rollout, pipeline, base, decided, false)
+}
+
+fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, now: i64, whole: bool) -> RolloutView {
     let possible = rollout.possible();
     RolloutView {
         id: rollout.id.clone(),
@@ -263,7 +347,7 @@ fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> Roll
         build: rollout.build.clone(),
         status: rollout.status.name().to_owned(),
         progress: rollout.progress(),
-        waits_for: rollout.waits_for(pipeline, jiff::Timestamp::now().as_millisecond()),
+        waits_for: rollout.waits_for(pipeline, now),
         reason: rollout.reason.clone(),
         status_url: format!("{base}/rollouts/{}", rollout.id),
         actor: rollout.actor.clone(),
@@ -300,8 +384,11 @@ impl From<NotDone> for Problem {
             NotDone::Refused(engine::Refusal::NoReason { .. }) => {
                 Self::invalid("reason", "is missing: it is kept for whoever asks later", "a text")
             }
-            NotDone::Refused(_) | NotDone::Ended(_) => Self::new(Code::NotPossible, error.to_string()),
+            NotDone::Refused(_) | NotDone::Ended(_) | NotDone::Before(_) => {
+                Self::new(Code::NotPossible, error.to_string())
+            }
             NotDone::Store(error) => error.into(),
+            NotDone::Key(refused) => refused.into(),
         }
     }
 }
