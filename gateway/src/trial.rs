@@ -248,4 +248,4 @@ impl fmt::Debug for Trial {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::extract::State;
+use axum::{body::Bytes, extract::State};
 use rollgate_config::{Document, Format, dynamic::rollout::Pipeline};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{
     Shared,
-    extract::{By, Json, Named, Unconditional},
+    extract::{By, Named, Unconditional, parse},
     problem::{Code, Problem},
     providers::ConfigProblem,
 };
@@ -67,9 +67,9 @@ pub async fn put(
     State(shared): State<Shared>,
     By(by): By,
     _: Unconditional,
-    Json(sent): Json<Value>,
+    body: Bytes,
 ) -> Result<axum::Json<PipelineView>, Problem> {
-    let (name, pipeline) = read(&shared, sent, PROVIDER)?;
+    let (name, pipeline) = read(&shared, parse(&body)?, PROVIDER)?;
     shared.traffic.put_text(&format!("{PREFIX}{name}"), Some(pipeline.source.to_string()), &by).await?;
     Ok(axum::Json(view(&shared, &name, &pipeline)))
 }

@@ -74,6 +74,9 @@ pub enum NotDone {
     Key(Refused),
 }
 
+/// How an effect has ended.
+type End = (EffectId, Outcome);
+
 /// A rollout's task.
 pub(super) struct Conductor {
     context: Arc<Context>,
@@ -82,9 +85,11 @@ pub(super) struct Conductor {
     seen: watch::Sender<Arc<Rollout>>,
     inbox: mpsc::Receiver<Message>,
     /// Ends of effects.
-    ends: (mpsc::UnboundedSender<(EffectId, Outcome)>, mpsc::UnboundedReceiver<(EffectId, Outcome)>),
+    ends: (mpsc::UnboundedSender<End>, mpsc::UnboundedReceiver<End>),
     under_way: BTreeMap<EffectId, AbortHandle>,
     observer: Observer,
+    /// When it was stored last.
+    kept_at: Instant,
 }
 
 impl Conductor {
@@ -97,7 +102,8 @@ impl Conductor {
     ) -> Self {
         let observer = Observer::new(context.traffic.clone(), &rollout);
         let (under_way, ends) = (BTreeMap::new(), mpsc::unbounded_channel());
-        Self { context, rollout, pipeline, seen, inbox, ends, under_way, observer }
+        let kept_at = Instant::now();
+        Self { context, rollout, pipeline, seen, inbox, ends, under_way, observer, kept_at }
     }
 
     /// Until it has ended, or another process goes on with it.
@@ -184,16 +190,22 @@ impl Conductor {
     }
 
     async fn keep(
-        &self,
+        &mut self,
         step: &Step,
         (address, role): (String, Option<&'static str>),
         remembered: Option<Remembered>,
     ) -> Result<(), StoreError> {
-        if !step.must_be_kept && step.effects.is_empty() && step.entries.is_empty() {
+        let decides = step.must_be_kept || !step.effects.is_empty() || !step.entries.is_empty();
+        // The numbers of a look are only good for a restart: they may be a little old then.
+        if !decides && (self.kept_at.elapsed() < NUMBERS || step.rollout == *self.rollout) {
             return Ok(());
         }
         let audit = step.entries.iter().map(|entry| audited(&self.rollout, entry, &address, role)).collect();
-        self.context.traffic.keep_rollout(kept(&step.rollout), audit, remembered).await
+        let kept = self.context.traffic.keep_rollout(kept(&step.rollout), audit, remembered).await;
+        if kept.is_ok() || !decides {
+            self.kept_at = Instant::now();
+        }
+        if decides { kept } else { Ok(()) }
     }
 
     /// What was decided is kept: it is so, and is done.
@@ -313,5 +325,7 @@ pub(super) fn audited(rollout: &Rollout, entry: &Entry, address: &str, role: Opt
     }
 }
 
+/// How old numbers may be that a restart goes on from.
+const NUMBERS: Duration = Duration::from_secs(2);
 /// Between two attempts to keep something.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -129,7 +129,7 @@ impl Rollouts {
             (other.service == pipeline.service.value && !other.status.is_end())
                 .then(|| Owner::Rollout(other.id.clone()))
         });
-        let owner = owner.or_else(|| match found.owner {
+        let owner = owner.or(match found.owner {
             Owner::None | Owner::Api => None,
             owner => Some(owner),
         });
