@@ -40,16 +40,16 @@ use rollgate_config::{
     scalar::Share,
 };
 
-pub use self::{
-    evidence::{Kept, Level, TrialEvidence, TrialState, TrialVerdict},
-    rehearsal::Rehearsal,
-};
 use self::{audience::Audience, bench::Bench, judge::Judge, strata::Strata, watched::Watched};
 pub(crate) use self::{
     audience::Sight,
     booking::{Booking, Ended},
     laid::{For, Laid, Part},
     strata::Stratum,
+};
+pub use self::{
+    evidence::{Kept, Level, TrialEvidence, TrialState, TrialVerdict},
+    rehearsal::Rehearsal,
 };
 
 use crate::{

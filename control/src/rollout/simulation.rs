@@ -32,11 +32,11 @@ use std::{
 
 use rollgate_config::{dynamic::rollout::Pipeline, scalar::Weight};
 
+use self::{answer_times::AnswerTimes, player::Player};
 pub use self::{
     scene::{Drift, Outage, Scene},
     summary::{Quantiles, Rate, StepSummary, Summary},
 };
-use self::{answer_times::AnswerTimes, player::Player};
 
 /// What is played.
 #[derive(Debug, Clone)]
@@ -56,9 +56,9 @@ pub struct Run {
     pub end: End,
     /// When that was decided, since it began: when the canary got all users, was braked, or nobody waited any longer.
     pub took: Duration,
-    /// Requests that the canary got up to then; with [`Scene::break_after`], those after the break.
+    /// Requests that the canary got up to then; with [`Scene::break_after`], those after the break, if it came so far.
     pub requests: u64,
-    /// The time from the canary's first request, or from the break, until it was braked.
+    /// The time from the canary's first request, or from the break, until it was braked; `None` also if that was before the break.
     pub verdict: Option<Duration>,
     /// What it was braked for.
     pub family: Option<String>,

@@ -40,7 +40,11 @@ impl AnswerTimes {
         let usual = |micros: f64| 0.5 * erfc((micros.ln() - self.mean) / self.deviation / std::f64::consts::SQRT_2);
         // A time is counted in whole microseconds.
         let share = usual(than as f64 + 1.0);
-        if than >= self.p95 { slow * (share / 0.05).min(1.0) } else { slow + (1.0 - slow) * ((share - 0.05) / 0.95).max(0.0) }
+        if than >= self.p95 {
+            slow * (share / 0.05).min(1.0)
+        } else {
+            slow + (1.0 - slow) * ((share - 0.05) / 0.95).max(0.0)
+        }
     }
 
     /// Stable's answers by place and share, up to a time if `are_slow` is false, and above it.

@@ -53,8 +53,8 @@ pub(super) struct Player<'p> {
 enum Waits {
     /// Nothing.
     Nothing,
-    /// The canary to have warmed up.
-    Warmth,
+    /// The canary to have warmed up, at that time if it has had its first request.
+    Warmth(Option<Micros>),
     /// A step's time to be over.
     Time(Micros),
     /// So many requests of the canary in the step.
@@ -119,7 +119,12 @@ impl<'p> Player<'p> {
     /// Until the next thing that is told.
     fn judged(&mut self, due: Option<Micros>) {
         let waits = self.waits();
-        if waits == Waits::Warmth || self.site.is_thorough {
+        if let Waits::Warmth(Some(warm_at)) = waits {
+            // As long as it warms up, the step's time begins anew at each look: only the last one counts.
+            let last = (warm_at - 1) / EVIDENCE * EVIDENCE;
+            self.evidence_at = Some(last).filter(|last| *last > self.site.now());
+        }
+        if self.site.is_thorough {
             self.evidence_at.get_or_insert(self.site.now() - self.site.now() % EVIDENCE + EVIDENCE);
         }
         let over = match waits {
@@ -162,7 +167,7 @@ impl<'p> Player<'p> {
             return Waits::Nothing;
         };
         if !self.site.is_counting() {
-            return Waits::Warmth;
+            return Waits::Warmth(self.site.warm_at());
         }
         let kind = rollout.at.stage(self.pipeline()).map(|stage| &stage.kind);
         match (kind, &trial.mode, record.work.clock) {
@@ -210,7 +215,7 @@ impl<'p> Player<'p> {
         let (Some(rehearsal), Some(trial)) = (self.site.rehearsal(), &self.rollout.trial) else { return };
         let has_consequences = match waits {
             _ if self.site.is_thorough => true,
-            Waits::Warmth | Waits::Requests(_) => true,
+            Waits::Warmth(_) | Waits::Requests(_) => true,
             Waits::Evidence(margin) => {
                 let answer = rehearsal.advance(margin).map(|progress| progress.answer);
                 self.site.said() == TrialVerdict::Clear
@@ -294,9 +299,9 @@ impl<'p> Player<'p> {
             What::ReleaseBrake => self.site.brake(false),
             What::Promote { weights, .. } => {
                 self.site.weigh(&weights.0, stable, canary);
-                self.site.lay(None);
+                self.site.lay(None, &self.pipeline().analysis);
             }
-            What::EndTrial | What::Leave => self.site.lay(None),
+            What::EndTrial | What::Leave => self.site.lay(None, &self.pipeline().analysis),
             What::RunJob
             | What::CallWebhook
             | What::WaitHealthy { .. }
@@ -318,7 +323,7 @@ impl<'p> Player<'p> {
         let compares = !matches!(group, Group::Audience(_, None));
         let kept = self.rollout.judge.as_ref().and_then(judge::state);
         let rehearsal = Rehearsal::begin(&self.pipeline().analysis, compares, kept).map_err(|why| why.to_string())?;
-        self.site.lay(Some((rehearsal, group)));
+        self.site.lay(Some((rehearsal, group)), &self.pipeline().analysis);
         Ok(())
     }
 
@@ -329,8 +334,10 @@ impl<'p> Player<'p> {
         Run {
             end,
             took: Duration::from_micros(at),
-            requests: canary.requests - canary.good,
-            verdict: braked.zip(canary.broke).map(|(braked, broke)| Duration::from_micros(braked.saturating_sub(broke))),
+            requests: if canary.broke.is_some() { canary.requests - canary.good } else { 0 },
+            verdict: braked
+                .zip(canary.broke)
+                .map(|(braked, broke)| Duration::from_micros(braked.saturating_sub(broke))),
             family: self.family.clone(),
             steps: self.steps(at),
         }

@@ -10,14 +10,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rollgate_analysis::{Answers, TICK_MS, Tally, restarts::RESTART_EVERY};
-use rollgate_config::scalar::Weight;
+use rollgate_analysis::{Answers, TICK_MS, Tally, latency::ENOUGH, restarts::RESTART_EVERY};
+use rollgate_config::{
+    dynamic::rollout::analysis::{Analysis, Latency},
+    scalar::Weight,
+};
 use rollgate_gateway::{Rehearsal, TrialVerdict};
 
 use super::{
     Micros,
     answer_times::AnswerTimes,
     flow::{Flow, Group, Held},
+    micros,
     scene::{Scene, Shares},
     stream::{Random, Stream, binomial},
 };
@@ -53,6 +57,12 @@ struct Trying {
     look_at: Option<Micros>,
     /// Stable's answers that the judge's histogram does not have yet, and those of them that are slow.
     unspread: (u64, u64),
+    /// All of them.
+    answers: u64,
+    /// So many may be enough for a first threshold.
+    first_threshold: u64,
+    /// How long the canary warms up.
+    discard: Micros,
     /// Parts of requests that have arrived and are not told.
     arrived: f64,
 }
@@ -99,7 +109,18 @@ struct Streams {
 impl<'p> Site<'p> {
     pub(super) fn new(scene: &'p Scene, times: &'p AnswerTimes, held: Held, random: Random) -> Self {
         let (trial, canary) = (None, Canary::default());
-        Self { scene, times, random, now: 0, held, is_braked: false, braked_at: None, trial, canary, is_thorough: false }
+        Self {
+            scene,
+            times,
+            random,
+            now: 0,
+            held,
+            is_braked: false,
+            braked_at: None,
+            trial,
+            canary,
+            is_thorough: false,
+        }
     }
 
     pub(super) fn now(&self) -> Micros {
@@ -138,6 +159,11 @@ impl<'p> Site<'p> {
         self.trial.as_ref().is_none_or(|trial| trial.rehearsal.counts(false, Duration::ZERO))
     }
 
+    /// When the judge looks next whether the canary has warmed up, if it has had its first request.
+    pub(super) fn warm_at(&self) -> Option<Micros> {
+        self.trial.as_ref().and_then(|trial| trial.look_at)
+    }
+
     /// Time passes in which nobody is judged.
     pub(super) fn skip(&mut self, until: Micros) {
         self.now = self.now.max(until);
@@ -152,7 +178,7 @@ impl<'p> Site<'p> {
     }
 
     /// A trial in place of the one that is there, whose brake ends with it.
-    pub(super) fn lay(&mut self, trial: Option<(Rehearsal, Group)>) {
+    pub(super) fn lay(&mut self, trial: Option<(Rehearsal, Group)>, analysis: &Analysis) {
         if self.said() == TrialVerdict::RollBack {
             self.is_braked = false;
         }
@@ -165,6 +191,13 @@ impl<'p> Site<'p> {
             in_step: 0,
             look_at: None,
             unspread: (0, 0),
+            answers: 0,
+            first_threshold: match analysis.latency {
+                // Rounding may make it one less.
+                Some(Latency::Quantile(share)) => (ENOUGH as f64 / (1.0 - share.fraction())) as u64 - 1,
+                Some(Latency::Threshold(_)) | None => 0,
+            },
+            discard: micros(analysis.discard),
             arrived: 0.0,
         });
     }
@@ -194,7 +227,7 @@ impl<'p> Site<'p> {
         let Some(trial) = &mut self.trial else { return false };
         trial.since_restart += std::mem::take(&mut trial.unseen);
         let restarts = trial.since_restart >= RESTART_EVERY;
-        if restarts || (is_tick && trial.rehearsal.slow_after().is_none()) {
+        if restarts || (is_tick && trial.wants_threshold() && trial.missing() == 0) {
             trial.spread(self.times, &mut self.random);
         }
         if restarts {
@@ -222,7 +255,8 @@ impl<'p> Site<'p> {
             self.now = until;
             return Stop::default();
         };
-        if !self.is_braked && (self.is_thorough || !is_counting || trial.needs_each_tick()) {
+        let needs_each_tick = self.is_thorough || (is_counting && trial.needs_each_tick());
+        if !self.is_braked && needs_each_tick {
             trial.look_at.get_or_insert(self.now - self.now % TICK + TICK);
         }
         let since = self.now - self.canary.began.unwrap_or(self.now);
@@ -239,7 +273,8 @@ impl<'p> Site<'p> {
         if trial.look_at.is_none() || breaks_in.is_some() {
             first = first.min(canary.slow.when(1, random));
         }
-        if breaks_in.is_some() {
+        let warms_up = !is_counting && trial.look_at.is_none();
+        if breaks_in.is_some() || warms_up {
             first = first.min(besides.when(1, random));
         }
         if let Some(next) = trial.next_request(&wants, breaks_in) {
@@ -247,6 +282,9 @@ impl<'p> Site<'p> {
         }
         if wants.news {
             first = first.min(stable.errors.when(1, random));
+        }
+        if trial.wants_threshold() && trial.missing() > 0 {
+            first = first.min(stable.fine.when(trial.missing(), random));
         }
         let ends = until - self.now;
         let lasts = if first < ends as f64 { (first.ceil() as Micros).min(ends) } else { ends };
@@ -256,8 +294,9 @@ impl<'p> Site<'p> {
         let besides = besides.count(long, random);
         trial.arrived += self.scene.per_micro() * long;
         self.now += lasts;
-        self.came(&flow, answers, besides);
-        self.looks(&answers.canary, &answers.stable, wants)
+        let is_first = self.came(&flow, answers, besides);
+        let stop = self.looks(&answers.canary, &answers.stable, wants);
+        Stop { wanted: stop.wanted || is_first, ..stop }
     }
 
     fn flow(&self) -> Flow {
@@ -278,12 +317,15 @@ impl<'p> Site<'p> {
         }
     }
 
-    /// What has come is counted.
-    fn came(&mut self, flow: &Flow, answers: Answers, besides: u64) {
-        let Some(trial) = &mut self.trial else { return };
+    /// What has come is counted. True if the canary begins to warm up with it.
+    fn came(&mut self, flow: &Flow, answers: Answers, besides: u64) -> bool {
+        let Some(trial) = &mut self.trial else { return false };
+        let mut is_first = false;
         let booked = answers.canary.requests;
-        if booked + besides > 0 {
-            trial.rehearsal.counts(true, Duration::from_micros(self.now));
+        if booked + besides > 0 && !trial.rehearsal.counts(true, Duration::from_micros(self.now)) {
+            // At the first one it is known when the canary will have warmed up.
+            is_first = trial.look_at.is_none();
+            trial.look_at.get_or_insert((self.now + trial.discard).next_multiple_of(TICK));
         }
         let arrived = trial.arrived as u64;
         trial.arrived -= arrived as f64;
@@ -295,6 +337,7 @@ impl<'p> Site<'p> {
         trial.in_step += booked;
         if trial.rehearsal.wants_latencies() {
             let Tally { requests, errors, slow, .. } = answers.stable;
+            trial.answers += requests - errors;
             trial.unspread.0 += requests - errors;
             trial.unspread.1 += slow;
         }
@@ -305,6 +348,7 @@ impl<'p> Site<'p> {
         {
             (self.canary.broke, self.canary.good) = (Some(self.now), self.canary.requests);
         }
+        is_first
     }
 
     /// The judge looks, if it would.
@@ -334,8 +378,18 @@ impl Trying {
     /// Whether any tick can change what the judge says.
     fn needs_each_tick(&self) -> bool {
         let is_watched = matches!(self.group, Group::Audience(_, None));
-        let wants_threshold = self.rehearsal.wants_latencies() && self.rehearsal.slow_after().is_none();
-        is_watched || wants_threshold || self.said == TrialVerdict::Hold
+        let has_enough = self.wants_threshold() && self.missing() == 0;
+        is_watched || has_enough || self.said == TrialVerdict::Hold
+    }
+
+    /// There is no threshold of slow answers yet: it is taken as soon as there is one.
+    fn wants_threshold(&self) -> bool {
+        self.rehearsal.wants_latencies() && self.rehearsal.slow_after().is_none()
+    }
+
+    /// Answers of stable's before which there is none.
+    fn missing(&self) -> u64 {
+        self.first_threshold.saturating_sub(self.answers)
     }
 
     /// The canary's next request but errors and slow answers that matters, from 1.

@@ -19,9 +19,9 @@ pub struct Summary {
     pub failed: Rate,
     /// Why, of the first of them.
     pub why_failed: Option<String>,
-    /// The canary's requests until it was braked.
+    /// The canary's requests until it was braked, of those where it had broken by then.
     pub requests: Option<Quantiles>,
-    /// Seconds until it was braked.
+    /// Seconds until it was braked, likewise.
     pub verdict: Option<Quantiles>,
     /// Seconds until it was promoted.
     pub promotion: Option<Quantiles>,
@@ -80,7 +80,7 @@ impl Summary {
         for family in runs.iter().filter_map(|run| run.family.clone()) {
             *families.entry(family).or_insert(0) += 1;
         }
-        let braked = || runs.iter().filter(|run| run.end == End::RolledBack);
+        let braked = || runs.iter().filter_map(|run| Some((run, run.verdict?)));
         let promoted = runs.iter().filter(|run| run.end == End::Promoted);
         Self {
             runs: runs.len(),
@@ -92,8 +92,8 @@ impl Summary {
                 End::Failed(why) => Some(why.clone()),
                 End::Promoted | End::RolledBack | End::Held => None,
             }),
-            requests: Quantiles::of(braked().map(|run| run.requests as f64)),
-            verdict: Quantiles::of(braked().filter_map(|run| run.verdict).map(|verdict| verdict.as_secs_f64())),
+            requests: Quantiles::of(braked().map(|(run, _)| run.requests as f64)),
+            verdict: Quantiles::of(braked().map(|(_, verdict)| verdict.as_secs_f64())),
             promotion: Quantiles::of(promoted.map(|run| run.took.as_secs_f64())),
             families,
             steps: steps(runs),
