@@ -19,11 +19,9 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// The process's own. Colours are for terminals whose user has not set `NO_COLOR`.
+    /// The process's own.
     pub(super) fn of_process(json: bool) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        Self { json, colours: !refused && !dumb && io::stdout().is_terminal() }
+        Self { json, colours: colours_are_wanted() }
     }
 
     /// Prints a table.
@@ -64,6 +62,13 @@ impl Screen {
         }
         complain(&failure.lines().iter().map(|line| format!("{}\n", shown(line))).collect::<String>());
     }
+}
+
+/// Colours are for terminals whose user has not set `NO_COLOR`.
+pub(crate) fn colours_are_wanted() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !refused && !dumb && io::stdout().is_terminal()
 }
 
 fn put(text: &str) -> Result<(), Failure> {

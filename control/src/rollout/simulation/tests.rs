@@ -198,7 +198,7 @@ fn nothing_is_lost_by_drawing_only_what_matters() {
         let stages = r#"{"ramp": {"steps": ["5%", {"weight": "25%", "minDuration": 20}]}}, {"promote": {}}"#;
         let plan = plan(stages, scene);
         let times = AnswerTimes::new(&plan.scene);
-        let runs = 300;
+        let runs = 100;
         let thorough: Vec<Run> = (0..runs).map(|run| Player::new(&plan, &times, 2, run).thorough().play()).collect();
         let sparse = simulate(&plan, runs as usize, 1);
         type Figure = fn(&Run) -> f64;
