@@ -124,20 +124,19 @@ fn titles(arguments: &SimulateArgs, all: &[Series]) -> [String; 2] {
 fn legend(series: &Series) -> String {
     let summary = &series.summary;
     let canary = format!("canary {}", series.label.join(", "));
-    let mut told = vec![format!("{} rolled back", percent(summary.rolled_back.share))];
-    if let Some(requests) = summary.requests.filter(|_| !series.is_as_good) {
-        told.push(format!("after {} requests (95%: {})", count(requests.median), count(requests.p95)));
+    let after = |median: String, p95: String| format!(" after {median} (95%: {p95})");
+    let requests = summary.requests.filter(|_| !series.is_as_good);
+    let braked = requests.map(|found| after(format!("{} requests", count(found.median)), count(found.p95)));
+    let promoted = summary.promotion.map(|found| after(seconds(found.median), seconds(found.p95)));
+    let mut told = vec![format!("{} rolled back{}", percent(summary.rolled_back.share), braked.unwrap_or_default())];
+    let others =
+        [("promoted", summary.promoted, promoted), ("held", summary.held, None), ("failed", summary.failed, None)];
+    for (how, rate, after) in others {
+        if rate.share > 0.0 {
+            told.push(format!("{} {how}{}", percent(rate.share), after.unwrap_or_default()));
+        }
     }
-    if summary.promoted.share > 0.0 {
-        told.push(format!("{} promoted", percent(summary.promoted.share)));
-    }
-    if let Some(promotion) = summary.promotion {
-        told.push(format!("after {} (95%: {})", seconds(promotion.median), seconds(promotion.p95)));
-    }
-    if summary.held.share > 0.0 {
-        told.push(format!("{} held", percent(summary.held.share)));
-    }
-    format!("{canary}: {}", told.join(" "))
+    format!("{canary}: {}", told.join("; "))
 }
 
 /// Axes, their numbers, and what they show.

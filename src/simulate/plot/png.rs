@@ -6,10 +6,7 @@ use embedded_graphics::{
     Drawable, Pixel,
     draw_target::DrawTarget,
     geometry::{OriginDimensions, Point, Size},
-    mono_font::{
-        MonoTextStyle,
-        iso_8859_1::{FONT_9X18_BOLD, FONT_10X20},
-    },
+    mono_font::{MonoTextStyle, iso_8859_1::FONT_10X20},
     pixelcolor::{Rgb888, RgbColor},
     text::{Alignment, Baseline, Text, TextStyleBuilder},
 };
@@ -40,16 +37,19 @@ impl Sheet {
             Mark::Line { points, stroke } => self.line(points, stroke),
             Mark::Text { at, anchor, style, text } => {
                 let Colour(red, green, blue) = style.colour();
-                let font = if *style == Style::Bold { &FONT_9X18_BOLD } else { &FONT_10X20 };
                 let alignment = match anchor {
                     Anchor::Start => Alignment::Left,
                     Anchor::Middle => Alignment::Center,
                     Anchor::End => Alignment::Right,
                 };
                 let place = Point::new((at.0 * SCALE).round() as i32, (at.1 * SCALE).round() as i32);
-                let character = MonoTextStyle::new(font, Rgb888::new(red, green, blue));
-                let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Alphabetic).build();
-                let Ok(_) = Text::with_text_style(text, place, character, style).draw(self);
+                let character = MonoTextStyle::new(&FONT_10X20, Rgb888::new(red, green, blue));
+                let placed = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Alphabetic).build();
+                // Bold is written twice.
+                for shift in 0..=i32::from(*style == Style::Bold) {
+                    let place = place + Point::new(shift, 0);
+                    let Ok(_) = Text::with_text_style(text, place, character, placed).draw(self);
+                }
             }
         }
     }
