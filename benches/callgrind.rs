@@ -1,12 +1,16 @@
 //! Plain requests in memory, as many as the argument says, for instruction counts; see README.md beside this file. A second
-//! argument asks for something else: `servers` (two behind each version), `cookie`, `cohort`, `sticky` (with a cookie, and what
+//! argument asks for something else: `trial` (a rollout's canary is judged), `servers` (two behind each version), `cookie`, `cohort`, `sticky` (with a cookie, and what
 //! it may be good for), `draw` (only draws), `none` (the loop around these, to be taken off).
 
 mod support;
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
-use rollgate_gateway::memory::{InMemory, Versions};
+use rollgate_config::dynamic::rollout::analysis::Analysis;
+use rollgate_gateway::{
+    TrialMode, TrialOrder,
+    memory::{InMemory, Versions},
+};
 
 const CONFIGURATION: &str = "
 entryPoints: {web: {address: ':80'}}
@@ -31,6 +35,7 @@ fn main() {
             draws(count, |random| black_box(&versions).draw(random) == Some(1));
         }
         Some("none") => draws(count, |random| black_box(random) == 1),
+        Some("trial") => judged(count),
         Some("servers") => requests(count, "", ", {url: 'http://in-memory.invalid:3'}", ""),
         // Both requests have the same bytes, so that only what is done with them differs.
         Some("cohort") => requests(count, ", cohort: {cookie: {name: at}}", "", "Cookie: at=0123456789abcdef\r\n"),
@@ -56,8 +61,27 @@ fn draws(count: usize, is_canary: impl Fn(u64) -> bool) {
 fn requests(count: usize, affinity: &str, servers: &str, header: &str) {
     let text = CONFIGURATION.replace("AFFINITY", affinity).replace("MORE", servers);
     let (statics, configuration) = support::read(&text);
+    run(count, header, InMemory::new(&statics, &configuration, "web").expect("it compiles"));
+}
+
+/// Plain requests over which a trial lies.
+fn judged(count: usize) {
+    let (statics, configuration) = support::read(&CONFIGURATION.replace("AFFINITY", "").replace("MORE", ""));
+    let order = TrialOrder {
+        rollout: "r-1".into(),
+        service: "split@file".into(),
+        stable: "stable@file".into(),
+        canary: "canary@file".into(),
+        salt: "r-1".to_owned(),
+        analysis: Arc::new(Analysis::default()),
+        cohort: false,
+        mode: TrialMode::Randomised,
+    };
+    run(count, "", InMemory::judged(&statics, &configuration, "web", order).expect("it compiles"));
+}
+
+fn run(count: usize, header: &str, mut gateway: InMemory) {
     let request = format!("{HEAD}{header}\r\n").into_bytes();
-    let mut gateway = InMemory::new(&statics, &configuration, "web").expect("it compiles");
     let length = gateway.first(&request);
     assert!(gateway.last_head().starts_with("HTTP/1.1 200 OK\r\n"), "{}", gateway.last_head());
     assert!(!gateway.last_head().contains("set-cookie"), "{}", gateway.last_head());

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use rollgate_testkit::{Admin, Ask, Backend, Connection, Gateway, Launch, Told, configuration, wait::eventually};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const STATIC: &str = "api: {}\nproviders: {rest: {insecure: true}, file: {directory: '@DIR@/conf'}}\n";
@@ -332,4 +333,31 @@ async fn what_another_process_was_sent_is_taken_over() {
     eventually("it is taken over", async || (status(&new, "late.test").await == 200).then_some(())).await;
     put(&new, &router("newest.test", "s@file")).await.ok();
     assert_eq!((status(&new, "late.test").await, status(&new, "newest.test").await), (404, 200));
+}
+
+#[tokio::test]
+async fn what_is_refused_hides_no_change_of_a_certificate() {
+    use rollgate_testkit::tls::Authority;
+    let (ours, state) = (Authority::new("ours"), tempfile::tempdir().expect("a folder can be made"));
+    let (old, new) = (ours.issue(&["cert.test"]), ours.issue(&["cert.test"]));
+    let pair = |name: &str| format!("{}/{name}", state.path().display());
+    let write = |identity: &rollgate_testkit::tls::Identity| {
+        std::fs::write(pair("a.key"), &identity.key_pem).expect("it can be written");
+        std::fs::write(pair("a.crt"), &identity.cert_pem).expect("it can be written");
+    };
+    write(&old);
+    let tls = format!("tls: {{certificates: [{{certFile: '{}', keyFile: '{}'}}]}}\n", pair("a.crt"), pair("a.key"));
+    // Nobody looks at files but when he is told to.
+    let unwatched = STATIC.replace("conf'", "conf', watch: false");
+    let gateway = Launch::new(&format!("{}{unwatched}", configuration(""))).file("conf/a.yml", &tls).start();
+    let serial = async || Admin::of(&gateway).get("/certificates").await.ok()["items"][0]["serial"].clone();
+    let before = serial().await;
+    write(&new);
+    // It comes across the new pair, and is refused for another one.
+    let missing = json!({"tls": {"certificates": [{"certFile": pair("b.crt"), "keyFile": pair("b.key")}]}});
+    let refused = put(&gateway, &missing).await;
+    assert_eq!(refused.reply.status, 422);
+    assert_eq!(serial().await, before);
+    gateway.signal(Signal::HUP);
+    eventually("the new pair is served", async || (serial().await != before).then_some(())).await;
 }

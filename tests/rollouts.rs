@@ -60,29 +60,30 @@ impl Site {
     }
 }
 
-/// Asks as fast as it is answered, until it is dropped.
+/// Ask as fast as they are answered.
 struct Users {
     stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Users {
     fn of(gateway: &Gateway) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..2 {
-            let (stop, address) = (stop.clone(), gateway.web());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::SeqCst) {
-                    let _answered = Ask::get("http://pro.test/").send(address).await;
-                }
-            });
-        }
-        Self { stop }
+        let user = |stop: Arc<AtomicBool>, address| async move {
+            while !stop.load(Ordering::SeqCst) {
+                let _answered = Ask::get("http://pro.test/").send(address).await;
+            }
+        };
+        let tasks = (0..2).map(|_| tokio::spawn(user(stop.clone(), gateway.web()))).collect();
+        Self { stop, tasks }
     }
-}
 
-impl Drop for Users {
-    fn drop(&mut self) {
+    /// Until the last one has his answer.
+    async fn go(self) {
         self.stop.store(true, Ordering::SeqCst);
+        for task in self.tasks {
+            task.await.expect("every user is answered");
+        }
     }
 }
 
@@ -129,7 +130,7 @@ async fn a_good_canary_is_promoted_stage_by_stage() {
     }
     let users = Users::of(&gateway);
     let done = until(&admin, &id, "it has ended", |seen| !seen["endedAt"].is_null()).await;
-    drop(users);
+    users.go().await;
     assert_eq!(done["status"], "SUCCEEDED", "{done:#}");
     let weights = admin.get("/services/pro/weights").await.ok();
     assert_eq!((&weights["owner"], &weights["effective"]["canary@file"]), (&json!("api"), &json!("100")), "{weights}");
@@ -152,7 +153,7 @@ async fn a_canary_that_fails_is_taken_back_after_a_handful_of_answers() {
     let users = Users::of(&gateway);
     let id = start(&admin).await;
     let ended = until(&admin, &id, "it has ended", |seen| !seen["endedAt"].is_null()).await;
-    drop(users);
+    users.go().await;
     assert_eq!(ended["status"], "ROLLED_BACK", "{ended:#}");
     assert!(site.canary.requests() <= 8, "{} requests went to it", site.canary.requests());
     let weights = admin.get("/services/pro/weights").await.ok();
@@ -188,4 +189,64 @@ async fn a_killed_gateway_goes_on_where_it_was_and_repeats_no_command() {
     let done = until(&admin, &id, "it has ended", |seen| !seen["endedAt"].is_null()).await;
     assert_eq!(done["status"], "SUCCEEDED", "{done:#}");
     assert_eq!(std::fs::read_to_string(&count).expect("it is there"), "x\n");
+}
+
+#[tokio::test]
+async fn a_killed_gateway_judges_on_from_what_it_had_seen() {
+    let site = Site::new();
+    let state = tempfile::tempdir().expect("a folder can be made");
+    let stages = "      - ramp: {steps: [{weight: 50%, minDuration: 1h}]}\n";
+    let launch = || site.launch(stages, Some(state.path()));
+    let gateway = launch().start();
+    let users = Users::of(&gateway);
+    let seen = |seen: &Value| seen["evidence"]["canary"]["requests"].as_u64().unwrap_or_default();
+    let admin = Admin::of(&gateway);
+    let id = start(&admin).await;
+    let before = until(&admin, &id, "the canary is seen, and that is kept", |told| {
+        told["startedAt"].as_str().is_some_and(|at| {
+            let began: jiff::Timestamp = at.parse().expect("it is a time");
+            seen(told) > 200 && jiff::Timestamp::now().duration_since(began).as_secs() >= 5
+        })
+    })
+    .await;
+    users.go().await;
+    drop(gateway);
+    let gateway = launch().start();
+    let admin = Admin::of(&gateway);
+    // No user asks: what is told is what was kept.
+    let after = until(&admin, &id, "it judges on", |told| told["history"].to_string().contains("\"resumed\"")).await;
+    assert!(seen(&after) > 0 && seen(&after) <= seen(&before), "{} after {}", seen(&after), seen(&before));
+    let users = Users::of(&gateway);
+    let on = until(&admin, &id, "it counts on", |told| {
+        assert!(seen(told) >= seen(&after), "it has begun anew: {}", seen(told));
+        seen(told) > seen(&after) + 50
+    })
+    .await;
+    users.go().await;
+    assert_eq!((&on["status"], &on["weight"]), (&json!("RUNNING"), &json!("50%")));
+}
+
+#[tokio::test]
+async fn a_question_is_answered_by_its_link_once() {
+    let site = Site::new();
+    let stages = "      - approve: {message: 'May <it> go on?'}\n      - approve: {}\n      - promote: {}\n";
+    let gateway = site.launch(stages, None).start();
+    let admin = Admin::of(&gateway);
+    let id = start(&admin).await;
+    let asked = until(&admin, &id, "somebody is asked", |seen| seen["status"] == "WAITING").await;
+    let link = asked["approvalUrl"].as_str().expect("there is a link").to_owned();
+    let page = Ask::get(&link).send(gateway.address("traefik")).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("May &lt;it&gt; go on?") && !page.text().contains("not open"), "{}", page.text());
+    let answer = async |link: &str| {
+        let ask = Ask::new("POST", &link.replace("/approval?", "/approve?"));
+        ask.header("content-type", "application/json").body("{}").send(gateway.address("traefik")).await.status
+    };
+    assert_eq!(answer(&link).await, 200);
+    let next = until(&admin, &id, "the next one is asked", |seen| seen["stage"] == "approve-2").await;
+    assert_eq!(answer(&link).await, 403, "the other question is not its");
+    assert!(Ask::get(&link).send(gateway.address("traefik")).await.text().contains("not open"));
+    let link = next["approvalUrl"].as_str().expect("there is a link").to_owned();
+    assert_eq!(answer(&link).await, 200);
+    until(&admin, &id, "it has ended", |seen| seen["status"] == "SUCCEEDED").await;
 }

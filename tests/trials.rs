@@ -6,13 +6,25 @@
 mod site;
 
 use rollgate_config::{
-    dynamic::rollout::{analysis::Analysis, audience::AllOf},
+    dynamic::rollout::{
+        analysis::Analysis,
+        audience::{AllOf, Audience},
+    },
     scalar::{IpStrategy, Share},
 };
-use rollgate_gateway::{TrialOrder, TrialVerdict};
+use rollgate_gateway::{TrialMode, TrialOrder, TrialVerdict};
 use rollgate_testkit::{Ask, Backend, Connection, backend::Switched, wait::eventually};
 
-use self::site::{CANARY, SERVICE, STABLE, Site, audience, get, named, order, send};
+use self::site::{CANARY, SERVICE, STABLE, Site, get, order, send};
+
+fn audience(all: AllOf, draw: Option<Share>) -> TrialOrder {
+    let mode = TrialMode::Audience { audience: Audience { any_of: vec![all] }, draw };
+    TrialOrder { mode, ..order(Analysis::default()) }
+}
+
+fn named(name: &str, value: &str) -> Vec<(String, Vec<String>)> {
+    vec![(name.to_owned(), vec![value.to_owned()])]
+}
 
 /// Who answers.
 async fn version(connection: &mut Connection, ask: Ask) -> String {

@@ -25,7 +25,7 @@ pub struct Audience {
 }
 
 /// All that has to be kept of an [`Audience`] besides its settings. Stable's last seconds are not: they begin anew.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AudienceState {
     /// The canary's failures against the promise.
     pub process: restarts::State,

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What one version answered. Each draw counts once, after the retries inside the version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// Requests that were drawn to it and have been answered.
     pub requests: u64,
@@ -21,7 +21,7 @@ pub struct Tally {
 }
 
 /// What both versions answered to draws of one weight.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Answers {
     /// The canary's.
     pub canary: Tally,
@@ -30,7 +30,7 @@ pub struct Answers {
 }
 
 /// All that was counted under one weight.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Stratum {
     /// The canary's share of the draws between the two versions.
     pub w: f64,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// All that has to be kept of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PromiseState {
     /// The canary's failures against the promise.
     pub process: restarts::State,

@@ -24,7 +24,7 @@ use crate::{
 pub const RESTART_EVERY: u64 = 250;
 
 /// All that has to be kept of a [`Restarted`]: plain numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct State {
     /// How often it has started again; the cash left follows from it.
     pub restarts: u64,

@@ -33,7 +33,7 @@ pub struct Rule {
 }
 
 /// All that has to be kept of a [`Rule`] besides its settings: plain numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct State {
     /// The process of each of [`Family::ALL`] that is judged by.
     pub families: [Option<restarts::State>; FAMILIES],

@@ -4,7 +4,7 @@
 ///
 /// Given that an error happened, it is the canary's with probability `w` if both versions fail equally often, however
 /// often that is and however it changes. Nothing else is needed: neither successes nor the time.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Segment {
     /// The probability, of this very draw, that it went to the canary rather than to stable.
     pub w: f64,

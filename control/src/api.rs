@@ -7,6 +7,7 @@
 #![expect(clippy::result_large_err, reason = "a refusal is seldom, and goes straight to its answer")]
 #![expect(unused_qualifications, reason = "what describes a path writes them")]
 
+mod approval;
 mod audit;
 mod bounds;
 mod brakes;
@@ -121,6 +122,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .routes(routes!(pipelines::get, pipelines::delete))
         .routes(routes!(rollouts::list, rollouts::start))
         .routes(routes!(rollouts::get))
+        .routes(routes!(rollouts::approval))
         .routes(routes!(rollouts::act))
         .routes(routes!(events::follow))
         .routes(routes!(audit::list))

@@ -143,8 +143,9 @@ impl Seen {
 
     /// Nothing is known of what is below a folder that cannot be read: it counts as it last was.
     pub fn assume(&mut self, last_good: &Texts) {
+        let unreadable: HashSet<&Path> = self.unreadable.iter().map(|(folder, _)| &**folder).collect();
         for (name, text) in last_good {
-            let unknown = self.unreadable.iter().any(|(folder, _)| Path::new(&**name).starts_with(folder));
+            let unknown = Path::new(&**name).ancestors().any(|folder| unreadable.contains(folder));
             if unknown && !self.texts.contains_key(name) {
                 self.texts.insert(name.clone(), text.clone());
             }

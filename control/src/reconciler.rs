@@ -188,7 +188,10 @@ impl Reconciler {
                     Woken::ByClock => Look::IfChanged,
                 }),
                 () = now.notified() => look = Some(Look::InAnyCase),
-                sent = self.rest.received() => self.receive(sent).await,
+                sent = self.rest.received() => {
+                    // It may name files that were not watched before.
+                    look = self.receive(sent).await.then_some(Look::Noticed).filter(|_| watched);
+                }
                 () = self.traffic.documents_changed() => {
                     self.adopt();
                     look = Some(Look::IfChanged);

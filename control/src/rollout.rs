@@ -17,6 +17,6 @@ pub mod webhook;
 pub mod write_back;
 
 pub use self::{
-    conductor::NotDone,
+    conductor::{NotDone, Once},
     registry::{NotBegun, Rollouts, Seen, Start},
 };

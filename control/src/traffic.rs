@@ -246,7 +246,7 @@ impl Traffic {
                 let details = [("url", json!(url)), ("up", json!(up))];
                 self.event_of(EventKind::ServerChanged, Some(service.to_string()), Some(cause.to_owned()), details);
             }
-            // The rollout's own task looks at its judge.
+            // For whoever runs rollouts.
             Notice::Verdict { .. } => {}
         }
     }

@@ -88,6 +88,7 @@ fn admit(call: &Call<'_>) -> Result<Caller, Refusal> {
         peer: connection.client,
         method: &call.parts.method,
         path: connection.entry.api.as_deref().and_then(|base| path.strip_prefix(base)).unwrap_or(path),
+        query: call.parts.uri.query(),
         headers: &call.parts.headers,
         has_body: !matches!(call.body, RequestBody::Empty),
         tls: connection.tls.is_some(),

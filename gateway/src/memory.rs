@@ -19,15 +19,18 @@ use tokio::{
 };
 
 use crate::{
-    compile::Compiler,
+    compile::{Compiled, Compiler},
     connection,
     entry_point::{self, EntryPoint},
+    helper::Helper,
     listener::admission::Admission,
     metrics::{Metrics, VersionId},
+    overlay::Over,
     shared::{Bounds, Shared},
     snapshot::{Child, ServiceIndex, retired::Retired},
     split::Draw,
     stream::socket::Socket,
+    trial::{Trial, TrialOrder},
     troubles::Troubles,
     worker::Worker,
 };
@@ -48,12 +51,43 @@ pub struct InMemory {
     runtime: LocalRuntime,
     client: DuplexStream,
     answer: Vec<u8>,
+    /// Its judge lives as long as these.
+    _judged: Option<(Arc<Trial>, Helper)>,
 }
 
 impl InMemory {
     /// Serves `entry_point`; every server whose host is [`HOST`] is the one in memory.
     pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
-        let (shared, entry) = shared(statics, configuration, entry_point)?;
+        Self::under(statics, configuration, entry_point, None)
+    }
+
+    /// The same with a trial over its service.
+    pub fn judged(
+        statics: &Static,
+        configuration: &Configuration,
+        entry_point: &str,
+        order: TrialOrder,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::under(statics, configuration, entry_point, Some(order))
+    }
+
+    fn under(
+        statics: &Static,
+        configuration: &Configuration,
+        entry_point: &str,
+        order: Option<TrialOrder>,
+    ) -> Result<Self, Vec<Problem>> {
+        let (mut compiler, entry) = compiler(statics, entry_point);
+        let trial = order.map(|order| {
+            let around = (&compiler.helper, &compiler.metrics);
+            Trial::begin(order, None, 1, around).expect("it is a good one")
+        });
+        let over = trial
+            .iter()
+            .map(|trial| (trial.order().service.clone(), Over { trial: Some(trial.clone()), ..Over::default() }));
+        let compiled = compiler.compile_under(configuration, over.collect())?;
+        let (shared, judged) =
+            (shared(statics, &compiler, compiled), trial.map(|trial| (trial, compiler.helper.clone())));
         let runtime = LocalRuntime::new().expect("a runtime");
         let (client, server) = tokio::io::duplex(PIPE);
         runtime.block_on(async {
@@ -61,13 +95,13 @@ impl InMemory {
             let peer = (IpAddr::from([192, 0, 2, 7]), 40_000).into();
             tokio::task::spawn_local(connection::serve(worker.hold(), entry, Socket::Memory(server), peer, None));
         });
-        Ok(Self { runtime, client, answer: vec![0; PIPE] })
+        Ok(Self { runtime, client, answer: vec![0; PIPE], _judged: judged })
     }
 
     /// Sends a request without a body and reads its answer, whose body is [`BODY`] bytes long; returns the answer's
     /// length, which [`InMemory::exchange`] wants to know.
     pub fn first(&mut self, request: &[u8]) -> usize {
-        let Self { runtime, client, answer } = self;
+        let Self { runtime, client, answer, .. } = self;
         runtime.block_on(async {
             client.write_all(request).await.expect("the gateway reads");
             let mut length = 0;
@@ -85,7 +119,7 @@ impl InMemory {
     /// Sends a request without a body and reads its answer of `length` bytes. Looks at none of them: what is measured
     /// is the gateway.
     pub fn exchange(&mut self, request: &[u8], length: usize) {
-        let Self { runtime, client, answer } = self;
+        let Self { runtime, client, answer, .. } = self;
         runtime.block_on(async {
             client.write_all(request).await.expect("the gateway reads");
             client.read_exact(&mut answer[..length]).await.expect("the gateway answers");
@@ -201,17 +235,16 @@ impl HeaderWork {
     }
 }
 
-/// What the workers of a gateway share, and one of its entry points.
-fn shared(
-    statics: &Static,
-    configuration: &Configuration,
-    entry_point: &str,
-) -> Result<(Shared, Arc<EntryPoint>), Vec<Problem>> {
+/// What compiles, and one of the entry points.
+fn compiler(statics: &Static, entry_point: &str) -> (Compiler, Arc<EntryPoint>) {
     let metrics = Arc::new(Metrics::new(statics.prometheus.as_ref()).expect("labels were validated"));
     let entry_points = entry_point::unbound(statics, &metrics);
     let entry = entry_points.iter().find(|entry| *entry.name == *entry_point).expect("an entry point of it").clone();
-    let mut compiler = Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness");
-    let compiled = compiler.compile(configuration)?;
+    (Compiler::new(statics.clone(), entry_points, metrics, 1).expect("the system has randomness"), entry)
+}
+
+/// What the workers of a gateway share.
+fn shared(statics: &Static, compiler: &Compiler, compiled: Compiled) -> Shared {
     let counts = statics.prometheus.is_some();
     let bounds = Bounds {
         admission: Admission::new(&statics.limits, u64::MAX),
@@ -221,8 +254,7 @@ fn shared(
         encoders: 1 << 20,
         files: 0,
     };
-    let shared = Shared::new((compiled.snapshot, Retired::new().0), &compiler, counts, None, bounds, 503);
-    Ok((shared, entry))
+    Shared::new((compiled.snapshot, Retired::new().0), compiler, counts, None, bounds, 503)
 }
 
 /// Dials the server in memory: the one of [`Pipes::converse`], or one that answers each request with a prebuilt answer.

@@ -7,6 +7,7 @@
 //!                admin: the admin API, as a script uses it
 //!                network: black holes, loss and resets between the two
 //!                tls: certificates for both sides      wait: conditions with a deadline
+//!                yaml: what others read
 //! ```
 //!
 //! Everything listens on the loopback's port 0. Every wait has a deadline and says what it waited for. A failure here is
@@ -29,6 +30,7 @@ pub mod recorder;
 pub mod redis;
 pub mod tls;
 pub mod wait;
+pub mod yaml;
 
 pub use admin::{Admin, Told};
 pub use backend::{Backend, Seen, Switched};

@@ -8,14 +8,8 @@ use std::{
 
 use rollgate_config::{
     Allow, Document, Format,
-    dynamic::{
-        Configuration,
-        rollout::{
-            analysis::Analysis,
-            audience::{AllOf, Audience},
-        },
-    },
-    scalar::{Share, Weight},
+    dynamic::{Configuration, rollout::analysis::Analysis},
+    scalar::Weight,
     static_config::Static,
 };
 use rollgate_gateway::{Gateway, Over, Trial, TrialMode, TrialOrder};
@@ -103,15 +97,6 @@ pub fn order(analysis: Analysis) -> TrialOrder {
         cohort: false,
         mode: TrialMode::Randomised,
     }
-}
-
-pub fn audience(all: AllOf, draw: Option<Share>) -> TrialOrder {
-    let mode = TrialMode::Audience { audience: Audience { any_of: vec![all] }, draw };
-    TrialOrder { mode, ..order(Analysis::default()) }
-}
-
-pub fn named(name: &str, value: &str) -> Vec<(String, Vec<String>)> {
-    vec![(name.to_owned(), vec![value.to_owned()])]
 }
 
 /// A request for `pro`.

@@ -4,10 +4,15 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Shared, extract::Asked, paging, problem::Problem};
+use super::{
+    Shared,
+    extract::Asked,
+    paging,
+    problem::{Code, Problem},
+};
 use crate::{
     events::milliseconds_as_text,
-    store::{AuditEntry, AuditQuery},
+    store::{AuditEntry, AuditQuery, StoreError},
 };
 
 /// Which entries.
@@ -83,7 +88,12 @@ pub async fn list(State(shared): State<Shared>, Asked(filter): Asked<Filter>) ->
         actor: filter.actor,
         action: filter.action,
     };
-    let page = shared.traffic.store().audit(query).await?;
+    let page = shared.traffic.store().audit(query).await.map_err(|error| match error {
+        StoreError::Busy => {
+            Problem::new(Code::Busy, "others are reading the audit log, or the store is busy; try again")
+        }
+        error => error.into(),
+    })?;
     let items = page.items.into_iter().map(Entry::from).collect();
     Ok(Json(Entries { items, next: page.next.map(|id| id.to_string()) }))
 }

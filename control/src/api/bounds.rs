@@ -54,7 +54,7 @@ impl Bounds {
 
     /// Does what takes a core for some time, on a thread of its own.
     pub async fn heavy<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let busy = || Problem::new(Code::ControlUnavailable, "others are being answered who ask for much; try again");
+        let busy = || Problem::new(Code::Busy, "others are being answered who ask for much; try again");
         let place = timeout(self.patience, self.heavy.clone().acquire_owned()).await.map_err(|_| busy())?;
         let work = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -67,7 +67,7 @@ impl Bounds {
 
 fn place(places: &Arc<Semaphore>, what: &str) -> Result<Place, Problem> {
     let place = places.clone().try_acquire_owned();
-    place.map_err(|_| Problem::new(Code::ControlUnavailable, format!("{what}, which is as many as there may be")))
+    place.map_err(|_| Problem::new(Code::Busy, format!("{what}, which is as many as there may be; try again")))
 }
 
 /// Requests that look at something, at once.

@@ -104,7 +104,7 @@ const PROBLEMS: [(&str, &str); 12] = [
     ("415", "The body is in a form that is not read"),
     ("422", "A value cannot be, or the idempotency key was used for another request"),
     ("429", "Too many wrong tokens"),
-    ("503", "The control plane or its store is not there"),
+    ("503", "The control plane or its store is not there, or too much is under way at once"),
 ];
 
 /// Nothing is loaded from anywhere else, and no other page may show this one. Swagger UI sets styles itself.

@@ -3,17 +3,18 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use axum::{
+    body::Bytes,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
+    response::{IntoResponse as _, Response},
 };
 use rollgate_config::{dynamic::Configuration, static_config::Static};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Shared,
-    extract::Json,
+    Consulted, Shared,
+    extract::parse,
     problem::{Code, Problem},
     providers::ConfigProblem,
 };
@@ -75,16 +76,18 @@ pub struct Checked {
 /// Where a request would go with what is live, and why: the entry point, the routers that were asked, the one that wins, and
 /// the services that it leads to with their shares.
 #[utoipa::path(post, path = "/explain", tag = "gateway", request_body = Question, responses((status = 200, body = Object)))]
-pub async fn explain(State(shared): State<Shared>, Json(sent): Json<Question>) -> Result<axum::Json<Value>, Problem> {
-    let (statics, configuration) = (shared.providers.statics(), shared.traffic.configuration());
-    let asked = asked(sent, &statics, &configuration)?;
-    let over = shared.traffic.over();
+pub async fn explain(State(shared): State<Shared>, body: Bytes) -> Result<Response, Problem> {
+    let consulted = shared.clone();
     // Ten thousand routers take a tenth of a second to compile.
-    let explaining = shared.bounds.heavy(move || {
-        let explanation = rollgate_gateway::explain(&statics, (&configuration, over), &asked.question)?;
-        Ok::<_, Vec<rollgate_config::problem::Problem>>(explain::json(&explanation, &asked))
-    });
-    explaining.await?.map(axum::Json).map_err(|problems| not_by_itself(&problems))
+    shared.bounds.heavy(move || explained(&consulted, &body)).await?
+}
+
+fn explained(shared: &Consulted, body: &[u8]) -> Result<Response, Problem> {
+    let (statics, configuration) = (shared.providers.statics(), shared.traffic.configuration());
+    let asked = asked(parse(body)?, &statics, &configuration)?;
+    let explanation = rollgate_gateway::explain(&statics, (&configuration, shared.traffic.over()), &asked.question);
+    let explanation = explanation.map_err(|problems| not_by_itself(&problems))?;
+    Ok(axum::Json(explain::json(&explanation, &asked)).into_response())
 }
 
 fn asked(sent: Question, statics: &Static, configuration: &Configuration) -> Result<Asked, Problem> {
@@ -126,21 +129,22 @@ fn not_by_itself(problems: &[rollgate_config::problem::Problem]) -> Problem {
 /// What would be wrong with a dynamic configuration under the static one that is live; nothing is applied. Certificates are
 /// not looked at.
 #[utoipa::path(post, path = "/check", tag = "gateway", request_body = Files, responses((status = 200, body = Checked)))]
-pub async fn check(State(shared): State<Shared>, Json(sent): Json<Files>) -> Result<axum::Json<Checked>, Problem> {
+pub async fn check(State(shared): State<Shared>, body: Bytes) -> Result<Response, Problem> {
+    let consulted = shared.clone();
+    shared.bounds.heavy(move || checked(&consulted, &body)).await?
+}
+
+fn checked(shared: &Consulted, body: &[u8]) -> Result<Response, Problem> {
+    let sent: Files = parse(body)?;
     if sent.files.is_empty() || sent.files.len() > MAX_FILES {
         let what = format!("has {} files", sent.files.len());
         return Err(Problem::invalid("files", what, format!("1 to {MAX_FILES}")));
     }
-    let statics = shared.providers.statics();
-    let allow = shared.allow.clone();
-    let checking = shared.bounds.heavy(move || {
-        let texts = texts(sent.files)?;
-        Ok::<_, Problem>(reconciler::read(&texts, &statics, &allow))
-    });
-    let (read, warnings) = checking.await??;
+    let texts = texts(sent.files)?;
+    let (read, warnings) = reconciler::read(&texts, &shared.providers.statics(), &shared.allow);
     let problems: Vec<ConfigProblem> = read.err().unwrap_or_default().iter().map(ConfigProblem::from).collect();
     let warnings = warnings.iter().map(ConfigProblem::from).collect();
-    Ok(axum::Json(Checked { ok: problems.is_empty(), problems, warnings }))
+    Ok(axum::Json(Checked { ok: problems.is_empty(), problems, warnings }).into_response())
 }
 
 fn texts(files: Vec<SentFile>) -> Result<Texts, Problem> {

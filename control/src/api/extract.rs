@@ -77,18 +77,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Unconditional {
     }
 }
 
-/// A JSON body.
-#[derive(Debug)]
-pub struct Json<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        parse(&whole(request.into_body()).await?).map(Self)
-    }
-}
-
 /// A request that changes something: its body, and what makes it safe to send it again.
 #[derive(Debug)]
 pub struct Changing<T> {
@@ -168,7 +156,8 @@ async fn whole(body: Body) -> Result<Bytes, Problem> {
     to_bytes(body, MAX_BODY).await.map_err(|error| Problem::new(Code::Malformed, format!("the body: {error}")))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// A JSON body's value.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::extract::State;
+use axum::{body::Bytes, extract::State};
 use rollgate_config::{Document, Format, dynamic::rollout::Pipeline};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{
     Shared,
-    extract::{By, Json, Named, Unconditional},
+    extract::{By, Named, Unconditional, parse},
     problem::{Code, Problem},
     providers::ConfigProblem,
 };
@@ -67,13 +67,9 @@ pub async fn put(
     State(shared): State<Shared>,
     By(by): By,
     _: Unconditional,
-    Json(mut sent): Json<Value>,
+    body: Bytes,
 ) -> Result<axum::Json<PipelineView>, Problem> {
-    let configuration = shared.traffic.configuration();
-    qualify(&mut sent, &configuration)?;
-    let document = Document::parse("body", &sent.to_string(), Format::Json).map_err(wrong)?;
-    let read = rollgate_config::read_pipeline(&document, PROVIDER, &configuration, &shared.allow);
-    let (name, pipeline) = read.value.ok_or(read.problems).map_err(wrong)?;
+    let (name, pipeline) = read(&shared, parse(&body)?, PROVIDER)?;
     shared.traffic.put_text(&format!("{PREFIX}{name}"), Some(pipeline.source.to_string()), &by).await?;
     Ok(axum::Json(view(&shared, &name, &pipeline)))
 }
@@ -94,6 +90,16 @@ pub async fn delete(
     let view = view(&shared, &name, &pipeline);
     shared.traffic.put_text(&format!("{PREFIX}{name}"), None, &by).await?;
     Ok(axum::Json(view))
+}
+
+/// One that was sent: its qualified name, and it.
+pub(super) fn read(shared: &Shared, mut sent: Value, provider: &str) -> Result<(String, Arc<Pipeline>), Problem> {
+    let configuration = shared.traffic.configuration();
+    qualify(&mut sent, &configuration)?;
+    let document = Document::parse("body", &sent.to_string(), Format::Json).map_err(wrong)?;
+    let read = rollgate_config::read_pipeline(&document, provider, &configuration, &shared.allow);
+    let (name, pipeline) = read.value.ok_or(read.problems).map_err(wrong)?;
+    Ok((name.to_string(), pipeline))
 }
 
 fn wrong(problems: Vec<rollgate_config::problem::Problem>) -> Problem {

@@ -62,6 +62,7 @@ pub enum Code {
     MethodNotAllowed,
     StoreUnavailable,
     ControlUnavailable,
+    Busy,
 }
 
 impl Code {
@@ -90,6 +91,7 @@ impl Code {
             Self::ControlUnavailable => {
                 ("control-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The control plane does not do it now")
             }
+            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too much is under way at once"),
             Self::StoreUnavailable => {
                 ("store-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The change could not be kept, and was not made")
             }

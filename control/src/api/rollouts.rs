@@ -1,5 +1,8 @@
 //! `/rollouts`: begin one, watch it, act on it.
 
+mod order;
+mod view;
+
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use self::view::{RolloutView, answer, view};
 use super::{
     Shared,
     extract::{Asked, By, Changing, Named},
@@ -19,12 +23,12 @@ use super::{
     weights::reason,
 };
 use crate::{
-    events::milliseconds_as_text,
     rollout::{
-        NotBegun, NotDone, Start,
+        NotBegun, NotDone, Once, Start,
         engine::{self, Action, Rollout},
     },
     store::{Remembered, RolloutQuery},
+    traffic::Key,
 };
 
 /// A rollout to begin.
@@ -32,14 +36,33 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"pipeline": "release-coding", "build": "1.4.2"}))]
 pub struct SentStart {
-    /// The pipeline's name, qualified or bare.
+    /// The pipeline's name, qualified or bare; or `definition`.
     #[schema(max_length = 255)]
-    pipeline: String,
+    pipeline: Option<String>,
+    /// A pipeline as `POST /pipelines` takes it, for this rollout alone. One with a `job`, a `webhook`, a `deploy` by one of these or
+    /// a `promote` with `writeBack` takes the role `admin`.
+    #[schema(value_type = Option<Object>)]
+    definition: Option<Value>,
+    /// The rollout's id, if the caller wants to know it beforehand.
+    #[schema(max_length = 100, pattern = "^[A-Za-z0-9_-]+$")]
+    id: Option<String>,
     /// What tells the canary's build apart; shown, and part of what is kept.
     #[schema(max_length = 255)]
     build: Option<String>,
+    /// The id of an earlier rollout of the same canary: a `protect` goes by what was seen there too.
+    #[schema(max_length = 100)]
+    after: Option<String>,
     /// As the header `Idempotency-Key`, for those that cannot set headers.
     #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
+}
+
+/// What makes it safe to send it again; read by [`Changing`].
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the description alone")]
+pub struct Again {
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     idempotency_key: Option<String>,
 }
 
@@ -50,8 +73,18 @@ pub struct SentAction {
     /// Why; `skip` and `promote` take one. At most 1,024 bytes.
     #[schema(max_length = 1024)]
     reason: Option<String>,
-    /// Of the question that is answered, in place of a role: `approve` and `deny` alone.
-    #[schema(max_length = 64)]
+    /// As the header `Idempotency-Key`, for those that cannot set headers. Not looked at with a `nonce`.
+    #[schema(max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
+}
+
+/// By what right a question is answered.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Link {
+    /// Of the question that is open, as `approvalUrl` has it: in place of a token, for `approve` and `deny` alone.
+    #[param(pattern = "^[0-9a-f]{32}$")]
     nonce: Option<String>,
 }
 
@@ -74,52 +107,6 @@ pub struct Filter {
     after: Option<String>,
 }
 
-/// A rollout as it is told.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Rollout)]
-pub struct RolloutView {
-    id: String,
-    /// The pipeline's qualified name.
-    pipeline: String,
-    /// The service's.
-    service: String,
-    /// The version that has the users.
-    stable: String,
-    /// The one that is to get them.
-    canary: String,
-    build: Option<String>,
-    /// `PENDING`, `RUNNING`, `WAITING`, `PAUSED`, `SUCCEEDED`, `ROLLED_BACK`, `FAILED` or `CANCELED`.
-    status: String,
-    /// How far it is, in a few words.
-    progress: String,
-    /// What it waits for, in a sentence; empty at the end.
-    waits_for: String,
-    /// Why it is paused, was taken back or has ended so.
-    reason: Option<String>,
-    /// Where to ask again, absolute.
-    status_url: String,
-    /// Who has begun it.
-    actor: String,
-    started_at: String,
-    ended_at: Option<String>,
-    /// The canary's share of what both versions have; null: not its to say.
-    weight: Option<String>,
-    /// The stage that it is at, by its name.
-    stage: String,
-    /// What can be done with it: paths below it, to POST to.
-    possible: Vec<String>,
-    /// Every stage with how far it has come, and the numbers that decided.
-    #[schema(value_type = Vec<Object>)]
-    stages: Vec<Value>,
-    /// The last look at both versions.
-    #[schema(value_type = Option<Object>)]
-    evidence: Option<Value>,
-    /// What has happened, the newest last; with one rollout alone.
-    #[schema(value_type = Vec<Object>)]
-    history: Vec<Value>,
-}
-
 /// Some of them, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
@@ -129,7 +116,7 @@ pub struct Listed {
 }
 
 /// Begins a rollout of a pipeline. Answers when it is kept; it goes on by itself.
-#[utoipa::path(post, path = "/rollouts", tag = "rollouts", params(super::weights::Safely), request_body = SentStart, responses((status = 201, body = RolloutView, headers(("Location" = String)))))]
+#[utoipa::path(post, path = "/rollouts", tag = "rollouts", params(Again), request_body = SentStart, responses((status = 201, body = RolloutView, headers(("Location" = String)))))]
 pub async fn start(
     State(shared): State<Shared>,
     By(by): By,
@@ -143,23 +130,58 @@ pub async fn start(
     }
     let key = super::weights::either(key, value.idempotency_key, digest)?;
     let base = base(&shared, &caller, &headers);
-    if let Some(key) = &key {
-        let now = jiff::Timestamp::now().as_millisecond();
-        match shared.traffic.store().remembered(key.key.clone(), now).await? {
-            Some(before) if before.digest == key.digest => return Ok(created(before.body)),
-            Some(_) => return Err(crate::traffic::Refused::KeyReused.into()),
-            None => {}
-        }
+    if let Some(before) = before(&shared, key.as_ref()).await? {
+        return Ok(created(before));
     }
-    let (name, pipeline) = super::pipelines::named(&shared, &value.pipeline)?;
-    let start = Start { name: &name, pipeline, by: &by, build: value.build, id: None };
-    let remember = |rollout: &Rollout, pipeline: &Pipeline| {
-        let key = key.clone()?;
-        let body = serde_json::to_string(&view(rollout, pipeline, &base, false)).unwrap_or_default();
-        Some(Remembered { key: key.key, digest: key.digest, status: 201, body, at: rollout.created })
+    let (id, build) = (order::id(value.id)?, order::build(value.build)?);
+    let (name, pipeline) = match (value.pipeline, value.definition) {
+        (Some(name), None) => super::pipelines::named(&shared, &name)?,
+        (None, Some(sent)) => {
+            let (name, pipeline) = order::inline(&shared, sent, id.as_deref().unwrap_or("inline"))?;
+            order::allowed(&pipeline, caller.role)?;
+            (name, pipeline)
+        }
+        _ => {
+            return Err(Problem::invalid(
+                "pipeline",
+                "and `definition`: one of the two says what to do",
+                "one of the two",
+            ));
+        }
     };
-    let (rollout, pipeline) = shared.rollouts.start(start, remember).await?;
-    Ok(created(serde_json::to_string(&view(&rollout, &pipeline, &base, false)).unwrap_or_default()))
+    let observed = order::observed(&shared, value.after.as_deref(), &pipeline, build.as_deref()).await?;
+    let start = Start { name: &name, pipeline, by: &by, build, id, observed };
+    let remember = |rollout: &Rollout, pipeline: &Pipeline| {
+        key.clone().map(|key| remembered(key, 201, &answer(rollout, pipeline, (&base, caller.role))))
+    };
+    match shared.rollouts.start(start, remember).await {
+        Ok((rollout, pipeline)) => Ok(created(text(&answer(&rollout, &pipeline, (&base, caller.role))))),
+        // The same request may have come in the meantime.
+        Err(error) => match before(&shared, key.as_ref()).await? {
+            Some(before) => Ok(created(before)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// What was answered to the same request before.
+async fn before(shared: &Shared, key: Option<&Key>) -> Result<Option<String>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let now = jiff::Timestamp::now().as_millisecond();
+    match shared.traffic.store().remembered(key.key.clone(), now).await? {
+        Some(before) if before.digest == key.digest => Ok(Some(before.body)),
+        Some(_) => Err(crate::traffic::Refused::KeyReused.into()),
+        None => Ok(None),
+    }
+}
+
+fn remembered(key: Key, status: u16, view: &RolloutView) -> Remembered {
+    let at = jiff::Timestamp::now().as_millisecond();
+    Remembered { key: key.key, digest: key.digest, status, body: text(view), at }
+}
+
+fn text(view: &RolloutView) -> String {
+    serde_json::to_string(view).unwrap_or_default()
 }
 
 fn created(body: String) -> Response {
@@ -189,7 +211,9 @@ pub async fn list(
     };
     let (items, next) = shared.rollouts.list(query).await?;
     let base = base(&shared, &caller, &headers);
-    let items = items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, &base, false)).collect();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let items =
+        items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, (&base, caller.role), now, false)).collect();
     Ok(axum::Json(Listed { items, next: next.map(|next| next.to_string()) }))
 }
 
@@ -202,41 +226,97 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), true)))
+    let (base, now) = (base(&shared, &caller, &headers), jiff::Timestamp::now().as_millisecond());
+    Ok(axum::Json(view(&rollout, &pipeline, (&base, caller.role), now, true)))
 }
 
 /// Acts on a rollout: `pause`, `resume`, `approve`, `deny`, `retry`, `skip`, `abort` or `promote`. Answers when it is kept.
-#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$")), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
+#[utoipa::path(post, path = "/rollouts/{id}/{action}", tag = "rollouts", params(("id" = String, Path), ("action" = String, Path, pattern = "^(pause|resume|approve|deny|retry|skip|abort|promote)$"), Link, Again), request_body = Option<SentAction>, responses((status = 200, body = RolloutView)))]
 pub async fn act(
     State(shared): State<Shared>,
     Named((id, action)): Named<(String, String)>,
+    Asked(link): Asked<Link>,
     By(by): By,
     axum::Extension(caller): axum::Extension<Caller>,
     headers: HeaderMap,
     sent: Changing<Option<SentAction>>,
-) -> Result<axum::Json<RolloutView>, Problem> {
+) -> Result<Response, Problem> {
     let known = Action::ALL.into_iter().find(|known| known.name() == action);
     let action = known.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no action {action:?}")))?;
-    let SentAction { reason: why, nonce } = sent.value.unwrap_or_default();
+    let SentAction { reason: why, idempotency_key } = sent.value.unwrap_or_default();
+    // Whoever has no more than a link is told nothing of what others were answered.
+    let key = match &link.nonce {
+        Some(_) => None,
+        None => super::weights::either(sent.key, idempotency_key, sent.digest)?,
+    };
+    if let Some(before) = before(&shared, key.as_ref()).await? {
+        return Ok(json_text(before));
+    }
     let asked = engine::Asked {
         action,
         by: engine::Caller {
             name: by.name.to_string(),
             role: caller.role,
             token: Some(by.name.to_string()),
-            link: nonce.map(engine::Nonce),
+            link: link.nonce.map(engine::Nonce),
         },
         reason: reason(why)?,
     };
-    let done = match shared.rollouts.act(&id, asked, &by).await {
+    let base = base(&shared, &caller, &headers);
+    let once = key.clone().map(|key| {
+        let (again, base) = (key.clone(), base.clone());
+        let answer = move |rollout: &Rollout, pipeline: &Pipeline| {
+            remembered(key, 200, &answer(rollout, pipeline, (&base, caller.role)))
+        };
+        Once { key: again, answer: Box::new(answer) }
+    });
+    let done = match shared.rollouts.act(&id, asked, &by, once).await {
         Some(done) => done,
         None => match shared.rollouts.get(&id).await? {
             Some(_) => Err(NotDone::Ended(id.clone())),
             None => return Err(missing(&id)),
         },
     };
-    let (rollout, pipeline) = done?;
-    Ok(axum::Json(view(&rollout, &pipeline, &base(&shared, &caller, &headers), false)))
+    match done {
+        Ok((rollout, pipeline)) => Ok(json_text(text(&answer(&rollout, &pipeline, (&base, caller.role))))),
+        Err(NotDone::Before(body)) => Ok(json_text(body)),
+        // The same request may have ended it in the meantime.
+        Err(error) => match before(&shared, key.as_ref()).await? {
+            Some(before) => Ok(json_text(before)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn json_text(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// A page that shows the question that is open and answers it, for whoever was sent its link.
+#[utoipa::path(get, path = "/rollouts/{id}/approval", tag = "rollouts", params(("id" = String, Path), Link), responses((status = 200, content_type = "text/html", body = String)))]
+pub async fn approval(
+    State(shared): State<Shared>,
+    Named(id): Named<String>,
+    Asked(link): Asked<Link>,
+) -> Result<Response, Problem> {
+    let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
+    let open = rollout.nonce().map(|nonce| nonce.0);
+    let page = match link.nonce.filter(|nonce| open.as_ref().is_some_and(|open| same(open, nonce))) {
+        Some(nonce) => super::approval::question(&rollout, &pipeline, &nonce),
+        None => super::approval::closed(),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, super::approval::POLICY),
+    ];
+    Ok((headers, page).into_response())
+}
+
+/// In a time that tells nothing.
+fn same(one: &str, other: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 
 fn missing(id: &str) -> Problem {
@@ -250,36 +330,6 @@ fn base(shared: &Shared, caller: &Caller, headers: &HeaderMap) -> String {
     let statics = shared.providers.statics();
     let path = statics.api.as_ref().map_or("", |api| api.base_path.trim_end_matches('/'));
     format!("{scheme}://{host}{path}/api/v1")
-}
-
-fn view(rollout: &Rollout, pipeline: &Pipeline, base: &str, whole: bool) -> RolloutView {
-    let possible = rollout.possible();
-    RolloutView {
-        id: rollout.id.clone(),
-        pipeline: rollout.pipeline.clone(),
-        service: rollout.service.clone(),
-        stable: rollout.stable.clone(),
-        canary: rollout.canary.clone(),
-        build: rollout.build.clone(),
-        status: rollout.status.name().to_owned(),
-        progress: rollout.progress(),
-        waits_for: rollout.waits_for(pipeline, jiff::Timestamp::now().as_millisecond()),
-        reason: rollout.reason.clone(),
-        status_url: format!("{base}/rollouts/{}", rollout.id),
-        actor: rollout.actor.clone(),
-        started_at: milliseconds_as_text(rollout.created),
-        ended_at: rollout.ended.map(milliseconds_as_text),
-        weight: rollout.share.map(|share| share.to_string()),
-        stage: rollout.record().name.clone(),
-        possible: possible.iter().map(|action| action.name().to_owned()).collect(),
-        stages: rollout.plan(pipeline).into_iter().map(json).collect(),
-        evidence: rollout.evidence.as_ref().map(json),
-        history: if whole { rollout.history.iter().map(json).collect() } else { Vec::new() },
-    }
-}
-
-fn json(value: impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
 }
 
 impl From<NotBegun> for Problem {
@@ -300,8 +350,11 @@ impl From<NotDone> for Problem {
             NotDone::Refused(engine::Refusal::NoReason { .. }) => {
                 Self::invalid("reason", "is missing: it is kept for whoever asks later", "a text")
             }
-            NotDone::Refused(_) | NotDone::Ended(_) => Self::new(Code::NotPossible, error.to_string()),
+            NotDone::Refused(_) | NotDone::Ended(_) | NotDone::Before(_) => {
+                Self::new(Code::NotPossible, error.to_string())
+            }
             NotDone::Store(error) => error.into(),
+            NotDone::Key(refused) => refused.into(),
         }
     }
 }

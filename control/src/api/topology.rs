@@ -1,5 +1,7 @@
 //! `/routers`, `/middlewares`, `/entrypoints`, `/certificates`: what there is.
 
+use std::collections::HashMap;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -118,12 +120,18 @@ pub async fn middlewares(State(shared): State<Shared>, Asked(page): Asked<Page>)
     let configuration = shared.traffic.configuration();
     let all = configuration.middlewares.iter().map(|(name, middleware)| (&**name, (name, middleware)));
     let (middlewares, next) = page.of(all)?;
+    let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (router, written) in &configuration.routers {
+        for used in &written.middlewares {
+            let users = users.entry(&used.value).or_default();
+            // It may name one twice.
+            if users.last() != Some(&&**router) {
+                users.push(router);
+            }
+        }
+    }
     let items = middlewares.into_iter().map(|(name, middleware)| {
-        let uses = |router: &rollgate_config::dynamic::router::Router| {
-            router.middlewares.iter().any(|used| *used.value == **name)
-        };
-        let used_by = configuration.routers.iter().filter(|(_, router)| uses(router));
-        let used_by = used_by.map(|(router, _)| router.to_string()).collect();
+        let used_by = users.get(&**name).into_iter().flatten().map(ToString::to_string).collect();
         Middleware { name: name.to_string(), kind: middleware.kind.name(), used_by }
     });
     Ok(Json(Middlewares { items: items.collect(), next }))

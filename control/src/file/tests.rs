@@ -68,6 +68,19 @@ fn nothing_is_known_of_what_is_in_a_folder_that_cannot_be_read() {
 }
 
 #[test]
+fn many_folders_that_cannot_be_read_are_looked_for_in_a_moment() {
+    let mut seen = Seen::default();
+    seen.unreadable.extend((0..20_000).map(|number| (format!("conf/{number:06}").into(), "gone".to_owned())));
+    let known = Arc::new(text("a.yml", "{}"));
+    let before: Texts = (0..20_000).map(|number| (format!("conf/{number:06}/a.yml").into(), known.clone())).collect();
+    let began = std::time::Instant::now();
+    seen.assume(&before);
+    assert_eq!(seen.texts.len(), before.len());
+    // Each with each takes minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_problem_of_its_own() {
     let sources = Sources { main: None, target: Some(FileTarget::File("/none/a.yml".into())) };
     let seen = sources.look(&mut Reader::default(), &Texts::new());

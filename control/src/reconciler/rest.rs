@@ -2,7 +2,10 @@
 //! refused with all that is wrong, and the one before stays. From then on it is a text among others: a change of a file that
 //! would break it is what is held back.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rollgate_config::problem::Problem;
 use serde_json::json;
@@ -107,10 +110,10 @@ impl Rest {
 }
 
 impl Reconciler {
-    /// Takes a document, if whoever has sent it still waits.
-    pub(super) async fn receive(&mut self, Sent { text, by, answer }: Sent) {
+    /// Takes a document, if whoever has sent it still waits: whether something is live that was not before.
+    pub(super) async fn receive(&mut self, Sent { text, by, answer }: Sent) -> bool {
         if answer.is_closed() {
-            return;
+            return false;
         }
         let done = self.put(&text, &by).await;
         match &done {
@@ -127,7 +130,9 @@ impl Reconciler {
                 self.tell_refused(error, &by);
             }
         }
+        let changed = done.as_ref().is_ok_and(|applied| applied.changed);
         drop(answer.send(done));
+        changed
     }
 
     async fn put(&mut self, text: &str, by: &Actor) -> Result<Applied, NotApplied> {
@@ -139,8 +144,9 @@ impl Reconciler {
         }
         let mut texts = self.live.texts.clone();
         texts.insert(REST.into(), new.clone());
-        let (live, filled, seen) = (&self.live, &mut self.filled, &mut self.certificates);
-        let prepared = prepare(&texts, &self.started, &mut self.reader, &live.certificates, filled, seen)
+        // What is refused has seen nothing: a change of a file that it came across is still to be made live.
+        let (live, filled, mut seen) = (&self.live, &mut self.filled, BTreeMap::new());
+        let prepared = prepare(&texts, &self.started, &mut self.reader, &live.certificates, filled, &mut seen)
             .map_err(NotApplied::Problems)?;
         let same = live.statics.as_ref().is_some_and(|before| statics::is_same(before, &prepared.statics));
         let statics = (!same).then_some(&prepared.statics);
@@ -151,6 +157,7 @@ impl Reconciler {
             NotKept::Store(error) => NotApplied::Store(error),
         })?;
         self.is_live(&gateway, &texts, prepared);
+        self.certificates = seen;
         self.rest.newest = Some(new.clone());
         self.seen.insert(REST.into(), new);
         self.cause = Some(format!("{} has sent a document for the provider rest", by.name));

@@ -29,17 +29,30 @@ use super::{
 };
 use crate::{
     events::{EventKind, News},
-    store::{AuditEntry, KeptRollout, StoreError},
+    store::{AuditEntry, KeptRollout, Remembered, StoreError},
+    traffic::{Key, Refused},
 };
 
 /// What an operator has asked for, and where his answer goes.
-#[derive(Debug)]
 pub(super) struct Message {
     pub(super) asked: Asked,
     /// Where he comes from, for the audit log.
     pub(super) address: String,
+    /// Where he may ask for the same again.
+    pub(super) once: Option<Once>,
     pub(super) answer: oneshot::Sender<Result<Arc<Rollout>, NotDone>>,
 }
+
+/// A request that may come again, and is done once.
+pub struct Once {
+    /// By which it is known.
+    pub key: Key,
+    /// What is answered to it, now and then; kept together with what has changed.
+    pub answer: Box<Answer>,
+}
+
+/// Tells of a rollout as it is once it is decided.
+type Answer = dyn FnOnce(&Rollout, &Pipeline) -> Remembered + Send;
 
 /// Why an operator's action is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +66,16 @@ pub enum NotDone {
     /// It has ended.
     #[error("rollout {0} has ended")]
     Ended(String),
+    /// It was done before, and this was answered.
+    #[error("it was done before")]
+    Before(String),
+    /// The key was used for something else.
+    #[error("{0}")]
+    Key(Refused),
 }
+
+/// How an effect has ended.
+type End = (EffectId, Outcome);
 
 /// A rollout's task.
 pub(super) struct Conductor {
@@ -63,9 +85,11 @@ pub(super) struct Conductor {
     seen: watch::Sender<Arc<Rollout>>,
     inbox: mpsc::Receiver<Message>,
     /// Ends of effects.
-    ends: (mpsc::UnboundedSender<(EffectId, Outcome)>, mpsc::UnboundedReceiver<(EffectId, Outcome)>),
+    ends: (mpsc::UnboundedSender<End>, mpsc::UnboundedReceiver<End>),
     under_way: BTreeMap<EffectId, AbortHandle>,
     observer: Observer,
+    /// When it was stored last.
+    kept_at: Instant,
 }
 
 impl Conductor {
@@ -78,7 +102,8 @@ impl Conductor {
     ) -> Self {
         let observer = Observer::new(context.traffic.clone(), &rollout);
         let (under_way, ends) = (BTreeMap::new(), mpsc::unbounded_channel());
-        Self { context, rollout, pipeline, seen, inbox, ends, under_way, observer }
+        let kept_at = Instant::now();
+        Self { context, rollout, pipeline, seen, inbox, ends, under_way, observer, kept_at }
     }
 
     /// Until it has ended, or another process goes on with it.
@@ -113,7 +138,7 @@ impl Conductor {
     async fn take(&mut self, event: Event) -> Result<(), Lost> {
         match engine::step(&self.rollout, &self.pipeline, event, engine_now()) {
             Ok(step) => {
-                while let Err(error) = self.keep(&step, String::new(), None).await {
+                while let Err(error) = self.keep(&step, (String::new(), None), None).await {
                     if error == StoreError::Stale && self.is_anothers() {
                         return Err(Lost);
                     }
@@ -128,19 +153,25 @@ impl Conductor {
     }
 
     /// What an operator has asked for.
-    async fn answer(&mut self, Message { asked, address, answer }: Message) -> Result<(), Lost> {
-        let by = asked.by.role.name();
-        let done = match engine::step(&self.rollout, &self.pipeline, Event::Operator(asked), engine_now()) {
-            Err(refusal) => Err(NotDone::Refused(refusal)),
-            Ok(step) => match self.keep(&step, address, Some(by)).await {
-                Err(StoreError::Stale) if self.is_anothers() => {
-                    drop(answer.send(Err(NotDone::Store(StoreError::Stale))));
-                    return Err(Lost);
-                }
-                Err(error) => Err(NotDone::Store(error)),
-                Ok(()) => {
-                    self.follow(step);
-                    Ok(self.rollout.clone())
+    async fn answer(&mut self, Message { asked, address, once, answer }: Message) -> Result<(), Lost> {
+        let by = (address, Some(asked.by.role.name()));
+        let done = match self.before(once.as_ref().map(|once| &once.key)).await {
+            Err(before) => Err(before),
+            Ok(()) => match engine::step(&self.rollout, &self.pipeline, Event::Operator(asked), engine_now()) {
+                Err(refusal) => Err(NotDone::Refused(refusal)),
+                Ok(step) => {
+                    let remembered = once.map(|once| (once.answer)(&step.rollout, &self.pipeline));
+                    match self.keep(&step, by, remembered).await {
+                        Err(StoreError::Stale) if self.is_anothers() => {
+                            drop(answer.send(Err(NotDone::Store(StoreError::Stale))));
+                            return Err(Lost);
+                        }
+                        Err(error) => Err(NotDone::Store(error)),
+                        Ok(()) => {
+                            self.follow(step);
+                            Ok(self.rollout.clone())
+                        }
+                    }
                 }
             },
         };
@@ -148,12 +179,33 @@ impl Conductor {
         Ok(())
     }
 
-    async fn keep(&self, step: &Step, address: String, role: Option<&'static str>) -> Result<(), StoreError> {
-        if !step.must_be_kept && step.effects.is_empty() && step.entries.is_empty() {
+    /// One action after the other: what was done before is known here at the latest.
+    async fn before(&self, key: Option<&Key>) -> Result<(), NotDone> {
+        let Some(key) = key else { return Ok(()) };
+        match self.context.traffic.store().remembered(key.key.clone(), engine_now()).await? {
+            None => Ok(()),
+            Some(before) if before.digest == key.digest => Err(NotDone::Before(before.body)),
+            Some(_) => Err(NotDone::Key(Refused::KeyReused)),
+        }
+    }
+
+    async fn keep(
+        &mut self,
+        step: &Step,
+        (address, role): (String, Option<&'static str>),
+        remembered: Option<Remembered>,
+    ) -> Result<(), StoreError> {
+        let decides = step.must_be_kept || !step.effects.is_empty() || !step.entries.is_empty();
+        // The numbers of a look are only good for a restart: they may be a little old then.
+        if !decides && (self.kept_at.elapsed() < NUMBERS || step.rollout == *self.rollout) {
             return Ok(());
         }
         let audit = step.entries.iter().map(|entry| audited(&self.rollout, entry, &address, role)).collect();
-        self.context.traffic.keep_rollout(kept(&step.rollout), audit, None).await
+        let kept = self.context.traffic.keep_rollout(kept(&step.rollout), audit, remembered).await;
+        if kept.is_ok() || !decides {
+            self.kept_at = Instant::now();
+        }
+        if decides { kept } else { Ok(()) }
     }
 
     /// What was decided is kept: it is so, and is done.
@@ -273,5 +325,7 @@ pub(super) fn audited(rollout: &Rollout, entry: &Entry, address: &str, role: Opt
     }
 }
 
+/// How old numbers may be that a restart goes on from.
+const NUMBERS: Duration = Duration::from_secs(2);
 /// Between two attempts to keep something.
 const AGAIN: Duration = Duration::from_secs(1);

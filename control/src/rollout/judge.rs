@@ -66,16 +66,39 @@ fn name(family: Family) -> &'static str {
 
 /// What is kept of a judge.
 pub(super) fn kept(state: &TrialState) -> Value {
-    {
-        let _ = state;
-        json!(null)
-    }
+    json!(state)
 }
 
 /// It again; `None`: it was kept by a program that knew other things.
 pub(super) fn state(kept: &Value) -> Option<TrialState> {
-    {
-        let _ = kept;
-        None
+    serde_json::from_value(kept.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rollgate_analysis::{Answers, Rule, Settings, Tally};
+    use rollgate_gateway::Kept;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_judge_is_read_as_it_was() {
+        let mut rule = Rule::new(Settings::default()).unwrap();
+        let tally = |requests, errors| Tally { requests, errors, ..Tally::default() };
+        for (w, canary, stable) in [(0.01, tally(300, 4), tally(9_000, 80)), (0.05, tally(40, 0), tally(700, 9))] {
+            rule.add(w, &Answers { canary, stable });
+            rule.restart();
+        }
+        let state = TrialState {
+            evidence: Kept::Compared(Box::new(rule.state())),
+            slow_after: Some(12_345),
+            step_requests: 40,
+            highest_rate: 99.5,
+            warm: true,
+            braked: false,
+        };
+        let text = kept(&state).to_string();
+        assert_eq!(super::state(&serde_json::from_str(&text).unwrap()), Some(state));
+        assert_eq!(super::state(&Value::Null), None);
     }
 }

@@ -102,7 +102,7 @@ impl Observer {
                 };
                 return Some(Event::Verdict { trial: id, verdict });
             }
-            if self.ticks % EVIDENCE == 0 {
+            if self.ticks.is_multiple_of(EVIDENCE) {
                 let evidence = Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
                 let judge = Some(judge::kept(&trial.state()));
                 return Some(Event::Evidence { of: look, evidence, judge });
@@ -113,7 +113,7 @@ impl Observer {
 
     fn availability(&mut self) -> Option<Event> {
         let status = self.traffic.gateway()?.status(&self.canary)?;
-        if status.available == !self.told.unavailable {
+        if status.available != self.told.unavailable {
             return None;
         }
         self.told.unavailable = !status.available;

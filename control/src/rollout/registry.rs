@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use super::{
-    conductor::{Conductor, Message, NotDone, engine_now, kept},
-    engine::{Asked, EffectId, Event, LinkKey, Order, Rollout, Unreadable},
+    conductor::{Conductor, Message, NotDone, Once, engine_now, kept},
+    engine::{Asked, EffectId, Event, LinkKey, Observed, Order, Rollout, Unreadable},
     jobs::Jobs,
 };
 use crate::{
@@ -63,6 +63,8 @@ pub struct Start<'s> {
     pub build: Option<String>,
     /// An id of his choice.
     pub id: Option<String>,
+    /// What an earlier rollout has seen of the canary, which this one goes on from.
+    pub observed: Option<Observed>,
 }
 
 /// Why a rollout does not begin; nothing has changed.
@@ -118,7 +120,7 @@ impl Rollouts {
         start: Start<'_>,
         remember: impl FnOnce(&Rollout, &Pipeline) -> Option<Remembered>,
     ) -> Result<Seen, NotBegun> {
-        let Start { name, pipeline, by, build, id } = start;
+        let Start { name, pipeline, by, build, id, observed } = start;
         let _beginning = self.beginning.lock().await;
         let traffic = &self.context.traffic;
         let found = traffic.found(&pipeline.service.value)?;
@@ -127,7 +129,7 @@ impl Rollouts {
             (other.service == pipeline.service.value && !other.status.is_end())
                 .then(|| Owner::Rollout(other.id.clone()))
         });
-        let owner = owner.or_else(|| match found.owner {
+        let owner = owner.or(match found.owner {
             Owner::None | Owner::Api => None,
             owner => Some(owner),
         });
@@ -146,7 +148,8 @@ impl Rollouts {
         };
         let (salt, link_key) = (random(16), LinkKey(random(32)));
         let order = Order { id: &id, pipeline: name, actor: &by.name, salt: &salt, link_key, build };
-        let rollout = Rollout::new(order, &pipeline, engine_now());
+        let mut rollout = Rollout::new(order, &pipeline, engine_now());
+        rollout.observed = observed.unwrap_or_default();
         let audit = crate::store::AuditEntry {
             at: rollout.created,
             actor: by.name.to_string(),
@@ -180,13 +183,13 @@ impl Rollouts {
     /// Has an operator's action done: returns when it is kept.
     ///
     /// # Errors
-    /// If there is no such rollout (`None`), or it is not possible.
-    pub async fn act(&self, id: &str, asked: Asked, by: &Actor) -> Option<Result<Seen, NotDone>> {
+    /// If there is no such rollout (`None`), it is not possible, or it was done before.
+    pub async fn act(&self, id: &str, asked: Asked, by: &Actor, once: Option<Once>) -> Option<Result<Seen, NotDone>> {
         let handle = self.open.lock().get(id).cloned()?;
         let address = by.address.map(|address| address.ip().to_string()).unwrap_or_default();
         let (answer, answered) = oneshot::channel();
         let ended = || NotDone::Ended(id.to_owned());
-        if handle.inbox.send(Message { asked, address, answer }).await.is_err() {
+        if handle.inbox.send(Message { asked, address, once, answer }).await.is_err() {
             return Some(Err(ended()));
         }
         let done = answered.await.unwrap_or_else(|_| Err(ended()));

@@ -87,20 +87,20 @@ pub(super) fn fill(connection: &Connection, stored: &Stored) -> Result<(), Store
     Ok(())
 }
 
-/// Keeps an answer. Those that are older by [`KEPT`] go, and those beyond `most`.
+/// Keeps an answer. Those that are older by [`KEPT`] go, and those before the newest `most`, where an answer counts once for
+/// each [`PART`] of it: an id is that of the one before and so many more, which bounds bytes by the ids alone.
 pub(super) fn remember(connection: &Connection, answer: &Remembered, most: u64) -> Result<(), StoreError> {
     let Remembered { key, digest, status, body, at } = answer;
+    let parts = signed(body.len().div_ceil(PART).max(1) as u64);
     connection
-        .prepare_cached("INSERT OR REPLACE INTO remembered (key, digest, status, body, at) VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![key, digest, status, body, at])?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO remembered (id, key, digest, status, body, at) \
+             VALUES ((SELECT IFNULL(MAX(id), 0) FROM remembered) + ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![parts, key, digest, status, body, at])?;
     connection
         .prepare_cached("DELETE FROM remembered WHERE at <= ? OR id <= ?")?
         .execute([at.saturating_sub(KEPT), connection.last_insert_rowid().saturating_sub(signed(most))])?;
-    if body.len() > LARGE {
-        let sql = "DELETE FROM remembered WHERE LENGTH(body) > ?1 AND id <= \
-                   (SELECT id FROM remembered WHERE LENGTH(body) > ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-        connection.prepare_cached(sql)?.execute([LARGE as i64, LARGE_ONES])?;
-    }
     Ok(())
 }
 
@@ -177,11 +177,9 @@ fn weights(row: &Row<'_>, column: usize) -> rusqlite::Result<BTreeMap<String, We
 
 /// How many rollouts that have ended are kept.
 const ENDED_ROLLOUTS: u64 = 10_000;
-/// An answer is large from so many characters on.
-pub(super) const LARGE: usize = 4096;
 
-/// How many large ones are kept.
-pub(super) const LARGE_ONES: i64 = 100;
+/// What an answer may have, in bytes, to count as one: the weights of three or four services.
+pub(super) const PART: usize = 2048;
 
 /// How long an answer is kept, in milliseconds.
 pub(super) const KEPT: i64 = 24 * 60 * 60 * 1000;

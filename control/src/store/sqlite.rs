@@ -34,7 +34,7 @@ pub struct Sqlite {
 pub struct Limits {
     /// Entries of the audit log; at least 1.
     pub audit: u64,
-    /// Answers under keys; at least 1.
+    /// Answers under keys, of 2 KiB at most; a longer one counts for several. At least 1.
     pub remembered: u64,
     /// Entries of the audit log that one page looks at; at least 1.
     pub audit_window: u64,

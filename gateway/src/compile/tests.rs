@@ -9,6 +9,10 @@ use crate::{
     entry_point,
     router::Facts,
     snapshot::{Routing, ServiceIndex},
+    trial::{
+        TrialOrder,
+        tests::{order, trial_of},
+    },
 };
 
 const STATIC: &str = "
@@ -164,6 +168,11 @@ fn service(snapshot: &Snapshot, index: ServiceIndex, depth: usize, shown: &mut S
                 let _ = writeln!(shown, "{:depth$} {} {}", "", child.weight, child.available);
                 service(snapshot, child.service, depth + 1, shown);
             }
+            if let Some(laid) = &weighted.trial {
+                let w = laid.stratum.as_ref().map(|stratum| stratum.w);
+                let without: Vec<u64> = laid.without.children.iter().map(|child| child.weight).collect();
+                let _ = writeln!(shown, "{:depth$} {} {} {w:?} {without:?}", "", laid.stable, laid.canary);
+            }
         }
         ServiceKind::Failover(failover) => {
             for leg in [failover.main, failover.fallback] {
@@ -189,14 +198,20 @@ proptest! {
     }
 }
 
-/// Over which service, and the weight of its first child, and whether its second is braked.
-type Laid = (usize, Option<u64>, bool);
+/// Over which service, and the weight of its first child, whether its second is braked, and whether that is a rollout's canary.
+type Laid = (usize, Option<u64>, bool, bool);
 
-fn laid((service, weight, braked): &Laid) -> (Arc<str>, Over) {
+fn laid((service, weight, braked, tried): &Laid) -> (Arc<str>, Over) {
     let (service, [first, second]) = OVER[*service];
     let weights = weight.map(|weight| BTreeMap::from([(first.into(), Weight(weight))]));
     let braked = braked.then(|| second.into()).into_iter().collect();
-    (service.into(), Over { weights, braked, trial: None })
+    let order = TrialOrder {
+        service: service.into(),
+        stable: first.into(),
+        canary: second.into(),
+        ..order(Default::default())
+    };
+    (service.into(), Over { weights, braked, trial: tried.then(|| trial_of(order).into()) })
 }
 
 /// Weighted services, some of the time, with two children each.
@@ -207,7 +222,7 @@ const OVER: [(&str, [&str; 2]); 3] = [
 ];
 
 fn lain() -> impl Strategy<Value = Laid> {
-    (0..OVER.len(), prop::option::of(0u64..3), any::<bool>())
+    (0..OVER.len(), prop::option::of(0u64..3), any::<bool>(), any::<bool>())
 }
 
 proptest! {
@@ -238,7 +253,7 @@ proptest! {
 fn a_change_of_weights_copies_what_it_changes() {
     let mut compiling = Compiling::new();
     let first = compiling.compile(&FIRST.text());
-    let over = laid(&(0, Some(1), false));
+    let over = laid(&(0, Some(1), false, false));
     let (second, changes) = compiling.compiler.reweigh(&first, vec![over]);
     assert_eq!((second.generation, changes.services.len()), (first.generation + 1, 1));
     assert!(Arc::ptr_eq(&first.tls, &second.tls) && Arc::ptr_eq(&first.pages, &second.pages));
@@ -246,6 +261,31 @@ fn a_change_of_weights_copies_what_it_changes() {
         assert!(Arc::ptr_eq(before, after));
     }
     assert!(Arc::ptr_eq(&balancer(&first, "s0@file"), &balancer(&second, "s0@file")));
+}
+
+#[test]
+fn a_trial_lies_over_its_service_whatever_the_files_say_and_gives_it_another_stratum_with_each_weight() {
+    let mut compiling = Compiling::new();
+    let trial = |snapshot: &Snapshot| {
+        let split =
+            snapshot.services.iter().find(|service| &*service.name == "split@file").map(|service| &service.kind);
+        let Some(ServiceKind::Weighted(weighted)) = split else { panic!("{split:?}") };
+        let laid = weighted.trial.as_ref()?;
+        let without: Vec<u64> = laid.without.children.iter().map(|child| child.weight).collect();
+        Some((laid.stratum.as_ref().and_then(|stratum| stratum.w), without))
+    };
+    let first = compiling.compile(&FIRST.text());
+    assert_eq!(trial(&first), None);
+    let (service, over) = laid(&(0, None, false, true));
+    let (second, _) = compiling.compiler.reweigh(&first, vec![(service.clone(), over.clone())]);
+    assert_eq!(trial(&second), Some((Some(0.1), vec![9_000_000, 0])));
+    let lighter = Over { weights: Some(BTreeMap::from([("s0@file".into(), Weight(3_000_000))])), ..over };
+    let (third, _) = compiling.compiler.reweigh(&second, vec![(service.clone(), lighter)]);
+    assert_eq!(trial(&third), Some((Some(0.25), vec![3_000_000, 0])));
+    let other = compiling.compile(&Written { services: [1, 1, 0], comment: true, ..FIRST }.text());
+    assert_eq!(trial(&other), trial(&third));
+    let (last, _) = compiling.compiler.reweigh(&other, vec![(service, Over::default())]);
+    assert_eq!(trial(&last), None);
 }
 
 #[test]
@@ -260,7 +300,7 @@ fn what_was_laid_over_a_configuration_that_is_refused_is_taken_back() {
     let read = rollgate_config::read_dynamic(&[document, options], "file", Some(&compiling.statics), &Allow::default());
     let configuration =
         read.value.unwrap_or_else(|| panic!("only compiling finds what is wrong, not {:?}", read.problems));
-    let over = vec![laid(&(0, Some(1), true))];
+    let over = vec![laid(&(0, Some(1), true, false))];
     assert!(compiling.compiler.compile_under(&configuration, over).is_err());
     assert_eq!(shown(&compiling.compile(&text)), before);
 }

@@ -217,3 +217,62 @@ fn breakers_say_what_they_do_in_their_place_and_servers_what_they_weigh() {
     let alone = ask("web", "/", &[("host", "one.test")]).winner.unwrap().service;
     assert_eq!(told(&alone.breakers), expected.map(|told| told.replace("true", "false")));
 }
+
+#[test]
+fn an_audience_is_told_with_whether_the_request_belongs_to_it() {
+    use crate::{
+        Over, TrialMode, TrialOrder,
+        trial::tests::{order, trial_of},
+    };
+    let document = Document::parse("f.yml", CONFIGURATION, Format::Yaml).unwrap();
+    let statics = read_static(&document, &Allow::default()).value.unwrap();
+    let configuration = read_dynamic(&[document], "file", Some(&statics), &Allow::default()).value.unwrap();
+    let all = rollgate_config::dynamic::rollout::audience::AllOf {
+        query: vec![("beta".to_owned(), Vec::new())],
+        ..Default::default()
+    };
+    let mut told = Vec::new();
+    for (draw, query, braked) in [
+        (None, Some("beta"), false),
+        (None, None, false),
+        (Some(rollgate_config::scalar::Share(250_000)), Some("beta=1"), false),
+        (None, Some("beta"), true),
+    ] {
+        let audience = rollgate_config::dynamic::rollout::audience::Audience { any_of: vec![all.clone()] };
+        let trial = trial_of(TrialOrder {
+            service: "split@file".into(),
+            stable: "a@file".into(),
+            canary: "nested@file".into(),
+            mode: TrialMode::Audience { audience, draw },
+            ..order(Default::default())
+        });
+        if braked {
+            trial.watched().brake();
+        }
+        let question = Question {
+            entry_point: "web".to_owned(),
+            tls: false,
+            path: "/".to_owned(),
+            query: query.map(str::to_owned),
+            method: Method::GET,
+            headers: HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("split.test"))]),
+            client: [10, 1, 1, 1].into(),
+        };
+        let over = Over { trial: Some(trial.into()), ..Over::default() };
+        let over = vec![("split@file".into(), over)];
+        let service = explain(&statics, (&configuration, over), &question).unwrap().winner.unwrap().service;
+        let judging = service.judging.unwrap();
+        let audience = judging.audience.unwrap();
+        assert_eq!((judging.rollout.as_str(), judging.canary.as_str()), ("r-1", "nested@file"));
+        assert_eq!((audience.who.as_str(), judging.braked), ("query beta", braked));
+        let shares: Vec<_> = service.children.iter().map(|child| (child.share * 1e6).round() / 1e6).collect();
+        told.push((audience.belongs, shares));
+    }
+    let expected = [
+        (true, vec![0.0, 1.0, 0.0, 0.0]),
+        (false, vec![0.6, 0.4, 0.0, 0.0]),
+        (true, vec![0.75, 0.25, 0.0, 0.0]),
+        (true, vec![1.0, 0.0, 0.0, 0.0]),
+    ];
+    assert_eq!(told, expected);
+}

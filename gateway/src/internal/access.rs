@@ -46,6 +46,7 @@ pub(crate) struct Facts<'r> {
     pub(crate) method: &'r Method,
     /// From `/api` on.
     pub(crate) path: &'r str,
+    pub(crate) query: Option<&'r str>,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) has_body: bool,
     pub(crate) tls: bool,
@@ -91,6 +92,10 @@ impl Policy {
 pub(crate) fn decide(policy: &Policy, lockout: &Lockout, facts: &Facts<'_>, now: Instant) -> Result<Caller, Refusal> {
     let host = host(policy, facts.headers)?;
     origin(facts.headers, &host)?;
+    if is_answer_by_link(facts) {
+        content_type(facts)?;
+        return Ok(Caller { name: LINK.into(), role: Role::Read, address: facts.peer, tls: facts.tls });
+    }
     let (name, role) = who(policy, lockout, facts, now)?;
     let needed = needed(facts.method, facts.path);
     if role < needed {
@@ -191,6 +196,28 @@ fn bearer(line: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = (&line[..space], line[space..].trim_ascii());
     (scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty()).then_some(token)
 }
+
+/// Whether it shows, or answers, the question of a rollout by the secret of that question. Whoever has that needs nothing else,
+/// and gets nowhere else; whether it is the right one, the rollout knows.
+fn is_answer_by_link(facts: &Facts<'_>) -> bool {
+    let mut parts = facts.path.strip_prefix("/api/v1/rollouts/").into_iter().flat_map(|rest| rest.split('/'));
+    let (id, action, end) = (parts.next(), parts.next(), parts.next());
+    let is_its =
+        matches!((facts.method, action), (&Method::GET, Some("approval")) | (&Method::POST, Some("approve" | "deny")));
+    let has_secret = || {
+        let query = facts.query.unwrap_or_default();
+        query
+            .strip_prefix("nonce=")
+            .is_some_and(|nonce| nonce.len() == NONCE && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    id.is_some_and(|id| !id.is_empty()) && end.is_none() && is_its && has_secret()
+}
+
+/// Who answers by a link.
+const LINK: &str = "link";
+
+/// Hexadecimal digits of a question's secret: 128 bits, which nobody guesses.
+const NONCE: usize = 32;
 
 /// What a request needs.
 fn needed(method: &Method, path: &str) -> Role {

@@ -33,7 +33,9 @@ pub struct Pipes {
 impl Pipes {
     /// Serves `entry_point`; every server whose host is [`super::HOST`] is the one that [`Pipes::converse`] is given.
     pub fn new(statics: &Static, configuration: &Configuration, entry_point: &str) -> Result<Self, Vec<Problem>> {
-        let (shared, entry) = super::shared(statics, configuration, entry_point)?;
+        let (mut compiler, entry) = super::compiler(statics, entry_point);
+        let compiled = compiler.compile(configuration)?;
+        let shared = super::shared(statics, &compiler, compiled);
         let runtime = LocalRuntime::new().expect("a runtime");
         let worker = runtime.block_on(async { Worker::new(0, Arc::new(shared)) });
         Ok(Self { runtime, worker, entry })

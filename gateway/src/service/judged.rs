@@ -109,11 +109,9 @@ fn book(call: &mut Call<'_>, laid: &Laid, stratum: &Arc<Stratum>, choice: &Choic
         return;
     }
     let worker = &exchange.connection.worker;
-    // Who has no key is a user of his own.
     let user = match choice.by {
-        By::Key(key) => key,
-        By::Chance | By::Cookie if laid.watched.is_by_user() => worker.random(),
-        By::Chance | By::Cookie => 0,
+        By::Key(key) => Some(key),
+        By::Chance | By::Cookie => None,
     };
     let booking = Booking::new(stratum.seat(worker.index), is_canary, user);
     if !worker.shared.counts_traffic {

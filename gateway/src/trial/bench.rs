@@ -65,7 +65,7 @@ impl Trial {
                 evidence: Arc::new(judge.evidence(&self.watched)),
             }
         });
-        drop(judge);
+        // Under the lock: who looks after this one tells after this one.
         self.bench.tell(said);
     }
 }

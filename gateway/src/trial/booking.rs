@@ -13,8 +13,8 @@ use crate::error::{BodyError, Error};
 pub(crate) struct Booking {
     seat: Arc<Seat>,
     is_canary: bool,
-    /// The hash of the user's key; where users are not kept, nothing.
-    user: u64,
+    /// The hash of the user's key; `None`: it has none, or users are not kept.
+    user: Option<u64>,
     /// How it has ended, where the answer that the client gets does not say so.
     pub(crate) ended: Option<Ended>,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Ended {
 }
 
 impl Booking {
-    pub(crate) fn new(seat: &Arc<Seat>, is_canary: bool, user: u64) -> Self {
+    pub(crate) fn new(seat: &Arc<Seat>, is_canary: bool, user: Option<u64>) -> Self {
         Self { seat: seat.clone(), is_canary, user, ended: None }
     }
 
@@ -58,7 +58,7 @@ impl Booking {
             match (is_error, is_slow) {
                 (true, _) => self.met(users, What::Error),
                 (false, true) => self.met(users, What::Slow),
-                (false, false) if users.is_marked(self.user) => self.met(users, What::Success),
+                (false, false) if self.user.is_some_and(|user| users.is_marked(user)) => self.met(users, What::Success),
                 (false, false) => {}
             }
         }

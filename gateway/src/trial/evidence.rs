@@ -60,7 +60,7 @@ pub struct Level {
 }
 
 /// What has to be kept of a trial: plain numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TrialState {
     /// The evidence.
     pub evidence: Kept,
@@ -77,7 +77,7 @@ pub struct TrialState {
 }
 
 /// By kind of trial.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Kept {
     /// Versions that are drawn.
     Compared(Box<State>),

@@ -91,3 +91,6 @@ fn pair(canary: f64, stable: f64) -> Option<f64> {
 fn border(share: Share) -> u64 {
     ((u128::from(share.0) << 64) / u128::from(Share::ALL.0)).try_into().unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,17 +210,20 @@ impl Compared {
 
     /// What a user's answer counts as besides.
     fn count(&mut self, met: &Met) -> Tally {
-        match met.what {
-            What::Error => {
-                let counted = self.failed.error(met.user);
+        match (met.what, met.user) {
+            (What::Error, None) => Tally { first: 1, ..Tally::default() },
+            (What::Slow, None) => Tally { slow: 1, ..Tally::default() },
+            (What::Success, None) => Tally::default(),
+            (What::Error, Some(user)) => {
+                let counted = self.failed.error(user);
                 Tally { first: counted.first.into(), again: counted.again.into(), ..Tally::default() }
             }
-            What::Slow => {
-                self.failed.success(met.user);
-                Tally { slow: self.slowed.error(met.user).first.into(), ..Tally::default() }
+            (What::Slow, Some(user)) => {
+                self.failed.success(user);
+                Tally { slow: self.slowed.error(user).first.into(), ..Tally::default() }
             }
-            What::Success => {
-                self.failed.success(met.user);
+            (What::Success, Some(user)) => {
+                self.failed.success(user);
                 Tally::default()
             }
         }

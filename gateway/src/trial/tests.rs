@@ -12,7 +12,7 @@ use super::{
 
 use crate::error::Error;
 
-pub(super) fn order(analysis: Analysis) -> TrialOrder {
+pub(crate) fn order(analysis: Analysis) -> TrialOrder {
     TrialOrder {
         rollout: "r-1".into(),
         service: "pro@file".into(),
@@ -27,6 +27,11 @@ pub(super) fn order(analysis: Analysis) -> TrialOrder {
 
 pub(super) fn trial(analysis: Analysis, workers: usize) -> Trial {
     Trial::new(order(analysis), None, workers, Bench::new(Arc::new(Metrics::new(None).unwrap()))).unwrap()
+}
+
+/// One that nobody judges.
+pub(crate) fn trial_of(order: TrialOrder) -> Trial {
+    Trial::new(order, None, 1, Bench::new(Arc::new(Metrics::new(None).unwrap()))).unwrap()
 }
 
 const WORKERS: usize = 2;
@@ -93,7 +98,7 @@ proptest! {
             match step {
                 Step::Draw { worker, share, is_canary } => {
                     let stratum = trial.stratum(Some(SHARES[share])).unwrap();
-                    under_way.push((share, is_canary, Booking::new(stratum.seat(worker), is_canary, 0)));
+                    under_way.push((share, is_canary, Booking::new(stratum.seat(worker), is_canary, None)));
                 }
                 Step::End { which, ended, took } if !under_way.is_empty() => {
                     let (share, is_canary, booking) = under_way.swap_remove(which % under_way.len());
@@ -131,7 +136,7 @@ fn look(trial: &Trial, read: &mut Read) {
 fn what_a_version_was_learned_to_have_done_is_more_than_what_the_client_got() {
     let trial = trial(Analysis::default(), 1);
     let stratum = trial.stratum(Some(0.05)).unwrap();
-    let mut booking = Booking::new(stratum.seat(0), true, 0);
+    let mut booking = Booking::new(stratum.seat(0), true, None);
     booking.ended = Some(Ended::of(&Error::NoServer));
     booking.end(Some(Ended::Answered { status: 200, grpc: None }), Duration::ZERO);
     let canary = Counts { requests: 1, errors: 1, slow: 0 };
@@ -144,7 +149,7 @@ fn what_a_version_was_learned_to_have_done_is_more_than_what_the_client_got() {
 fn only_the_canarys_errors_wake_the_judge() {
     let woken = |is_canary, status| {
         let trial = trial(Analysis::default(), 1);
-        let booking = Booking::new(trial.stratum(Some(0.05)).unwrap().seat(0), is_canary, 0);
+        let booking = Booking::new(trial.stratum(Some(0.05)).unwrap().seat(0), is_canary, None);
         booking.end(Some(Ended::Answered { status, grpc: None }), Duration::ZERO);
         let mut wake = std::pin::pin!(trial.watched.wake.notified());
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());

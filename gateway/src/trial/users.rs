@@ -19,8 +19,8 @@ pub(crate) struct Users {
 /// What a user has met.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Met {
-    /// The hash of the user's key.
-    pub(crate) user: u64,
+    /// The hash of the user's key. Who has none is a user of his own.
+    pub(crate) user: Option<u64>,
     /// The probability that this draw had to be the canary.
     pub(crate) w: f64,
     pub(crate) by_canary: bool,
@@ -44,7 +44,7 @@ impl Users {
 
     pub(super) fn met(&self, met: Met) {
         if met.what == What::Error
-            && let Some((word, bit)) = self.mark(met.user)
+            && let Some((word, bit)) = met.user.and_then(|user| self.mark(user))
         {
             word.fetch_or(bit, Relaxed);
         }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn met(user: u64, what: What) -> Met {
-        Met { user, w: 0.05, by_canary: false, what }
+        Met { user: Some(user), w: 0.05, by_canary: false, what }
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         (0..MOST_WAITING as u64 + 5).for_each(|user| users.met(met(user, What::Error)));
         users.take(&mut taken);
         assert_eq!(taken.len(), MOST_WAITING);
-        assert!(taken.iter().enumerate().all(|(place, met)| met.user == place as u64));
+        assert!(taken.iter().enumerate().all(|(place, met)| met.user == Some(place as u64)));
         users.take(&mut taken);
         assert!(taken.is_empty());
     }

@@ -72,7 +72,7 @@ impl Watched {
         self.braked.load(Acquire)
     }
 
-    pub(super) fn brake(&self) {
+    pub(crate) fn brake(&self) {
         self.braked.store(true, Release);
     }
 
@@ -114,10 +114,6 @@ impl Watched {
 
     pub(super) fn count_from_now(&self) {
         self.counting.store(true, Relaxed);
-    }
-
-    pub(crate) fn is_by_user(&self) -> bool {
-        self.users.is_some()
     }
 
     /// In microseconds; `u64::MAX`: none is known.

@@ -166,7 +166,7 @@ pub enum News {
 /// What may be under way beside what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Commands, calls and waits: canceled when nobody wants their end any more.
+    /// Commands, calls, waits and looks: canceled when nobody wants their end any more.
     Run,
     /// What is in force for traffic: always brought to its end, one after the other, and only a brake does not wait.
     Traffic,
@@ -216,11 +216,10 @@ impl What {
     /// What it may be under way beside.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::RunJob | Self::CallWebhook | Self::WaitHealthy { .. } => Lane::Run,
+            Self::RunJob | Self::CallWebhook | Self::WaitHealthy { .. } | Self::ReadWeights => Lane::Run,
             Self::AskApproval { .. } => Lane::Ask,
             Self::Notify { .. } => Lane::Tell,
-            Self::ReadWeights
-            | Self::SetWeights { .. }
+            Self::SetWeights { .. }
             | Self::BeginTrial { .. }
             | Self::NextStratum { .. }
             | Self::EndTrial

@@ -68,6 +68,9 @@ pub struct Rollout {
     /// The canary's share of the pair that it has wanted last; `None`: what is in force is not its.
     #[serde(with = "text::option")]
     pub share: Option<Share>,
+    /// Its share that is in force, as far as that is known.
+    #[serde(with = "text::option")]
+    pub weighed: Option<Share>,
     /// The canary has all users, and they are not taken back.
     pub is_promoted: bool,
     /// A protection lies before the canary, or may.
@@ -194,6 +197,8 @@ pub struct TrialState {
     pub stage: usize,
     /// Whom it is for.
     pub mode: Mode,
+    /// It lies over the service, or did before the process started again.
+    pub is_laid: bool,
 }
 
 /// A brake on the canary, put on by the rollout.
@@ -258,6 +263,7 @@ impl Rollout {
             ending: None,
             before: None,
             share: None,
+            weighed: None,
             is_promoted: false,
             is_protected: false,
             trial: None,

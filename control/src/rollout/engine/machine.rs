@@ -151,7 +151,7 @@ impl<'p> Machine<'p> {
     fn is_held(&self, what: &What) -> bool {
         let rollout = &self.rollout;
         let grows = match what {
-            What::SetWeights { canary, .. } => *canary > self.share(),
+            What::SetWeights { canary, .. } => *canary > rollout.weighed.unwrap_or_else(|| self.share_before()),
             What::Promote { .. } => true,
             _ => false,
         };
@@ -159,11 +159,15 @@ impl<'p> Machine<'p> {
         grows && (rollout.unavailable.is_some() || (rollout.outage.is_some() && !is_forced))
     }
 
-    /// The canary's share as far as it is known.
+    /// The canary's share as it may be.
     fn share(&self) -> Share {
+        self.rollout.share.unwrap_or_else(|| self.share_before())
+    }
+
+    fn share_before(&self) -> Share {
         let rollout = &self.rollout;
         let before = rollout.before.as_ref().map(|before| before.share(&rollout.stable, &rollout.canary));
-        rollout.share.or(before).unwrap_or_default()
+        before.unwrap_or_default()
     }
 
     /// The stage that it is at.
@@ -229,8 +233,8 @@ impl<'p> Machine<'p> {
                 }
             }
             What::BeginTrial { mode } => {
-                let (id, look) = (effect.id.clone(), effect.id.clone());
-                rollout.trial = Some(TrialState { id, look, stage: effect.at.index, mode: mode.clone() });
+                let (id, look, mode) = (effect.id.clone(), effect.id.clone(), mode.clone());
+                rollout.trial = Some(TrialState { id, look, stage: effect.at.index, mode, is_laid: false });
                 rollout.outage = None;
                 rollout.observed.carry();
                 let stage = &mut rollout.stages[effect.at.index];

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use rollgate_config::{
-    dynamic::rollout::{OnFailure, Pipeline, stage::Stage},
+    dynamic::rollout::{
+        OnFailure, Pipeline,
+        stage::{Stage, StageKind},
+    },
     scalar::Share,
 };
 use serde::{Deserialize, Serialize};
@@ -68,6 +71,8 @@ pub struct StageRecord {
     pub reason: Option<String>,
     /// What its command, its endpoint or its effect has said.
     pub output: Option<String>,
+    /// Of a ramp: how many steps it has.
+    pub step_count: usize,
     /// Of a ramp: the steps that were begun in this attempt.
     pub steps: Vec<StepRecord>,
     /// Of a stage that gives traffic: the last look at it.
@@ -142,6 +147,7 @@ impl StageRecord {
             ended: None,
             reason: None,
             output: None,
+            step_count: if let StageKind::Ramp(ramp) = &stage.kind { ramp.steps.len() } else { 0 },
             steps: Vec::new(),
             evidence: None,
             protection: None,
@@ -171,6 +177,7 @@ impl StageRecord {
             ended: None,
             reason: None,
             output: None,
+            step_count: self.step_count,
             steps: Vec::new(),
             evidence: None,
             protection: self.protection.take(),

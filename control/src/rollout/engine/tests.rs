@@ -1,1 +1,6 @@
-
+mod actions;
+mod flows;
+mod held;
+mod pipelines;
+mod properties;
+mod ride;

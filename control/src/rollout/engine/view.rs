@@ -60,7 +60,7 @@ impl Rollout {
         let stages = self.records(of).len();
         let mut told = format!("{}, {of_list} {} of {stages} ({})", self.status, index + 1, record.name);
         if record.is_active() && !record.steps.is_empty() {
-            told += &format!(", step {}", record.steps.len());
+            told += &format!(", step {} of {}", record.steps.len(), record.step_count);
         }
         if record.attempt > 1 {
             told += &format!(", attempt {}", record.attempt);

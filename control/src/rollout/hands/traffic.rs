@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rollgate_config::{dynamic::rollout::stage::StageKind, scalar::Weight};
-use rollgate_gateway::{TrialMode, TrialOrder};
+use rollgate_gateway::{NoTrial, TrialMode, TrialOrder};
 
 use super::{Work, again};
 use crate::{
@@ -108,7 +108,12 @@ pub(super) async fn begin_trial(work: &Work, effect: &Effect, mode: &Mode) -> Do
     };
     let gateway = work.context.traffic.gateway().ok_or("the gateway has not started")?;
     let state = rollout.judge.as_ref().and_then(judge::state);
-    let trial = gateway.begin_trial(order, state).map_err(|error| error.to_string())?;
+    let begun = match gateway.begin_trial(order.clone(), state) {
+        // What an audience was watched by is no evidence for a comparison, nor the other way round: it begins anew.
+        Err(NoTrial::Unfit(_)) => gateway.begin_trial(order, None),
+        begun => begun,
+    };
+    let trial = begun.map_err(|error| error.to_string())?;
     if let Some(before) = work.observed.put(trial.clone(), effect.id.clone()) {
         before.end();
     }
@@ -153,15 +158,14 @@ pub(super) async fn release(work: &Work) -> Done {
 
 /// What was before is in force again.
 pub(super) async fn restore(work: &Work, before: &Before) -> Done {
-    let found = match work.context.traffic.found(&work.rollout.service) {
-        Ok(found) => found,
+    let Ok(found) = work.context.traffic.found(&work.rollout.service) else {
         // Nothing of it is to come back with the service.
-        Err(_) => loop {
+        loop {
             match work.context.traffic.forget_weights(&work.rollout.service, &work.owner()).await {
                 Ok(()) => return Ok(None),
                 Err(error) => again(error.into()).await.map_err(|refused| refused.to_string())?,
             }
-        },
+        }
     };
     let its_own = found.owner == work.owner()
         || (found.owner == Owner::Api && found.actor.as_deref() == Some(&*work.actor().name));

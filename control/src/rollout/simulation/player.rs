@@ -321,8 +321,10 @@ impl<'p> Player<'p> {
             _ => return Err("the stage gives the canary no traffic".to_owned()),
         };
         let compares = !matches!(group, Group::Audience(_, None));
+        let begin = |kept| Rehearsal::begin(&self.pipeline().analysis, compares, kept);
         let kept = self.rollout.judge.as_ref().and_then(judge::state);
-        let rehearsal = Rehearsal::begin(&self.pipeline().analysis, compares, kept).map_err(|why| why.to_string())?;
+        // What an audience was watched by is no evidence for a comparison, nor the other way round.
+        let rehearsal = begin(kept).or_else(|_| begin(None)).map_err(|why| why.to_string())?;
         self.site.lay(Some((rehearsal, group)), &self.pipeline().analysis);
         Ok(())
     }

@@ -15,7 +15,7 @@ use rollgate_config::{
     dynamic::rollout::analysis::{Analysis, Latency},
     scalar::Weight,
 };
-use rollgate_gateway::{Rehearsal, TrialVerdict};
+use rollgate_gateway::{Kept, Rehearsal, TrialVerdict};
 
 use super::{
     Micros,
@@ -154,6 +154,11 @@ impl<'p> Site<'p> {
         self.trial.as_ref().map_or(0, |trial| trial.in_step)
     }
 
+    #[cfg(test)]
+    pub(super) fn since_restart(&self) -> u64 {
+        self.trial.as_ref().map_or(0, |trial| trial.since_restart)
+    }
+
     /// Whether the judge counts what comes.
     pub(super) fn is_counting(&self) -> bool {
         self.trial.as_ref().is_none_or(|trial| trial.rehearsal.counts(false, Duration::ZERO))
@@ -182,24 +187,7 @@ impl<'p> Site<'p> {
         if self.said() == TrialVerdict::RollBack {
             self.is_braked = false;
         }
-        self.trial = trial.map(|(rehearsal, group)| Trying {
-            rehearsal,
-            group,
-            said: TrialVerdict::Clear,
-            since_restart: 0,
-            unseen: 0,
-            in_step: 0,
-            look_at: None,
-            unspread: (0, 0),
-            answers: 0,
-            first_threshold: match analysis.latency {
-                // Rounding may make it one less.
-                Some(Latency::Quantile(share)) => (ENOUGH as f64 / (1.0 - share.fraction())) as u64 - 1,
-                Some(Latency::Threshold(_)) | None => 0,
-            },
-            discard: micros(analysis.discard),
-            arrived: 0.0,
-        });
+        self.trial = trial.map(|(rehearsal, group)| Trying::new(rehearsal, group, analysis));
     }
 
     /// A step of the trial begins.
@@ -375,6 +363,31 @@ impl<'p> Site<'p> {
 }
 
 impl Trying {
+    fn new(rehearsal: Rehearsal, group: Group, analysis: &Analysis) -> Self {
+        let state = rehearsal.state();
+        Self {
+            rehearsal,
+            group,
+            said: TrialVerdict::Clear,
+            since_restart: match &state.evidence {
+                Kept::Compared(rule) => rule.since_restart,
+                Kept::Watched(_) => 0,
+            },
+            unseen: 0,
+            in_step: state.step_requests,
+            look_at: None,
+            unspread: (0, 0),
+            answers: 0,
+            first_threshold: match analysis.latency {
+                // Rounding may make it one less.
+                Some(Latency::Quantile(share)) => (ENOUGH as f64 / (1.0 - share.fraction())) as u64 - 1,
+                Some(Latency::Threshold(_)) | None => 0,
+            },
+            discard: micros(analysis.discard),
+            arrived: 0.0,
+        }
+    }
+
     /// Whether any tick can change what the judge says.
     fn needs_each_tick(&self) -> bool {
         let is_watched = matches!(self.group, Group::Audience(_, None));

@@ -2,8 +2,14 @@
 //! and what each kind of stage and scene does.
 
 use rollgate_config::reread_pipeline;
+use rollgate_gateway::{Kept, Rehearsal};
 
-use super::*;
+use super::{
+    flow::{Group, Held},
+    site::{Site, Wants},
+    stream::seeded,
+    *,
+};
 
 /// Of stages in JSON, and other keys.
 fn plan_with(stages: &str, keys: &str, scene: Scene) -> Plan {
@@ -230,4 +236,34 @@ fn the_same_seed_gives_the_same_runs_however_many_play_them() {
     let alone: Vec<Run> = (0..20).map(|run| Player::new(&plan, &times, 3, run).play()).collect();
     assert_eq!(simulate(&plan, 20, 3), alone);
     assert_ne!(simulate(&plan, 20, 4), alone);
+}
+
+/// What is drawn for the judge goes by when its evidence starts again.
+#[test]
+fn it_is_known_when_evidence_starts_again() {
+    let plan = usual(Scene::default());
+    let times = AnswerTimes::new(&plan.scene);
+    let held = Held::of(&plan.weights, "canary@file", "stable@file");
+    let weights =
+        [("stable@file", 3), ("canary@file", 1)].map(|(version, weight)| (version.to_owned(), Weight(weight)));
+    let mut site = Site::new(&plan.scene, &times, held, seeded(5, 5));
+    site.weigh(&weights.into(), "stable@file", "canary@file");
+    site.lay(
+        Some((Rehearsal::begin(&plan.pipeline.analysis, true, None).unwrap(), Group::All)),
+        &plan.pipeline.analysis,
+    );
+    let mut restarts = 0;
+    for until in 1..=600 {
+        while site.now() < until * 300_000 {
+            site.play(until * 300_000, Wants::default());
+        }
+        site.look(false);
+        if until % 150 == 0 {
+            site.next_step();
+        }
+        let Kept::Compared(rule) = site.rehearsal().unwrap().state().evidence else { panic!("they are compared") };
+        assert_eq!(site.since_restart(), rule.since_restart);
+        restarts = rule.families[0].unwrap().restarts;
+    }
+    assert!(restarts > 15, "{restarts}");
 }

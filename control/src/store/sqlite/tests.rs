@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use rollgate_config::scalar::Weight;
@@ -152,6 +152,33 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes_and_the_oldest_is_forgotten_first(
+        answers in proptest::collection::vec((0..12_u8, 0..6 * rows::PART), 1..40),
+    ) {
+        const MOST: usize = 10;
+        let root = tempfile::tempdir().unwrap();
+        let limits = Limits { remembered: MOST as u64, ..Limits::default() };
+        let mut store = Sqlite::open_with(root.path(), limits).unwrap().store;
+        for count in 1..=answers.len() {
+            let given = &answers[..count];
+            let (key, length) = given[count - 1];
+            store.commit(&remember(Remembered { body: "x".repeat(length), ..answer(&key.to_string(), 1_000) })).unwrap();
+            let (mut after, mut seen) = (0, BTreeSet::new());
+            for (key, length) in given.iter().rev() {
+                if seen.insert(key) {
+                    let there = store.remembered(&key.to_string(), 1_000).unwrap().map(|answer| answer.body.len());
+                    prop_assert_eq!(there, Some(*length).filter(|_| after < MOST), "{} before the newest", after);
+                }
+                after += length.div_ceil(rows::PART).max(1);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_change_syncs_and_the_file_has_a_log() {
     let root = tempfile::tempdir().unwrap();
@@ -266,19 +293,6 @@ fn an_answer_is_remembered_for_a_day_and_the_newest_are_kept() {
         store.commit(&remember(answer(key, 3_000 + 2 * day))).unwrap();
     }
     assert_eq!((count(&store), store.remembered("c", 2_000 + 2 * day)), (3, Ok(None)));
-}
-
-#[test]
-fn of_large_answers_fewer_are_remembered_and_small_ones_stay() {
-    let mut store = Sqlite::in_memory().unwrap();
-    store.commit(&remember(answer("small", 1_000))).unwrap();
-    let large = |key: &str| Remembered { body: "x".repeat(rows::LARGE + 1), ..answer(key, 1_000) };
-    for number in 0..rows::LARGE_ONES + 3 {
-        store.commit(&remember(large(&number.to_string()))).unwrap();
-    }
-    let mut is_there = |key: &str| store.remembered(key, 1_000).unwrap().is_some();
-    assert!(is_there("small") && is_there("3") && is_there(&(rows::LARGE_ONES + 2).to_string()));
-    assert!(!is_there("0") && !is_there("2"));
 }
 
 #[test]

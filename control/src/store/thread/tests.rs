@@ -133,6 +133,32 @@ async fn however_many_look_a_commit_finds_its_place() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_takes_its_place_as_long_as_it_is_in_the_queue() {
+    let (store, outcome) = held();
+    let mut first = Box::pin(store.commit(document("a")));
+    assert!(first.as_mut().now_or_never().is_none(), "the disk hangs");
+    for _ in 0..QUEUE / PAGES {
+        let pages = (0..PAGES).map(|_| store.audit(AuditQuery::default()));
+        let looks = (0..LOOKS).map(|_| store.remembered("key".to_owned(), 0));
+        for page in futures_util::future::join_all(pages).await {
+            assert_eq!(page, Err(StoreError::Busy));
+        }
+        for look in futures_util::future::join_all(looks).await {
+            assert_eq!(look, Err(StoreError::Busy));
+        }
+    }
+    let left = store.jobs.capacity();
+    assert!(left >= QUEUE - PAGES - LOOKS - 1, "{left} places are left");
+    // Paused time goes on by itself while the thread is at work.
+    tokio::time::resume();
+    outcome.send(Ok(())).unwrap();
+    assert_eq!(first.await, Ok(()));
+    store.settle().await;
+    assert_eq!(names(&store).await, ["a"]);
+    assert!(store.audit(AuditQuery::default()).await.is_ok(), "and the places are free again");
+}
+
 #[tokio::test]
 async fn a_store_that_has_failed_is_closed() {
     struct Broken;

@@ -26,7 +26,8 @@ fn told(policy: &Policy, sent: &Sent) -> String {
         local: sent.local.parse().unwrap(),
         peer: ([192, 0, 2, 1], 1234).into(),
         method: &sent.method.parse().unwrap(),
-        path: sent.path,
+        path: sent.path.split('?').next().unwrap(),
+        query: sent.path.split_once('?').map(|(_, query)| query),
         headers: &headers,
         has_body: sent.method != "GET",
         tls: false,
@@ -200,6 +201,7 @@ fn after_ten_wrong_tokens_a_right_one_does_not_help() {
             peer,
             method: &Method::GET,
             path: "/api",
+            query: None,
             headers: &headers,
             has_body: false,
             tls: false,
@@ -216,6 +218,46 @@ fn after_ten_wrong_tokens_a_right_one_does_not_help() {
     assert_eq!(&*ask("Bearer wrong", &["spiffe://x/ci".to_owned()], later).unwrap().name, "certificate spiffe://x/ci");
     assert_eq!(ask("Bearer rg_root", &["spiffe://x/other".to_owned()], later).unwrap_err().0, 429);
     assert!(ask("Bearer rg_root", &[], now + std::time::Duration::from_secs(60)).is_ok());
+}
+
+#[test]
+fn a_questions_secret_answers_that_question_and_nothing_else() {
+    let guarded = guarded();
+    let nonce = "?nonce=0123456789abcdef0123456789abcdef";
+    for (method, path, expected) in [
+        ("GET", "/api/v1/rollouts/r1/approval", "link read"),
+        ("POST", "/api/v1/rollouts/r1/approve", "link read"),
+        ("POST", "/api/v1/rollouts/r1/deny", "link read"),
+        ("POST", "/api/v1/rollouts/r1/abort", "401 unauthorized"),
+        ("GET", "/api/v1/rollouts/r1/approve", "401 unauthorized"),
+        ("POST", "/api/v1/rollouts//approve", "401 unauthorized"),
+        ("POST", "/api/v1/rollouts/r1/approve/x", "401 unauthorized"),
+        ("GET", "/api/v1/rollouts/r1", "401 unauthorized"),
+        ("PUT", "/api/v1/services/approve", "401 unauthorized"),
+    ] {
+        let path: &'static str = format!("{path}{nonce}").leak();
+        let sent = Sent { method, path, ..sent(&[HERE, ("content-type", "application/json")]) };
+        assert_eq!(told(&guarded, &sent), expected, "{method} {path}");
+    }
+    for query in [
+        "",
+        "?nonce=",
+        "?nonce=0123",
+        "?nonce=0123456789abcdef0123456789abcdeg",
+        "?x=1&nonce=0123456789abcdef0123456789abcdef",
+    ] {
+        let path: &'static str = format!("/api/v1/rollouts/r1/approve{query}").leak();
+        let sent = Sent { method: "POST", path, ..sent(&[HERE, ("content-type", "application/json")]) };
+        assert_eq!(told(&guarded, &sent), "401 unauthorized", "{query}");
+    }
+    // Its pages come from here, as all others.
+    let path: &'static str = format!("/api/v1/rollouts/r1/approve{nonce}").leak();
+    let foreign = Sent {
+        method: "POST",
+        path,
+        ..sent(&[HERE, ("content-type", "application/json"), ("sec-fetch-site", "cross-site")])
+    };
+    assert_eq!(told(&guarded, &foreign), "403 foreign-origin");
 }
 
 #[test]
@@ -238,7 +280,7 @@ proptest! {
         }
         let peer = ([192, 0, 2, 1], 1).into();
         let (local, certificate) = ([10, 0, 0, 1].into(), &[][..]);
-        let facts = Facts { local, peer, method: &Method::PUT, path: "/api", headers: &headers, has_body: true, tls: false, certificate };
+        let facts = Facts { local, peer, method: &Method::PUT, path: "/api", query: None, headers: &headers, has_body: true, tls: false, certificate };
         prop_assert!(decide(&guarded(), &Lockout::default(), &facts, Instant::now()).is_err());
     }
 }

@@ -41,10 +41,10 @@ impl Court {
 
     /// A request is drawn with this probability, answered, and booked.
     fn answer(&self, w: f64, is_canary: bool, status: u16) {
-        self.answer_user((w, 0), is_canary, status, 1);
+        self.answer_user((w, None), is_canary, status, 1);
     }
 
-    fn answer_user(&self, (w, user): (f64, u64), is_canary: bool, status: u16, milliseconds: u64) {
+    fn answer_user(&self, (w, user): (f64, Option<u64>), is_canary: bool, status: u16, milliseconds: u64) {
         let stratum = self.trial.stratum(Some(w)).unwrap();
         let booking = Booking::new(stratum.seat(0), is_canary, user);
         booking.end(Some(Ended::Answered { status, grpc: None }), Duration::from_millis(milliseconds));
@@ -52,7 +52,7 @@ impl Court {
 
     /// A request of an audience's stage.
     fn watch(&self, is_canary: bool, status: u16) {
-        let booking = Booking::new(self.trial.stratum_of_all().seat(1), is_canary, 0);
+        let booking = Booking::new(self.trial.stratum_of_all().seat(1), is_canary, None);
         booking.end(Some(Ended::Answered { status, grpc: None }), Duration::from_millis(1));
     }
 
@@ -136,7 +136,7 @@ fn an_answer_counts_under_the_weight_of_its_draw() {
     let drawn: Vec<_> = (0..400)
         .map(|place| {
             let is_canary = place % 4 == 0;
-            (is_canary, Booking::new(court.trial.stratum(Some(0.25)).unwrap().seat(0), is_canary, 0))
+            (is_canary, Booking::new(court.trial.stratum(Some(0.25)).unwrap().seat(0), is_canary, None))
         })
         .collect();
     court.trial.next_step();
@@ -156,22 +156,27 @@ fn a_user_counts_once_however_much_it_fails() {
     let by_user = || TrialOrder { cohort: true, ..order(Analysis { latency: None, ..Analysis::default() }) };
     let mut court = Court::of(by_user(), None);
     for _ in 0..50 {
-        court.answer_user((0.05, 7), true, BAD, 1);
+        court.answer_user((0.05, Some(7)), true, BAD, 1);
         court.tick();
     }
     let evidence = court.trial.evidence();
     assert_eq!((evidence.total.canary.errors, evidence.total.canary.first), (50, 1));
     assert!(!court.trial.is_braked(), "{evidence:?}");
     for user in 8..12 {
-        court.answer_user((0.05, user), true, BAD, 1);
+        court.answer_user((0.05, Some(user)), true, BAD, 1);
         court.tick();
     }
     assert_eq!(court.said().last(), Some(&TrialVerdict::RollBack));
+    // Who has no key is a user of his own.
+    let mut court = Court::of(by_user(), None);
+    (0..3).for_each(|_| court.answer_user((0.05, None), true, BAD, 1));
+    court.tick();
+    assert_eq!(court.trial.evidence().total.canary.first, 3);
     // One memory for both versions: who has failed in one is not counted in the other.
     let mut court = Court::of(by_user(), None);
-    court.answer_user((0.05, 7), false, BAD, 1);
+    court.answer_user((0.05, Some(7)), false, BAD, 1);
     court.tick();
-    court.answer_user((0.25, 7), true, BAD, 1);
+    court.answer_user((0.25, Some(7)), true, BAD, 1);
     court.tick();
     let total = court.trial.evidence().total;
     assert_eq!((total.stable.first, total.canary.first, total.canary.errors), (1, 0, 1));
@@ -183,9 +188,9 @@ fn errors_of_a_user_that_come_again_count_where_that_is_wanted() {
     let mut court = Court::of(TrialOrder { cohort: true, ..order(analysis) }, None);
     // The second error of user 1 comes after 2 good answers, that of user 2 after 30.
     for (user, good) in [(1, 2), (2, 30)] {
-        court.answer_user((0.05, user), true, BAD, 1);
-        (0..good).for_each(|_| court.answer_user((0.05, user), true, GOOD, 1));
-        court.answer_user((0.05, user), true, BAD, 1);
+        court.answer_user((0.05, Some(user)), true, BAD, 1);
+        (0..good).for_each(|_| court.answer_user((0.05, Some(user)), true, GOOD, 1));
+        court.answer_user((0.05, Some(user)), true, BAD, 1);
     }
     court.tick();
     let total = court.trial.evidence().total.canary;
@@ -197,7 +202,7 @@ fn slow_answers_are_those_that_are_later_than_nearly_all_of_stables() {
     let analysis = Analysis { latency: Some(Latency::Quantile(Share(950_000))), ..Analysis::default() };
     let mut court = Court::new(analysis);
     let answer = |court: &Court, is_canary, milliseconds| {
-        court.answer_user((0.05, 0), is_canary, GOOD, milliseconds);
+        court.answer_user((0.05, None), is_canary, GOOD, milliseconds);
     };
     (0..400).for_each(|place| answer(&court, false, 10 + place % 20));
     court.tick();
@@ -216,9 +221,9 @@ fn slow_answers_are_those_that_are_later_than_nearly_all_of_stables() {
 fn a_fixed_threshold_is_what_it_is() {
     let analysis = Analysis { latency: Some(Latency::Threshold(Duration::from_millis(40))), ..Analysis::default() };
     let mut court = Court::new(analysis);
-    court.answer_user((0.05, 0), true, GOOD, 40);
-    court.answer_user((0.05, 0), true, GOOD, 41);
-    court.answer_user((0.05, 0), true, BAD, 41);
+    court.answer_user((0.05, None), true, GOOD, 40);
+    court.answer_user((0.05, None), true, GOOD, 41);
+    court.answer_user((0.05, None), true, BAD, 41);
     court.tick();
     let total = court.trial.evidence().total.canary;
     assert_eq!((total.requests, total.slow, total.errors), (3, 1, 1));
@@ -333,7 +338,7 @@ async fn an_error_of_the_canary_is_looked_at_without_a_tick_and_the_end_ends_it(
     sleep(Duration::from_millis(5)).await;
     let began = Instant::now();
     for _ in 0..3 {
-        let booking = Booking::new(trial.stratum(Some(0.05)).unwrap().seat(0), true, 0);
+        let booking = Booking::new(trial.stratum(Some(0.05)).unwrap().seat(0), true, None);
         booking.end(Some(Ended::Answered { status: BAD, grpc: None }), Duration::ZERO);
         sleep(Duration::from_millis(2)).await;
     }

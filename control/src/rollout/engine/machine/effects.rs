@@ -41,6 +41,9 @@ impl Machine<'_> {
                 None
             }
         };
+        if failed.is_some() && matches!(effect.what, What::SetWeights { .. } | What::Promote { .. }) {
+            self.rollout.share = self.rollout.weighed;
+        }
         match failed {
             Some(why) if !is_abandoned => self.failed(effect, why),
             _ => {}
@@ -50,7 +53,15 @@ impl Machine<'_> {
     /// It is so.
     fn done(&mut self, effect: &Effect, output: Option<String>) {
         match &effect.what {
-            What::SetWeights { canary, .. } => self.tell(Happened::Weighed { canary: *canary }),
+            What::SetWeights { canary, .. } => {
+                self.rollout.weighed = Some(*canary);
+                self.tell(Happened::Weighed { canary: *canary });
+            }
+            What::BeginTrial { .. } => {
+                if let Some(trial) = self.rollout.trial.as_mut().filter(|trial| trial.id == effect.id) {
+                    trial.is_laid = true;
+                }
+            }
             What::EndTrial => self.no_trial(),
             What::Brake { .. } => self.tell(Happened::Braked),
             What::ReleaseBrake => {
@@ -61,7 +72,7 @@ impl Machine<'_> {
                 self.tell(Happened::Released);
             }
             What::RestoreWeights { .. } => {
-                self.rollout.share = None;
+                (self.rollout.share, self.rollout.weighed) = (None, None);
                 self.tell(Happened::Restored);
             }
             What::Unprotect => self.rollout.is_protected = false,
@@ -69,6 +80,7 @@ impl Machine<'_> {
                 self.no_trial();
                 // What is being taken back was not promoted.
                 let is_wanted = self.rollout.ending.as_ref().is_none_or(|ending| ending.status == Status::Succeeded);
+                self.rollout.weighed = Some(Share::ALL);
                 self.rollout.is_promoted = is_wanted && self.rollout.brake.is_none();
                 self.tell(Happened::Weighed { canary: Share::ALL });
                 if self.rollout.is_promoted {
@@ -84,7 +96,6 @@ impl Machine<'_> {
             | What::WaitHealthy { .. }
             | What::AskApproval { .. }
             | What::ReadWeights
-            | What::BeginTrial { .. }
             | What::NextStratum { .. }
             | What::Notify { .. } => {}
         }

@@ -4,9 +4,9 @@ use rollgate_config::{dynamic::rollout::OnFailure, scalar::Share};
 
 use super::{
     super::{
-        effect::{News, What},
+        effect::{Mode, News, What},
         entry::Happened,
-        kept::{Ending, Pause, PauseKind, Status},
+        kept::{Ending, Pause, PauseKind, Status, TrialState},
         record::{At, List, StageState},
     },
     Machine,
@@ -54,7 +54,9 @@ impl Machine<'_> {
             }
             on_failure => {
                 let rollout = &self.rollout;
-                let has_moved = rollout.share.is_some() || rollout.trial.is_some() || rollout.is_protected;
+                let is_for_some = |trial: &TrialState| trial.mode == Mode::Audience && trial.is_laid;
+                let had_some = rollout.trial.as_ref().is_some_and(is_for_some);
+                let has_moved = rollout.share.is_some() || had_some || rollout.is_protected;
                 let status = if has_moved && !rollout.is_promoted { Status::RolledBack } else { Status::Failed };
                 let then_stages = matches!(on_failure, OnFailure::Stages(_));
                 self.take_back(status, Some(why), then_stages);

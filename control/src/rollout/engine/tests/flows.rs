@@ -119,7 +119,10 @@ fn a_pipeline_without_a_promotion_leaves_its_weights() {
     ride.done("job");
     assert_eq!(ride.under_way(), ["leave"]);
     ride.all();
-    assert_eq!((ride.rollout.status, ride.weights()), (Status::Succeeded, ["1%", "5%", "50%", "left"].map(str::to_owned).into()));
+    assert_eq!(
+        (ride.rollout.status, ride.weights()),
+        (Status::Succeeded, ["1%", "5%", "50%", "left"].map(str::to_owned).into())
+    );
     assert_eq!((ride.rollout.share.unwrap().to_string(), ride.rollout.trial), ("50%".to_owned(), None));
 }
 
@@ -368,7 +371,8 @@ fn whoever_approves_sees_what_will_be_laid_and_that_is_laid() {
 
 #[test]
 fn a_protection_that_nobody_was_shown_is_of_the_moment_and_goes_with_a_rollback() {
-    let mut ride = Ride::begun(pipeline(vec![ramp(), protect(), wait(9), promote()], OnFailure::Rollback)).to("protect");
+    let mut ride =
+        Ride::begun(pipeline(vec![ramp(), protect(), wait(9), promote()], OnFailure::Rollback)).to("protect");
     let is_protect = |effect: &&Effect| matches!(effect.what, What::Protect { .. });
     assert_eq!(ride.effects.iter().filter(is_protect).count(), 1);
     ride.done("protect");
@@ -411,10 +415,7 @@ fn the_brake_of_an_earlier_rollout_is_taken_off_under_the_first_weight_and_put_o
     ride.acts(Action::Abort);
     ride.traffic();
     let names: Vec<_> = ride.effects.iter().map(|effect| effect.what.name()).collect();
-    assert_eq!(
-        names,
-        ["read", "trial", "weights", "release", "brake", "restore", "end-trial", "notify"]
-    );
+    assert_eq!(names, ["read", "trial", "weights", "release", "brake", "restore", "end-trial", "notify"]);
     assert!(ride.rollout.brake.is_some());
 }
 
@@ -448,7 +449,10 @@ fn another_pipeline_is_refused() {
     let other = pipeline(vec![webhook()], OnFailure::Rollback);
     let refused = step(&ride.rollout, &other, Event::Tick, 0).unwrap_err();
     assert_eq!(refused, Refusal::OtherPipeline { pipeline: "shop@file".to_owned() });
-    assert_eq!(refused.to_string(), "the stages that were given are not those of pipeline shop@file when the rollout began");
+    assert_eq!(
+        refused.to_string(),
+        "the stages that were given are not those of pipeline shop@file when the rollout began"
+    );
 }
 
 #[test]

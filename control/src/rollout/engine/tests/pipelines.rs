@@ -8,8 +8,8 @@ use rollgate_config::{
         analysis::Analysis,
         audience::Audience,
         stage::{
-            AbTest, Approve, Command, Deploy, DeployBy, OnTimeout, Promote, Protect, ProtectBreaker, ProtectRate, Ramp, Stage,
-            StageKind, Step, Webhook,
+            AbTest, Approve, Command, Deploy, DeployBy, OnTimeout, Promote, Protect, ProtectBreaker, ProtectRate, Ramp,
+            Stage, StageKind, Step, Webhook,
         },
     },
     problem::{Located, Place},
@@ -121,7 +121,11 @@ pub(super) fn webhook() -> StageKind {
 pub(super) fn protect() -> StageKind {
     StageKind::Protect(Protect {
         rate_limit: Some(ProtectRate::Observed { headroom: 2.0, at_least: 1, at_most: 1_000_000 }),
-        circuit_breaker: Some(ProtectBreaker::Observed { factor: 3.0, at_least: Share(50_000), at_most: Share(500_000) }),
+        circuit_breaker: Some(ProtectBreaker::Observed {
+            factor: 3.0,
+            at_least: Share(50_000),
+            at_most: Share(500_000),
+        }),
     })
 }
 
@@ -131,8 +135,5 @@ pub(super) fn promote() -> StageKind {
 
 /// All kinds, in the order in which they make sense.
 pub(super) fn whole(on_failure: OnFailure) -> Pipeline {
-    pipeline(
-        vec![job(), deploy(), ab_test(), ramp(), approve(), protect(), wait(60), promote(), webhook()],
-        on_failure,
-    )
+    pipeline(vec![job(), deploy(), ab_test(), ramp(), approve(), protect(), wait(60), promote(), webhook()], on_failure)
 }

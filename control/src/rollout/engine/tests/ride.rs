@@ -108,7 +108,10 @@ impl Ride {
 
     /// All effects for traffic come to their end, and those that follow.
     pub(super) fn traffic(&mut self) {
-        let is_traffic = |outstanding: &&Outstanding| outstanding.effect.what.lane() == Lane::Traffic;
+        let is_traffic = |outstanding: &&Outstanding| {
+            let what = &outstanding.effect.what;
+            what.lane() == Lane::Traffic || *what == What::ReadWeights
+        };
         while let Some(outstanding) = self.rollout.outstanding.iter().find(is_traffic) {
             self.done(outstanding.effect.what.name());
         }
@@ -144,14 +147,15 @@ impl Ride {
         self.wants(action).expect("it is possible")
     }
 
-    /// Goes on until the stage is under way and waits for what only a test gives it.
+    /// Goes on until the stage has begun.
     pub(super) fn to(mut self, stage: &str) -> Self {
-        while self.rollout.record().name != stage || !self.rollout.program.is_empty() {
+        while self.rollout.record().name != stage {
             assert!(!self.rollout.status.is_end(), "{} before {stage}", self.rollout.progress());
             let kind = self.rollout.record().kind.clone();
-            match &*kind {
-                _ if !self.rollout.outstanding.is_empty() => self.all(),
-                "approve" => drop(self.acts(Action::Approve)),
+            let first = self.rollout.outstanding.first().map(|outstanding| outstanding.effect.what.name());
+            match (&*kind, first) {
+                (_, Some(what)) => drop(self.done(what)),
+                ("approve", None) => drop(self.acts(Action::Approve)),
                 _ if self.rollout.record().gives_traffic() => {
                     self.now += 600_000;
                     self.look(evidence(true, 100));
