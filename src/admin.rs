@@ -20,7 +20,7 @@ mod screen;
 mod services;
 mod sse;
 mod status;
-mod table;
+pub(crate) mod table;
 mod text;
 mod tls;
 mod weights;
@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::screen::colours_are_wanted;
 use self::{client::Client, failure::Failure, reach::Reach, screen::Screen};
 
 /// The commands of the admin API.

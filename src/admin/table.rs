@@ -7,14 +7,14 @@ use super::text::shown;
 
 /// Text in one place of a table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     tone: Tone,
 }
 
 /// What a colour stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     #[default]
     Plain,
     Good,
@@ -25,7 +25,7 @@ pub(super) enum Tone {
 
 /// Where a column's text stands, and its heading.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Left(&'static str),
     /// Numbers.
     Right(&'static str),
@@ -33,19 +33,19 @@ pub(super) enum Column {
 
 /// Rows under one heading.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Cell {
     /// Text that is there or is not; `-` stands for the latter.
-    pub(super) fn maybe(text: Option<impl AsRef<str>>) -> Self {
+    pub(crate) fn maybe(text: Option<impl AsRef<str>>) -> Self {
         text.map_or_else(|| "-".into(), |text| text.as_ref().into())
     }
 
     /// The same with a colour.
-    pub(super) fn toned(self, tone: Tone) -> Self {
+    pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 }
@@ -58,32 +58,32 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 impl Table {
     /// An empty one.
-    pub(super) fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Two columns without headings: what something is called, and what it is.
-    pub(super) fn facts() -> Self {
+    pub(crate) fn facts() -> Self {
         Self::new(&[Column::Left(""), Column::Left("")])
     }
 
     /// Adds a row; places at its end may be left out.
-    pub(super) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());
     }
 
     /// Adds a row of [`Table::facts`].
-    pub(super) fn fact(&mut self, name: &str, value: impl Into<Cell>) {
+    pub(crate) fn fact(&mut self, name: &str, value: impl Into<Cell>) {
         self.row([name.into(), value.into()]);
     }
 
     /// Nothing to show.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// As lines.
-    pub(super) fn text(&self, colours: bool) -> String {
+    pub(crate) fn text(&self, colours: bool) -> String {
         let mut out = String::new();
         for line in self.lines() {
             line.iter().for_each(|cell| cell.put(&mut out, colours));
@@ -138,7 +138,7 @@ impl Table {
 
 impl Cell {
     /// What stands in it.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 

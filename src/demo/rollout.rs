@@ -61,7 +61,7 @@ async fn run(instance: &Instance, out: &mut impl Write) -> Result<Option<Arc<Rol
     let configuration = instance.configuration();
     let (name, pipeline) = configuration.rollouts.iter().next().ok_or("the demo has no pipeline")?;
     let by = operator();
-    let start = Start { name, pipeline: pipeline.clone(), by: &by, build: None, id: None };
+    let start = Start { name, pipeline: pipeline.clone(), by: &by, build: None, id: None, observed: None };
     let (rollout, _) = rollouts.start(start, |_, _| None).await.map_err(|error| error.to_string())?;
     let began = Instant::now();
     let mut seen = rollouts.follow(&rollout.id).ok_or("the rollout is gone")?;
@@ -81,7 +81,7 @@ async fn run(instance: &Instance, out: &mut impl Write) -> Result<Option<Arc<Rol
             // Somebody reads the question first.
             tokio::time::sleep(READING).await;
             let asked = Asked { action: Action::Approve, by: caller(), reason: Some("looks good".to_owned()) };
-            if let Some(Err(error)) = rollouts.act(&now.id, asked, &by).await {
+            if let Some(Err(error)) = rollouts.act(&now.id, asked, &by, None).await {
                 return Err(error.to_string());
             }
         } else if seen.changed().await.is_err() {
