@@ -35,6 +35,9 @@ pub(super) struct Found {
     pub(super) keeps_users: bool,
 }
 
+/// By its qualified name.
+type Named = (Arc<str>, Arc<Pipeline>);
+
 /// Reads all.
 pub(super) fn read(arguments: &SimulateArgs) -> Result<Vec<Found>, Failure> {
     let allow = Allow::parse(&arguments.allow_unsupported);
@@ -68,7 +71,7 @@ fn one(named: &str, configuration: Option<&Configuration>, allow: &Allow) -> Res
 }
 
 /// By its qualified name, or by its bare one if there is one such.
-fn by_name(named: &str, configuration: &Configuration) -> Result<Option<(Arc<str>, Arc<Pipeline>)>, Failure> {
+fn by_name(named: &str, configuration: &Configuration) -> Result<Option<Named>, Failure> {
     let is_it = |name: &str| name == named || bare(name) == named;
     let all: Vec<_> = configuration.rollouts.iter().filter(|(name, _)| is_it(name)).collect();
     match all[..] {

@@ -80,7 +80,7 @@ impl Flow {
     }
 
     /// All of the canary's.
-    pub(super) fn to_canary(&self) -> f64 {
+    pub(super) fn to_canary(self) -> f64 {
         self.canary + self.besides
     }
 }

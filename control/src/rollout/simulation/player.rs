@@ -125,7 +125,7 @@ impl<'p> Player<'p> {
             self.evidence_at = Some(last).filter(|last| *last > self.site.now());
         }
         if self.site.is_thorough {
-            self.evidence_at.get_or_insert(self.site.now() - self.site.now() % EVIDENCE + EVIDENCE);
+            self.evidence_at.get_or_insert_with(|| self.site.now() - self.site.now() % EVIDENCE + EVIDENCE);
         }
         let over = match waits {
             Waits::Time(over) => Some(over),
@@ -141,10 +141,10 @@ impl<'p> Player<'p> {
         let stop = self.site.play(until, wants);
         let now = self.site.now();
         if stop.said {
-            self.verdict_at.get_or_insert(now.next_multiple_of(TICK));
+            self.verdict_at.get_or_insert_with(|| now.next_multiple_of(TICK));
         }
         if stop.wanted || over.is_some_and(|over| over <= now) {
-            self.evidence_at.get_or_insert(now.next_multiple_of(EVIDENCE));
+            self.evidence_at.get_or_insert_with(|| now.next_multiple_of(EVIDENCE));
         }
         if self.verdict_at.is_some_and(|at| at <= now) {
             self.tell_verdict();
@@ -331,7 +331,7 @@ impl<'p> Player<'p> {
 
     fn run(&self, end: End, at: Micros) -> Run {
         let canary = self.site.canary();
-        let braked = (end == End::RolledBack).then_some(()).and(self.site.braked_at());
+        let braked = if end == End::RolledBack { self.site.braked_at() } else { None };
         let at = braked.unwrap_or(at);
         Run {
             end,

@@ -313,7 +313,7 @@ impl<'p> Site<'p> {
         if booked + besides > 0 && !trial.rehearsal.counts(true, Duration::from_micros(self.now)) {
             // At the first one it is known when the canary will have warmed up.
             is_first = trial.look_at.is_none();
-            trial.look_at.get_or_insert((self.now + trial.discard).next_multiple_of(TICK));
+            trial.look_at.get_or_insert_with(|| (self.now + trial.discard).next_multiple_of(TICK));
         }
         let arrived = trial.arrived as u64;
         trial.arrived -= arrived as f64;
@@ -344,7 +344,7 @@ impl<'p> Site<'p> {
         let mut stop = Stop::default();
         let Some(trial) = &mut self.trial else { return stop };
         if canary.slow > 0 || trial.since_restart + trial.unseen >= RESTART_EVERY {
-            trial.look_at.get_or_insert(self.now.next_multiple_of(TICK));
+            trial.look_at.get_or_insert_with(|| self.now.next_multiple_of(TICK));
         }
         let is_enough = wants.in_step.is_some_and(|enough| trial.in_step >= enough);
         stop.wanted = is_enough || (wants.news && (canary.requests > canary.errors || stable.errors > 0));

@@ -1,8 +1,8 @@
 //! What many runs say together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use super::{End, Run};
+use super::{End, Run, StepRun};
 
 /// Of runs of one plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,14 +121,14 @@ impl Quantiles {
 }
 
 fn steps(runs: &[Run]) -> Vec<StepSummary> {
-    let mut all: BTreeMap<(usize, usize), Vec<(&Run, Duration, u64, bool)>> = BTreeMap::new();
+    let mut all: BTreeMap<(usize, usize), Vec<(&Run, &StepRun)>> = BTreeMap::new();
     for run in runs {
         for step in &run.steps {
-            all.entry((step.stage, step.step)).or_default().push((run, step.lasted, step.requests, step.passed));
+            all.entry((step.stage, step.step)).or_default().push((run, step));
         }
     }
-    let summary = |((stage, step), begun): ((usize, usize), Vec<(&Run, Duration, u64, bool)>)| {
-        let passed = || begun.iter().filter(|(.., passed)| *passed);
+    let summary = |((stage, step), begun): ((usize, usize), Vec<(&Run, &StepRun)>)| {
+        let passed = || begun.iter().filter(|(_, step)| step.passed);
         // Braked in the last step that was begun.
         let is_last = |run: &Run| run.steps.last().is_some_and(|last| (last.stage, last.step) == (stage, step));
         let braked = begun.iter().filter(|(run, ..)| run.end == End::RolledBack && is_last(run)).count();
@@ -138,8 +138,8 @@ fn steps(runs: &[Run]) -> Vec<StepSummary> {
             begun: Rate::of(begun.len(), runs.len()),
             passed: Rate::of(passed().count(), runs.len()),
             rolled_back: Rate::of(braked, runs.len()),
-            lasted: Quantiles::of(passed().map(|(_, lasted, ..)| lasted.as_secs_f64())),
-            requests: Quantiles::of(passed().map(|(_, _, requests, _)| *requests as f64)),
+            lasted: Quantiles::of(passed().map(|(_, step)| step.lasted.as_secs_f64())),
+            requests: Quantiles::of(passed().map(|(_, step)| step.requests as f64)),
         }
     };
     all.into_iter().map(summary).collect()
