@@ -10,13 +10,13 @@ use std::{
 };
 
 use http::{Response, StatusCode};
+use rollgate_load::{Load, Plan, Shot};
 use rollgate_testkit::{Admin, Backend, Gateway, backend::Protocol, client::full};
 use serde_json::json;
 
 use super::{launched, status};
 use crate::{
     figures::{Figures, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
     site::letter,
     watch::Conclusion,

@@ -10,13 +10,10 @@ use std::{
 };
 
 use fastrand::Rng;
+use rollgate_load::{Client, Pace, Timer};
 use tokio::task::JoinSet;
 
 use super::scene::{Moment, Scene};
-use crate::{
-    client::Client,
-    pace::{Pace, Timer},
-};
 
 /// Those of one scene.
 pub struct Users {
@@ -44,7 +41,7 @@ impl Users {
             tasks.spawn(async move {
                 let mut random = Rng::with_seed(SEED + index as u64);
                 let mut client = Client::open(address).await.expect("the gateway accepts");
-                let timer = Timer::new();
+                let timer = Timer::default();
                 for turn in 0.. {
                     let due = pace.due(turn);
                     timer.until(due).await;
