@@ -74,6 +74,6 @@ pub enum OnFailure {
     Rollback,
     /// `hold`: a canary that was found worse is braked, everything else stays as it is, and somebody has to decide.
     Hold,
-    /// These stages, 1 to 64, are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `promote`.
+    /// These stages, 1 to 64, are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `watch`, `promote`.
     Stages(Vec<Stage>),
 }

@@ -297,6 +297,10 @@ impl<'p> Machine<'p> {
                 let is_taken_back =
                     self.rollout.ending.as_ref().is_some_and(|ending| ending.status != Status::Succeeded);
                 if !is_taken_back && !self.rollout.is_promoted {
+                    // Whoever decides about the weights has taken it out.
+                    if self.rollout.record().kind == "watch" && self.rollout.ending.is_none() {
+                        return self.abort(why);
+                    }
                     self.fail(why, ending::Cause::Gone);
                 }
             }

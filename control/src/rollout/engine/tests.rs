@@ -4,3 +4,4 @@ mod held;
 mod pipelines;
 mod properties;
 mod ride;
+mod watch;

@@ -118,6 +118,7 @@ impl Rollout {
             Some(StageKind::Approve(_)) => self.answer(now),
             Some(StageKind::AbTest(test)) => self.test(test, now),
             Some(StageKind::Ramp(ramp)) => self.step(ramp, now),
+            Some(StageKind::Watch(_)) => "somebody to end it, or another rollout of the service".to_owned(),
             _ => match self.due(pipeline) {
                 Some(due) => format!("{} to pass", span(due.saturating_sub(now))),
                 None => "what it has begun".to_owned(),
@@ -140,6 +141,7 @@ impl Rollout {
             StageKind::Wait(long) => millis(*long),
             // A step is passed by a look, not by time alone.
             StageKind::Ramp(_)
+            | StageKind::Watch(_)
             | StageKind::Job(_)
             | StageKind::Webhook(_)
             | StageKind::Protect(_)
@@ -247,6 +249,7 @@ fn says(kind: &StageKind) -> String {
             let steps = ramp.steps.iter().map(|step| step.weight.to_string());
             format!("the canary gets {}", steps.collect::<Vec<_>>().join(", "))
         }
+        StageKind::Watch(_) => "judge the canary, to which somebody else gives users".to_owned(),
         StageKind::Wait(duration) => format!("wait {}", long(*duration)),
         StageKind::Webhook(webhook) => {
             format!("{} {}", webhook.method, webhook.url.value.host_str().unwrap_or_default())

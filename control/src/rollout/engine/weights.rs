@@ -57,6 +57,14 @@ impl Before {
         if self.of_both(stable, canary) == 0 {
             return Err(format!("neither {stable} nor {canary} has weight: there is nothing to move"));
         }
+        self.check_brake(canary)
+    }
+
+    /// Whether the canary may be judged, whoever decides about its weight.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn check_brake(&self, canary: &str) -> Result<(), String> {
         match &self.brake {
             Some(brake) if !brake.of_rollout => {
                 let why = brake.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

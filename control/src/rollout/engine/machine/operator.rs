@@ -114,17 +114,20 @@ impl Machine<'_> {
     fn skip(&mut self, why: String) {
         let at = self.rollout.at;
         self.unpause();
-        // An audience has the canary as long as its stage.
-        let is_test = at.of == List::Main && self.rollout.record().kind == "abTest";
+        // An audience has the canary as long as its stage; likewise what somebody else gives it is judged.
+        let is_test = at.of == List::Main && matches!(&*self.rollout.record().kind, "abTest" | "watch");
         let ends_trial = is_test && self.rollout.trial.as_ref().is_some_and(|trial| trial.stage == at.index);
         self.end_stage(StageState::Skipped, Some(why));
+        if self.rollout.record().kind == "watch" {
+            self.end_watch();
+        }
         if ends_trial {
             self.queue(What::EndTrial);
         }
         self.next();
     }
 
-    fn abort(&mut self, why: String) {
+    pub(super) fn abort(&mut self, why: String) {
         if self.rollout.status == Status::Pending {
             let status = Status::Canceled;
             self.rollout.ending = Some(Ending { status, why: Some(why), then_stages: false, promotes: false });
@@ -144,6 +147,9 @@ impl Machine<'_> {
         self.unpause();
         if self.rollout.record().is_active() {
             self.end_stage(StageState::Skipped, Some(why.clone()));
+        }
+        if self.rollout.record().kind == "watch" {
+            self.end_watch();
         }
         let from = self.rollout.at.index + 1;
         let target = self.promotion();

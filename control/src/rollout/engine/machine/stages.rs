@@ -30,11 +30,12 @@ impl Machine<'_> {
         if moves && self.rollout.is_promoted {
             return self.pass_over("the canary has all users already".to_owned());
         }
-        if moves && self.rollout.before.is_none() {
+        // Whoever watches has to know whether an earlier rollout has braked the canary.
+        if (moves || matches!(kind, StageKind::Watch(_))) && self.rollout.before.is_none() {
             self.queue(What::ReadWeights);
         }
         match kind {
-            StageKind::AbTest(_) | StageKind::Ramp(_) => {
+            StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Watch(_) => {
                 self.rollout.stages.iter_mut().for_each(|record| record.is_shown = false);
             }
             StageKind::Deploy(_) | StageKind::Approve(_) | StageKind::Wait(_) => {
@@ -64,6 +65,7 @@ impl Machine<'_> {
         match kind {
             StageKind::AbTest(test) => self.test(test, elapsed),
             StageKind::Ramp(ramp) if !ramp.steps.is_empty() => self.start_clock(),
+            StageKind::Watch(_) => false,
             StageKind::Approve(_) if !work.is_approved => false,
             StageKind::Wait(long) if elapsed.is_none_or(|elapsed| elapsed < millis(*long)) => false,
             StageKind::Approve(_)
@@ -110,6 +112,7 @@ impl Machine<'_> {
                 self.plan_traffic(Mode::Audience, share);
             }
             StageKind::Ramp(ramp) => self.plan_ramp(ramp),
+            StageKind::Watch(watch) => self.plan_watch(*watch),
             StageKind::Wait(_) => {}
             StageKind::Protect(protect) => self.plan_protection(protect),
             StageKind::Promote(_) => self.plan_promotion(),
