@@ -31,6 +31,8 @@ pub(crate) struct CheckArgs {
     allow_unsupported: Vec<String>,
 }
 
+pub(crate) use self::files::parsed;
+
 /// Runs the command: 0 if nothing is wrong, 1 if anything is, 2 if there was nothing to check.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let options = Options { traefik: args.traefik, allow: Allow::parse(&args.allow_unsupported.join(",")) };
@@ -84,7 +86,7 @@ impl CheckReport {
     fn parsed(&mut self, found: &[PathBuf]) -> Result<Vec<Document>, String> {
         let mut documents = Vec::with_capacity(found.len());
         for file in found {
-            match files::parsed(file)? {
+            match parsed(file)? {
                 Ok(document) => documents.push(document),
                 Err(problems) => self.problems.extend(problems),
             }

@@ -3,6 +3,7 @@
 
 mod lines;
 mod numbers;
+mod rollout;
 mod stage;
 mod story;
 mod traffic;
@@ -19,6 +20,7 @@ use rollgate_control::{Instance, Options, StartFailure};
 
 use self::{
     numbers::{Numbers, Window},
+    rollout::Canary,
     stage::Stage,
     story::Story,
 };
@@ -33,6 +35,9 @@ pub(crate) struct DemoArgs {
     /// End after so many seconds [default: 30 without a terminal, never in one]
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
+    /// Play a whole pipeline instead: a canary that is good, then one that fails 5% of its requests
+    #[arg(long, conflicts_with = "seconds")]
+    rollout: bool,
 }
 
 /// Exit code 0 after a clean end, 1 if the machine does not let it start.
@@ -49,7 +54,15 @@ pub(crate) fn run(arguments: &DemoArgs) -> ExitCode {
 
 fn play(arguments: &DemoArgs) -> Result<(), String> {
     let story = Story::begin();
-    let stage = Stage::build(story).map_err(|error| format!("the demo cannot be set up: {error}"))?;
+    let canary = Canary::default();
+    let stage = match arguments.rollout {
+        false => Stage::build(move || story.canary_fails(), ""),
+        true => {
+            let canary = canary.clone();
+            Stage::build(move || canary.fails(), rollout::PIPELINE)
+        }
+    };
+    let stage = stage.map_err(|error| format!("the demo cannot be set up: {error}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the control plane cannot start: {error}"))?;
     runtime.block_on(async {
@@ -57,6 +70,14 @@ fn play(arguments: &DemoArgs) -> Result<(), String> {
         let instance = start(&stage).await?;
         let tries = Tries::new(&instance)?;
         traffic::start(tries.web).map_err(|error| format!("the traffic cannot start: {error}"))?;
+        if arguments.rollout {
+            let played = tokio::select! {
+                played = rollout::show(&instance, &canary) => played,
+                () = signals.end() => Ok(()),
+            };
+            instance.shutdown(false).await;
+            return played;
+        }
         let in_terminal = io::stdout().is_terminal();
         let limit = arguments.seconds.or_else(|| (!in_terminal).then_some(30)).map(Duration::from_secs);
         let told = async {

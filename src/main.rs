@@ -11,8 +11,10 @@ mod keep_job;
 mod logging;
 mod run;
 mod sample;
+mod simulate;
 mod statics;
 mod supervisor;
+mod terminal;
 mod token;
 
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ enum Command {
     Sample(sample::SampleArgs),
     /// Tells where a request would go, and why.
     Explain(explain::ExplainArgs),
+    /// Plays rollouts of a pipeline on a virtual clock: false rollbacks, exposed requests, times.
+    Simulate(simulate::SimulateArgs),
     /// Asks the internal entry point whether it serves.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Serves. Takes --config FILE, or Traefik's own flags, or TRAEFIK_* variables.
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sample(arguments) => sample::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Token { command } => token::run(&command),

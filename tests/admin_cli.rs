@@ -90,6 +90,30 @@ impl Following {
     }
 }
 
+impl Following {
+    /// Its lines to its end, and its exit code.
+    fn end(mut self, lines: &mut Vec<String>) -> Option<i32> {
+        self.until(lines, |_| false);
+        self.child.wait().expect("it has ended").code()
+    }
+
+    /// Its lines until one that is so, or to its end.
+    fn until(&self, lines: &mut Vec<String>, is_so: impl Fn(&str) -> bool) {
+        loop {
+            match self.lines.recv_timeout(wait::PATIENCE) {
+                Ok(line) => {
+                    lines.push(line);
+                    if is_so(&lines[lines.len() - 1]) {
+                        return;
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line comes after {lines:#?}"),
+            }
+        }
+    }
+}
+
 impl Drop for Following {
     fn drop(&mut self) {
         self.child.kill().ok();
@@ -203,6 +227,74 @@ fn a_token_opens_what_its_role_may() {
     let set = with(&["weights", "set", "pro", "stable=1", "canary=1"], "rg_looker");
     assert_eq!(set.code, 1, "{set:?}");
     assert!(set.stderr.contains("403 forbidden"), "{set:?}");
+}
+
+#[test]
+fn a_rollout_is_begun_watched_approved_and_has_a_code_for_each_end() {
+    let site = Site::start("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let put = |file: &str, text: &str| {
+        let file = folder.path().join(file);
+        std::fs::write(&file, text).unwrap();
+        site.done(&["pipeline", "put", file.to_str().unwrap()])
+    };
+    let head = "service: pro\nstable: stable\ncanary: canary\n";
+    let stages =
+        "- job: {command: [echo, migrated]}\n- {name: look, approve: {message: 'Is it good?'}}\n- promote: {}\n";
+    let said = put("release.yml", &format!("name: release\n{head}stages:\n{stages}"));
+    assert!(said.contains("versions  stable@file -> canary@file"), "{said}");
+    put(
+        "broken.toml",
+        "name = 'broken'\nservice = 'pro'\nstable = 'stable'\ncanary = 'canary'\n[[stages]]\njob.command = ['false']\n",
+    );
+    let said = site.done(&["pipeline", "list"]);
+    assert!(said.contains("broken@api") && said.contains("release@api"), "{said}");
+
+    // A rollout that fails, one that is canceled, and one that is promoted.
+    let mut lines = Vec::new();
+    let failed = Following::start(site.command(&["rollout", "start", "broken", "--watch"]));
+    assert_eq!(failed.end(&mut lines), Some(7), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("job: failed after ")), "{lines:#?}");
+    for (action, reason, code, last) in [("abort", "not now", 8, "CANCELED"), ("approve", "looks good", 0, "SUCCEEDED")]
+    {
+        let mut lines = Vec::new();
+        let watched = Following::start(site.command(&["rollout", "start", "release", "--build", "1.4.2", "--watch"]));
+        watched.until(&mut lines, |line| {
+            line.contains("WAITING, stage 2 of 3 (look); waits for somebody to approve look")
+        });
+        let open = site.json(&["rollout", "status"]);
+        let [only] = &open["items"].as_array().unwrap()[..] else { panic!("{open}") };
+        let id = only["id"].as_str().unwrap();
+        assert!(lines[0].starts_with(&format!("{id} of release@api: pro@file")), "{lines:#?}");
+        let refused = site.run(&["rollout", "start", "release"]);
+        assert_eq!(refused.code, 4, "{refused:?}");
+        assert!(refused.stderr.contains(&format!("owner    rollout:{id}")), "{refused:?}");
+        assert_eq!(site.run(&["rollout", "skip", id]).code, 1, "it takes a reason");
+        assert_eq!(site.run(&["rollout", "resume", id]).code, 4, "it is not paused");
+        site.done(&["rollout", action, id, "--reason", reason]);
+        assert_eq!(watched.end(&mut lines), Some(code), "{lines:#?}");
+        assert!(lines.last().unwrap().contains(&format!(" {last}, stage ")), "{lines:#?}");
+        let shown = site.done(&["rollout", "show", id]);
+        for holds in ["Is it good?", "  migrated\n", &format!("look: {action}, by loopback: {reason}"), last] {
+            assert!(shown.contains(holds), "{holds}: {shown}");
+        }
+        let json = site.json(&["rollout", "show", id]);
+        for entry in json["history"].as_array().unwrap() {
+            assert!(
+                !shown.contains(&format!("what={}", entry["happened"]["what"].as_str().unwrap())),
+                "{entry} {shown}"
+            );
+        }
+        let again = site.run(&["rollout", "status", id, "--watch"]);
+        assert_eq!(again.code, code, "what has ended is told at once: {again:?}");
+    }
+    let weights = site.json(&["weights", "get", "pro"]);
+    assert_eq!(weights["effective"]["stable@file"], "0", "{weights}");
+    let history = site.json(&["rollout", "history", "--pipeline", "release@api", "--status", "succeeded"]);
+    assert_eq!(history["items"].as_array().unwrap().len(), 1, "{history}");
+    assert!(site.done(&["events", "--type", "rollout"]).contains("look: approve by loopback (looks good)"));
+    site.done(&["pipeline", "delete", "release"]);
+    assert_eq!(site.run(&["rollout", "start", "release"]).code, 1);
 }
 
 #[test]

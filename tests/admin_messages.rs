@@ -375,12 +375,22 @@ fn what_comes_from_the_gateway_cannot_write_to_the_terminal() {
         "name": hostile, "kind": hostile, "owner": hostile, "setBy": hostile,
         "versions": [{ "name": hostile, "configured": hostile, "effective": hostile }],
     });
+    let pipeline = json!({
+        "name": hostile, "service": hostile, "stable": hostile, "canary": hostile,
+        "pipeline": { "onFailure": hostile, "analysis": { hostile: hostile }, "stages": [{ "name": hostile, hostile: hostile }] },
+        "problems": [{ "file": hostile, "field": hostile, "what": hostile, "allowed": hostile }],
+    });
     for (arguments, answer) in [
         (&["audit"][..], list(json!([change]))),
         (&["events"], events(&format!("event: {}\ndata: {data}\n\n", hostile.replace(['\r', '\n'], "")))),
         (&["services"], list(json!([service.clone()]))),
         (&["services", "x"], ok(service)),
         (&["weights", "get", "x"], problem(422, document)),
+        (&["rollout", "list"], list(json!([hostile_rollout(hostile)]))),
+        (&["rollout", "show", "x"], ok(hostile_rollout(hostile))),
+        (&["rollout", "status", "x", "--watch"], ok(hostile_rollout(hostile))),
+        (&["pipeline", "show", "x"], ok(pipeline.clone())),
+        (&["pipeline", "list"], list(json!([pipeline]))),
         (&["status"], Scripted { status: 502, headers: vec![], body: hostile.to_owned() }),
         (&["status"], ok(json!({ "generation": hostile }))),
     ] {
@@ -390,6 +400,356 @@ fn what_comes_from_the_gateway_cannot_write_to_the_terminal() {
         assert!(!said.contains('\u{202e}') && !said.contains("\nfaked"), "{arguments:?}: {said:?}");
         assert!(!said.is_empty(), "{arguments:?}");
     }
+}
+
+/// A rollout at the first step of its ramp, as the gateway tells of it.
+fn rollout() -> Value {
+    let began = 1_795_687_200_000_i64;
+    let look = json!({
+        "canary": {"requests": 160, "errors": 2, "slow": 9}, "stable": {"requests": 3040, "errors": 25, "slow": 151},
+        "stepRequests": 160, "lnE": {"errors": 1.2, "slow": -0.4}, "lnNotInferior": 3.1, "lnKept": 1.9, "lnBroken": -1.0,
+        "ratio": {"estimate": 1.63, "lower": 0.21, "upper": 7.4}, "advance": true, "discarding": false,
+        "busiest": {"requests": 170, "share": "100%"},
+        "says": "nothing against canary: 2 of 160 against 25 of 3,040; E = 3.3 < 111",
+    });
+    let stage = |of: &str, index: u32, name: &str, kind: &str, state: &str, says: &str| {
+        json!({
+            "at": {"of": of, "index": index}, "isCurrent": state == "running", "name": name, "kind": kind, "state": state,
+            "attempt": 0, "says": says, "started": null, "ended": null, "reason": null, "output": null, "steps": [],
+            "evidence": null, "protection": null, "isShown": false, "work": {},
+        })
+    };
+    let mut stages = [
+        stage("main", 0, "test", "job", "done", "run kubectl"),
+        stage("main", 1, "look", "approve", "done", "Is it good?"),
+        stage("main", 2, "ramp", "ramp", "running", "the canary gets 1%, 5%"),
+        stage("main", 3, "guard", "protect", "pending", "lay a rate limit"),
+        stage("main", 4, "promote", "promote", "pending", "the canary gets all users"),
+        stage("onFailure", 0, "sorry", "webhook", "pending", "POST chat.coding"),
+    ];
+    stages[0]["started"] = json!(began);
+    stages[0]["ended"] = json!(began + 62_000);
+    stages[0]["output"] = json!("migrated\n2 tables\n");
+    stages[1]["started"] = json!(began + 62_000);
+    stages[1]["ended"] = json!(began + 90_000);
+    stages[1]["reason"] = json!("approved by ann: looks good");
+    stages[2]["started"] = json!(began + 90_000);
+    stages[2]["evidence"] = look.clone();
+    stages[2]["steps"] = json!([
+        {"weight": "1%", "started": began + 90_100, "ended": began + 105_000, "requests": 31, "evidence": look},
+        {"weight": "5%", "started": began + 105_000, "ended": null, "requests": 129, "evidence": null},
+    ]);
+    stages[3]["protection"] = json!({
+        "rate": {"average": 340, "burst": 340}, "breaker": null,
+        "observed": {"rate": 170.0, "requests": 160, "errors": 2, "carried": {"requests": 0, "errors": 0}},
+    });
+    json!({
+        "id": "release-1a2b3c4d", "pipeline": "release@file", "service": "pro@file", "stable": "k8s-flask@file",
+        "canary": "k8s-flask-canary@file", "build": "1.4.2", "status": "RUNNING",
+        "progress": "RUNNING, stage 3 of 5 (ramp), step 2, canary 5%",
+        "waitsFor": "step 2 of 2: 45 s more of 1 min", "reason": null,
+        "statusUrl": "http://127.0.0.1:8080/api/v1/rollouts/release-1a2b3c4d", "actor": "spinnaker",
+        "startedAt": "2026-11-26T10:00:00Z", "endedAt": null, "weight": "5%", "stage": "ramp",
+        "possible": ["pause", "skip", "abort", "promote"], "stages": stages, "evidence": look, "history": history(3),
+    })
+}
+
+/// At its end, with this wherever there is text.
+fn hostile_rollout(text: &str) -> Value {
+    let mut rollout = ended("FAILED");
+    let keys = ["id", "pipeline", "service", "stable", "canary", "build", "status", "progress", "waitsFor", "reason"];
+    for key in keys.into_iter().chain(["actor", "startedAt", "endedAt", "weight", "stage"]) {
+        rollout[key] = json!(text);
+    }
+    rollout["possible"] = json!([text]);
+    for key in ["name", "kind", "state", "says", "reason", "output"] {
+        rollout["stages"][0][key] = json!(text);
+    }
+    rollout["stages"][3]["protection"]["breaker"] = json!(text);
+    rollout["evidence"]["says"] = json!(text);
+    rollout["evidence"]["lnE"] = json!({ text: 1.0 });
+    rollout["history"] = json!([{ "at": 1, "stage": text, "by": text, "reason": text, "happened": { text: text } }]);
+    rollout
+}
+
+/// So much of what has happened.
+fn history(most: usize) -> Value {
+    let began = 1_795_687_200_000_i64;
+    let entry = |after: i64, stage: &str, by: Value, happened: Value| json!({ "at": began + after, "stage": stage, "by": by, "reason": null, "happened": happened });
+    let all = [
+        entry(0, "test", json!("spinnaker"), json!({"what": "begun"})),
+        entry(90_000, "look", json!("ann"), json!({"what": "acted", "action": "approve"})),
+        entry(90_100, "ramp", Value::Null, json!({"what": "weighed", "canary": "1%"})),
+        entry(150_000, "ramp", Value::Null, json!({"what": "danced", "steps": 3})),
+        entry(150_500, "promote", Value::Null, json!({"what": "promoted"})),
+    ];
+    json!(all[..most])
+}
+
+/// The same at its end.
+fn ended(status: &str) -> Value {
+    let mut ended = rollout();
+    ended["status"] = json!(status);
+    ended["progress"] = json!(format!("{status}, stage 5 of 5 (promote), canary 100%"));
+    ended["waitsFor"] = json!("nothing: it has ended");
+    ended["endedAt"] = json!("2026-11-26T10:02:30.500Z");
+    ended["reason"] = if status == "SUCCEEDED" { Value::Null } else { json!("canary fails 6.1 times as often") };
+    ended["possible"] = json!([]);
+    ended["history"] = history(5);
+    ended
+}
+
+/// Answered when two minutes have passed.
+fn at_two(body: Value) -> Scripted {
+    let mut scripted = ok(body);
+    scripted.headers.push(("date", "Thu, 26 Nov 2026 10:02:00 GMT"));
+    scripted
+}
+
+/// Waiting for somebody.
+fn asking() -> Value {
+    let mut asking = rollout();
+    asking["status"] = json!("WAITING");
+    asking["progress"] = json!("WAITING, stage 2 of 5 (look)");
+    asking["waitsFor"] = json!("somebody to approve look, asked 2 s ago");
+    asking["weight"] = Value::Null;
+    asking["evidence"] = Value::Null;
+    for (index, state) in [(1, "waiting"), (2, "pending")] {
+        asking["stages"][index]["state"] = json!(state);
+        asking["stages"][index]["isCurrent"] = json!(state == "waiting");
+        for key in ["ended", "reason"] {
+            asking["stages"][index][key] = Value::Null;
+        }
+    }
+    asking["stages"][2]["started"] = Value::Null;
+    asking["history"] = history(1);
+    asking
+}
+
+#[test]
+fn a_rollout_is_begun_once_however_often_it_is_sent() {
+    let api = Api::answering([unavailable(), at_two(rollout()), at_two(rollout())]);
+    let output = api.run(&["rollout", "start", "release", "--build", "1.4.2"]);
+    insta::assert_snapshot!("rollout_start", api.said(&output));
+    let asked = api.asked();
+    assert_eq!(asked[1].line, "POST /api/v1/rollouts");
+    assert_eq!(asked[1].body, r#"{"build":"1.4.2","pipeline":"release"}"#);
+    assert_eq!(asked[0].headers["idempotency-key"], asked[1].headers["idempotency-key"]);
+    assert_eq!(asked[0].headers["idempotency-key"].len(), 32);
+    let output = api.run(&["rollout", "start", "release@file", "--idempotency-key", "build 7", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&output.stdout).unwrap(), rollout());
+    let asked = api.asked();
+    assert_eq!(asked[2].headers["idempotency-key"], "build 7");
+    assert_eq!(asked[2].body, r#"{"pipeline":"release@file"}"#);
+}
+
+#[test]
+fn rollouts_are_listed() {
+    let mut last = ended("ROLLED_BACK");
+    last["id"] = json!("release-0");
+    last["weight"] = Value::Null;
+    let all = list(json!([rollout(), last]));
+    let api = Api::answering([all, list(json!([])), list(json!([])), list(json!([]))]);
+    let output = api.run(&["rollout", "list"]);
+    insta::assert_snapshot!("rollout_list", api.said(&output));
+    let filters = ["--service", "pro@file", "--pipeline", "release@file", "--status", "rolled_back", "--limit", "5"];
+    let output = api.run(&[&["rollout", "history"][..], &filters].concat());
+    assert_eq!((output.code, output.stderr.as_str()), (0, "there are no such rollouts\n"));
+    let output = api.run(&["rollout", "list", "--json", "--limit", "1000"]);
+    assert_eq!(serde_json::from_str::<Value>(&output.stdout).unwrap(), json!({ "items": [], "next": null }));
+    let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
+    let expected = [
+        "GET /api/v1/rollouts?limit=20",
+        "GET /api/v1/rollouts?service=pro%40file&pipeline=release%40file&status=ROLLED_BACK&limit=5",
+        "GET /api/v1/rollouts?limit=100",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn what_has_not_ended_is_found_whatever_it_is_at() {
+    let other = |id: &str, started: &str, mut rollout: Value| {
+        rollout["id"] = json!(id);
+        rollout["startedAt"] = json!(started);
+        rollout
+    };
+    let [early, late] = ["2026-11-26T09:00:00Z", "2026-11-26T11:00:00Z"];
+    let running = json!([other("a", early, rollout()), other("b", early, rollout())]);
+    // One has gone on while it was asked for, another has ended.
+    let waiting = json!([other("a", early, asking()), other("c", late, rollout())]);
+    let paused = json!([other("d", late, ended("FAILED"))]);
+    let answers = || [list(json!([])), list(running.clone()), list(waiting.clone()), list(paused.clone())];
+    let api = Api::answering(answers().into_iter().chain(answers()).chain((0..8).map(|_| list(json!([])))));
+    let output = api.run(&["rollout", "status", "--json"]);
+    let said: Value = serde_json::from_str(&output.stdout).unwrap();
+    let said: Vec<_> = said["items"].as_array().unwrap().iter().map(|item| (&item["id"], &item["status"])).collect();
+    assert_eq!(json!(said), json!([["c", "RUNNING"], ["b", "RUNNING"], ["a", "WAITING"]]));
+    let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
+    let expected = ["PENDING", "RUNNING", "WAITING", "PAUSED"];
+    assert_eq!(lines, expected.map(|status| format!("GET /api/v1/rollouts?status={status}&limit=100")));
+    let output = api.run(&["rollout", "status", "--watch"]);
+    assert_eq!((output.code, output.stderr.as_str()), (2, "name the one to watch: c, b, a\n"));
+    let output = api.run(&["rollout", "status"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, "no rollout is under way\n"));
+    assert_eq!(api.run(&["rollout", "status", "--watch"]).code, 2);
+}
+
+#[test]
+fn one_rollout_is_told_with_its_stages_and_with_the_numbers_that_decided() {
+    let mut far = ended("ROLLED_BACK");
+    far["stages"][5]["started"] = json!(1_795_687_350_000_i64);
+    let api = Api::answering([at_two(rollout()), at_two(rollout()), at_two(asking()), at_two(far)]);
+    for name in ["rollout_status", "rollout_show", "rollout_status_before_the_ramp", "rollout_show_at_its_end"] {
+        let command = if name.contains("show") { "show" } else { "status" };
+        let output = api.run(&["rollout", command, "release-1a2b3c4d"]);
+        insta::assert_snapshot!(name, api.said(&output));
+    }
+    assert_eq!(api.asked()[0].line, "GET /api/v1/rollouts/release-1a2b3c4d");
+}
+
+#[test]
+fn what_an_operator_decides_is_sent_once() {
+    let actions = ["approve", "deny", "pause", "resume", "retry", "skip", "abort", "promote"];
+    let api = Api::answering(actions.iter().map(|_| at_two(rollout())).chain([unavailable()]));
+    for action in actions {
+        let output = api.run(&["rollout", action, "a/b", "--reason", "it \"is\" so"]);
+        assert_eq!(output.code, 0, "{output:?}");
+        assert!(output.stdout.contains("progress   RUNNING, stage 3 of 5"), "{output:?}");
+    }
+    for (asked, action) in api.asked().iter().zip(actions) {
+        assert_eq!(asked.line, format!("POST /api/v1/rollouts/a%2Fb/{action}"));
+        assert_eq!(asked.body, r#"{"reason":"it \"is\" so"}"#);
+    }
+    // A second `skip` would be for the next stage.
+    assert_eq!(api.run(&["rollout", "skip", "x"]).code, 3);
+    assert_eq!(api.asked().len(), actions.len() + 1);
+    let refused = json!({
+        "type": "urn:rollgate:problem:not-possible", "title": "This is not possible as things are", "status": 409,
+        "detail": "approve is not possible: the rollout is at RUNNING, stage 3 of 5 (ramp) (possible: pause, abort)",
+    });
+    let api = Api::answering([problem(409, refused)]);
+    let output = api.run(&["rollout", "approve", "x"]);
+    insta::assert_snapshot!("rollout_refused", api.said(&output));
+}
+
+#[test]
+fn a_rollout_is_watched_over_lost_answers_to_its_end_which_has_a_code() {
+    let moved = |mut rollout: Value| {
+        rollout["waitsFor"] = json!("step 2 of 2: 44 s more of 1 min");
+        rollout
+    };
+    let answers = [at_two(rollout()), at_two(asking()), unavailable(), at_two(rollout()), at_two(moved(rollout()))];
+    let api = Api::answering(answers.into_iter().chain([at_two(ended("SUCCEEDED"))]));
+    let output = api.run(&["rollout", "start", "release", "--watch"]);
+    insta::assert_snapshot!("rollout_watched", api.said(&output));
+    for (status, code) in [("SUCCEEDED", 0), ("ROLLED_BACK", 6), ("FAILED", 7), ("CANCELED", 8)] {
+        let api = Api::answering([at_two(asking()), at_two(rollout()), at_two(rollout()), at_two(ended(status))]);
+        let output = api.run(&["rollout", "status", "release-1a2b3c4d", "--watch", "--json"]);
+        let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told: Vec<_> = lines.iter().map(|line| &line["status"]).collect();
+        assert_eq!((output.code, json!(told)), (code, json!(["WAITING", "RUNNING", status])), "{output:?}");
+        let parts = lines.iter().flat_map(|line| line["history"].as_array().unwrap().clone());
+        assert_eq!(json!(parts.collect::<Vec<_>>()), history(5), "each thing once");
+    }
+    let gone = json!({ "type": "urn:rollgate:problem:not-found", "title": "No such thing", "status": 404 });
+    let api = Api::answering([at_two(rollout()), problem(404, gone)]);
+    assert_eq!(api.run(&["rollout", "status", "x", "--watch"]).code, 1);
+    // Who was never there is not waited for.
+    let api = Api::answering([unavailable()]);
+    assert_eq!((api.run(&["rollout", "status", "x", "--watch"]).code, api.asked().len()), (3, 1));
+}
+
+#[test]
+fn pipelines_are_listed_shown_and_forgotten() {
+    let pipeline = json!({
+        "name": "release@file", "service": "pro@file", "stable": "k8s-flask@file", "canary": "k8s-flask-canary@file",
+        "pipeline": {
+            "service": "pro", "stable": "k8s-flask", "canary": "k8s-flask-canary", "analysis": {"promise": "1%"},
+            "onFailure": [{"webhook": {"url": "https://chat.coding/x", "headers": {"Authorization": "***"}}}],
+            "stages": [{"name": "look", "approve": {"message": "Ready?"}}, {"wait": "5m"}, {"ramp": {}}, {"promote": null}],
+        },
+        "problems": [],
+    });
+    let mut broken = pipeline.clone();
+    broken["name"] = json!("nightly@api");
+    broken["pipeline"]["onFailure"] = json!("hold");
+    broken["problems"] = json!([{
+        "file": "nightly@api", "line": 0, "column": 0, "field": "canary", "what": "\"k8s-flask-canary@file\" is no version of \"pro@file\"",
+        "allowed": "k8s-flask@file",
+    }]);
+    let gone =
+        || problem(404, json!({ "type": "urn:rollgate:problem:not-found", "title": "No such thing", "status": 404 }));
+    let both = list(json!([pipeline, broken]));
+    let answers = [both, ok(pipeline), ok(broken.clone()), ok(broken), list(json!([])), unavailable(), gone(), gone()];
+    let api = Api::answering(answers);
+    for (name, arguments) in [
+        ("pipeline_list", &["pipeline", "list"][..]),
+        ("pipeline_show", &["pipeline", "show", "release"]),
+        ("pipeline_show_with_problems", &["pipeline", "show", "nightly@api"]),
+        ("pipeline_delete", &["pipeline", "delete", "nightly"]),
+        ("pipeline_list_empty", &["pipeline", "list"]),
+    ] {
+        let output = api.run(arguments);
+        insta::assert_snapshot!(name, api.said(&output));
+    }
+    assert_eq!(api.asked()[3].line, "DELETE /api/v1/pipelines/nightly");
+    // Its answer was lost; and one that was never there.
+    assert_eq!(api.run(&["pipeline", "delete", "nightly"]).stdout, "nightly is forgotten\n");
+    assert_eq!(api.run(&["pipeline", "delete", "nightly"]).code, 1);
+}
+
+#[test]
+fn a_pipeline_is_sent_as_json_however_its_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent =
+        r#"{"name":"release","service":"pro","stages":[{"ramp":{"steps":[{"weight":0.000001},{"weight":"5%"}]}}]}"#;
+    let problems = json!([
+        {"file": "body", "line": 1, "column": 66, "field": "stable", "what": "is missing", "allowed": ""},
+        {"file": "body", "line": 1, "column": 9, "field": "stages[0].ramp.x", "what": "unknown key \"x\"", "allowed": "steps, cohort"},
+    ]);
+    let refused = json!({
+        "type": "urn:rollgate:problem:invalid", "title": "A value cannot be", "status": 422,
+        "detail": "body:1:66: stable: is missing", "problems": problems,
+    });
+    for (name, text) in [
+        ("a.json", sent.to_owned()),
+        (
+            "a.yml",
+            "# ours\nname: release\nservice: pro\nstages:\n  - ramp: {steps: [{weight: 0.000001}, {weight: 5%}]}\n"
+                .to_owned(),
+        ),
+        (
+            "a.TOML",
+            "name = 'release'\nservice = 'pro'\n[[stages]]\nramp.steps = [{weight = 0.000001}, {weight = '5%'}]\n"
+                .to_owned(),
+        ),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let api = Api::answering([problem(422, refused.clone())]);
+        let output = api.run(&["pipeline", "put", file.to_str().unwrap()]);
+        insta::assert_snapshot!("pipeline_refused", api.said(&output));
+        let asked = &api.asked()[0];
+        assert_eq!((asked.line.as_str(), asked.body.as_str()), ("POST /api/v1/pipelines", sent), "{name}");
+        assert_eq!(asked.headers["content-type"], "application/json");
+    }
+    let api = Api::answering([]);
+    for (name, text, says) in [
+        ("b.yml", "name: [", "b.yml:"),
+        ("b.json", "{\"name\": }", "b.json:1:10: "),
+        ("b.txt", "name: a", "b.txt: its name has to end with .yml, .yaml, .toml or .json"),
+        ("b.toml", "", "b.toml:1:1: is empty"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let output = api.run(&["pipeline", "put", file.to_str().unwrap()]);
+        assert_eq!(output.code, 2, "{output:?}");
+        assert!(output.stderr.contains(says), "{output:?}");
+    }
+    let output = api.run(&["pipeline", "put", "/nowhere.yml", "--json"]);
+    let document: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((output.code, &document["type"]), (2, &json!("urn:rollgate:problem:usage")));
+    assert!(api.asked().is_empty());
 }
 
 #[test]
@@ -640,6 +1000,14 @@ fn wrong_usage_is_two() {
         &["weights", "set", "pro", "a=1", "a=2"],
         &["weights", "set", "pro", "a=1", "--if-match", "a\nb"],
         &["brake", "set", "pro"],
+        &["rollout", "start"],
+        &["rollout", "start", "release", "--idempotency-key", "a\nb"],
+        &["rollout", "list", "--status", "DONE"],
+        &["rollout", "list", "--limit", "0"],
+        &["rollout", "show"],
+        &["rollout", "approve"],
+        &["pipeline", "put"],
+        &["pipeline", "put", "/nowhere.yml"],
         &["events", "--limit", "0"],
         &["audit", "--since", "yesterday"],
         &["status", "--timeout", "0s"],

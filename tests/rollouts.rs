@@ -250,3 +250,20 @@ async fn a_question_is_answered_by_its_link_once() {
     assert_eq!(answer(&link).await, 200);
     until(&admin, &id, "it has ended", |seen| seen["status"] == "SUCCEEDED").await;
 }
+
+#[tokio::test]
+async fn a_canary_that_has_all_users_is_not_rolled_out_again_and_leaves_nothing_behind() {
+    let site = Site::new();
+    let gateway = site.launch("      - promote: {}\n", None).start();
+    let admin = Admin::of(&gateway);
+    let id = start(&admin).await;
+    until(&admin, &id, "it is promoted", |seen| seen["status"] == "SUCCEEDED").await;
+    let id = start(&admin).await;
+    let ended = until(&admin, &id, "it has ended", |seen| !seen["endedAt"].is_null()).await;
+    assert_eq!(ended["status"], "FAILED", "{ended:#}");
+    assert!(ended["reason"].as_str().is_some_and(|why| why.contains("has all users already")), "{}", ended["reason"]);
+    let weights = admin.get("/services/pro/weights").await.ok();
+    assert_eq!((&weights["owner"], &weights["weights"]["canary@file"]), (&json!("api"), &json!("100")));
+    let back = json!({"weights": {"stable": 1, "canary": 1}});
+    admin.change("PUT", "/services/pro/weights", &back).await.ok();
+}

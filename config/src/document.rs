@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     problem::{Place, Problem},
-    tree::{Flat, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart},
+    tree::{Flat, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart, to_json},
 };
 
 /// How large a file may be.
@@ -198,6 +198,12 @@ impl Document {
         let statics = roots.flatten().filter(|(key, _)| is_one_of(&STATIC_ROOTS, &key.name));
         let at = Place { source: source.clone(), line: 1, column: 1 };
         Self { root: Node { kind: Kind::Mapping(statics.cloned().collect()), at }, source }
+    }
+
+    /// The same in JSON, compact and in the order written, for whoever takes nothing else; `None` if that is longer than `limit`
+    /// bytes. A text stays a text and a number a number, digit by digit.
+    pub fn to_json(&self, limit: usize) -> Option<String> {
+        to_json(&self.root, &[], limit)
     }
 
     /// The source's name.

@@ -28,7 +28,7 @@ mod written;
 pub use self::{
     allow::Allow,
     document::{Document, Format},
-    read::{Read, read_dynamic, read_dynamic_of, read_pipeline, read_static, reread_pipeline},
+    read::{Read, read_dynamic, read_dynamic_of, read_pipeline, read_pipeline_alone, read_static, reread_pipeline},
     validate::{validate_entry_points, validate_pipeline},
     written::Written,
 };

@@ -101,12 +101,12 @@ pub fn read_pipeline(
     configuration: &Configuration,
     allow: &Allow,
 ) -> Read<(Arc<str>, Arc<Pipeline>)> {
-    let mut out = Sink::new(allow, provider);
-    let read = roots(document, &mut out, |fields| rollout::by_itself(fields, &document.root)).flatten();
-    if let Some((_, pipeline)) = &read {
-        out.add(validate::pipeline_by_itself(provider, pipeline, configuration));
-    }
-    out.finish(read.map(|(name, pipeline)| (name, Arc::new(pipeline))))
+    pipeline(document, provider, Some(configuration), allow)
+}
+
+/// The same where there is no configuration: what it refers to is not looked for.
+pub fn read_pipeline_alone(document: &Document, provider: &str, allow: &Allow) -> Read<(Arc<str>, Arc<Pipeline>)> {
+    pipeline(document, provider, None, allow)
 }
 
 /// Reads [`Pipeline::source`] again: the same pipeline, its places in the source aside. `name` is the qualified name
@@ -120,6 +120,20 @@ pub fn reread_pipeline(name: &str, source: &str) -> Result<Pipeline, Vec<Problem
     let pipeline = rollout::read(Value { node: &root, at: &root.at, path: Path::ROOT }, &mut out);
     let read = out.finish(pipeline);
     read.value.ok_or(read.problems)
+}
+
+fn pipeline(
+    document: &Document,
+    provider: &str,
+    configuration: Option<&Configuration>,
+    allow: &Allow,
+) -> Read<(Arc<str>, Arc<Pipeline>)> {
+    let mut out = Sink::new(allow, provider);
+    let read = roots(document, &mut out, |fields| rollout::by_itself(fields, &document.root)).flatten();
+    if let (Some((_, pipeline)), Some(configuration)) = (&read, configuration) {
+        out.add(validate::pipeline_by_itself(provider, pipeline, configuration));
+    }
+    out.finish(read.map(|(name, pipeline)| (name, Arc::new(pipeline))))
 }
 
 fn roots<T>(document: &Document, out: &mut Sink, body: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rollgate_config::{Allow, problem::Problem, static_config::Static};
+use rollgate_config::{Allow, dynamic::Configuration, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
@@ -21,8 +21,8 @@ use crate::{
     rollout::{Rollouts, jobs::Jobs},
     state::{Copy, Keeper, StateDir},
     statics::Started,
-    store::{self, Sqlite, Store, StoreError, StoreThread},
-    traffic::Traffic,
+    store::{self, Owner, Sqlite, Store, StoreError, StoreThread},
+    traffic::{Actor, Refused, Traffic, Weighing, Wish},
 };
 
 /// What an instance is made of.
@@ -164,6 +164,37 @@ impl Instance {
     /// Where each entry point listens, by name.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         self.gateway.addresses()
+    }
+
+    /// Its rollouts.
+    pub fn rollouts(&self) -> &Rollouts {
+        &self.rollouts
+    }
+
+    /// What is live.
+    pub fn configuration(&self) -> Arc<Configuration> {
+        self.traffic.configuration()
+    }
+
+    /// Gives a service back the weights of its configuration, and takes off what rollouts have laid before versions.
+    ///
+    /// # Errors
+    /// See [`Traffic::weigh`].
+    pub async fn start_over(&self, service: &str, by: &Actor) -> Result<(), Refused> {
+        for version in self.traffic.protections().into_keys() {
+            self.traffic.protect(&version, None, by).await?;
+        }
+        let wish = Wish {
+            services: vec![(service.to_owned(), Weighing::Reset)],
+            if_match: None,
+            asking: Owner::Api,
+            owner: Owner::Api,
+            dry_run: false,
+            key: None,
+            reason: None,
+            several: false,
+        };
+        self.traffic.weigh(wish, by, |_| String::new()).await.map(drop)
     }
 
     /// Looks at the files at once.

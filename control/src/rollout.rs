@@ -12,6 +12,7 @@ pub mod jobs;
 mod judge;
 mod observer;
 mod registry;
+pub mod simulation;
 pub mod webhook;
 pub mod write_back;
 

@@ -102,4 +102,6 @@ pub use tls::{
     certificates::check_pair,
     pem::{PairFault, Part, check_authorities},
 };
-pub use trial::{Kept, Level, NoTrial, Trial, TrialEvidence, TrialMode, TrialOrder, TrialState, TrialVerdict};
+pub use trial::{
+    Kept, Level, NoTrial, Rehearsal, Trial, TrialEvidence, TrialMode, TrialOrder, TrialState, TrialVerdict,
+};

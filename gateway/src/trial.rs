@@ -20,6 +20,7 @@ mod laid;
 mod latency;
 mod opinion;
 mod rate;
+mod rehearsal;
 mod strata;
 mod users;
 mod watched;
@@ -39,13 +40,16 @@ use rollgate_config::{
     scalar::Share,
 };
 
-pub use self::evidence::{Kept, Level, TrialEvidence, TrialState, TrialVerdict};
 use self::{audience::Audience, bench::Bench, judge::Judge, strata::Strata, watched::Watched};
 pub(crate) use self::{
     audience::Sight,
     booking::{Booking, Ended},
     laid::{For, Laid, Part},
     strata::Stratum,
+};
+pub use self::{
+    evidence::{Kept, Level, TrialEvidence, TrialState, TrialVerdict},
+    rehearsal::Rehearsal,
 };
 
 use crate::{

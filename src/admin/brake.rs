@@ -81,7 +81,7 @@ pub(super) fn run(command: &BrakeCommand, client: &Client, screen: &Screen) -> R
     match command {
         BrakeCommand::Set(BrakeArgs { version, reason, .. }) => {
             let body = reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
-            let asked = Asked { method: Method::PUT, body: Some(body), ..Asked::get(path(version)) };
+            let asked = Asked { method: Method::PUT, body: Some(body.to_string()), ..Asked::get(path(version)) };
             told(&asked.path, &client.change(&asked).answer?.body, client, screen)?;
         }
         BrakeCommand::Release(arguments) => release(arguments, client, screen)?,

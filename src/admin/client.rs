@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Response, header};
+use jiff::{Timestamp, fmt::rfc2822};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::{Agent, Body, BodyReader};
@@ -11,7 +12,7 @@ use ureq::{Agent, Body, BodyReader};
 use super::{contract::Problem, failure::Failure, reach::Reach, tls};
 
 /// One gateway, and who asks it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Client {
     agent: Agent,
     base: String,
@@ -26,7 +27,8 @@ pub(super) struct Asked {
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Option<Value>,
+    /// JSON.
+    pub(super) body: Option<String>,
 }
 
 /// An answer.
@@ -34,6 +36,8 @@ pub(super) struct Asked {
 pub(super) struct Answer {
     pub(super) body: Value,
     pub(super) etag: Option<String>,
+    /// When it was made, by the gateway's clock, to the second.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// What came of a change.
@@ -77,11 +81,13 @@ impl Client {
         let request = self.request(asked, "application/json");
         let request = self.agent.configure_request(request).timeout_global(Some(self.timeout)).build();
         let mut response = self.accepted(self.agent.run(request))?;
-        let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let etag = text(header::ETAG).map(str::to_owned);
+        let date = text(header::DATE).and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
         let body = self.bytes(response.body_mut())?;
         let body = serde_json::from_slice(&body);
         let body = body.map_err(|error| self.misunderstood(&asked.path, &error.to_string()))?;
-        Ok(Answer { body, etag })
+        Ok(Answer { body, etag, date })
     }
 
     /// A request that changes something: sent again, a few times at most, if the gateway cannot be reached or is not ready.
@@ -163,7 +169,7 @@ impl Client {
         for (name, value) in &asked.headers {
             request = request.header(*name, value);
         }
-        let body = asked.body.as_ref().map(|body| body.to_string().into_bytes());
+        let body = asked.body.as_ref().map(|body| body.clone().into_bytes());
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

@@ -172,6 +172,16 @@ pub(super) struct ConfigurationProblem {
     pub(super) allowed: String,
 }
 
+impl ConfigurationProblem {
+    /// What is wrong, and what would be right.
+    pub(super) fn says(&self) -> String {
+        match self.allowed.is_empty() {
+            true => self.what.clone(),
+            false => format!("{} ({})", self.what, self.allowed),
+        }
+    }
+}
+
 /// Where decisions are kept.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -213,13 +223,22 @@ impl Problem {
     /// What is wrong, then what there is to know of it.
     pub(super) fn lines(&self) -> Vec<String> {
         let code = self.text("type").map(|kind| kind.rsplit(':').next().unwrap_or_default().to_owned());
-        let what = self.text("detail").or_else(|| self.text("title"));
+        let mut problems = self.problems().into_iter();
+        let what = problems.next().or_else(|| self.text("detail")).or_else(|| self.text("title"));
         let mut lines = vec![what.unwrap_or_else(|| "refused".to_owned())];
+        lines.extend(problems);
         lines.push(format!("  status   {} {}", self.status, code.unwrap_or_default()));
         for key in ["field", "allowed", "owner", "candidates", "etag"] {
             lines.extend(self.text(key).map(|text| format!("  {key:<7}  {text}")));
         }
         lines
+    }
+
+    /// Everything that is wrong with what was sent. Lines and columns are those of the body, which nobody has seen.
+    fn problems(&self) -> Vec<String> {
+        let problems = self.document.get("problems").and_then(Value::as_array).into_iter().flatten();
+        let problems = problems.filter_map(|problem| ConfigurationProblem::deserialize(problem).ok());
+        problems.map(|problem| format!("{}: {}", problem.field, problem.says())).collect()
     }
 
     fn text(&self, key: &str) -> Option<String> {

@@ -119,6 +119,12 @@ fn line(kind: &str, data: &Map<String, Value>) -> String {
     let mut words: Vec<String> = text("at").into_iter().collect();
     words.push(format!("{kind:<16}"));
     words.extend(text("service"));
+    if let (Some(rollout), Some(stage), Some(says)) = (text("rollout"), text("stage"), text("says")) {
+        words.push(format!("{rollout} {}, {stage}: {says}", text("status").unwrap_or_default()));
+        words.extend(text("actor").map(|actor| format!("by {actor}")));
+        words.extend(text("cause").map(|cause| format!("({cause})")));
+        return words.join(" ");
+    }
     if let (Some(from), Some(to)) = (data.get("from"), data.get("to")) {
         words.push(difference(from, to));
     }
@@ -153,14 +159,15 @@ fn id(text: &str) -> Result<String, String> {
 }
 
 /// Longer and longer, up to [`LONGEST`].
-struct Pauses(Duration);
+#[derive(Debug)]
+pub(super) struct Pauses(Duration);
 
 impl Pauses {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(FIRST)
     }
 
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(LONGEST);
         pause
@@ -187,6 +194,14 @@ mod tests {
             "2026-11-26T10:00:00Z weights.set      pro@file a@file 90 -> 95 generation=17 by spinnaker (stage 2)";
         assert_eq!(line("weights.set", data.as_object().unwrap()), expected);
         assert!(line("reset", &Map::new()).starts_with("reset: "));
+        let step = json!({
+            "id": "e-8", "at": "2026-11-26T10:00:00Z", "type": "rollout.step", "actor": "spinnaker", "cause": "looks good",
+            "service": "pro@file", "rollout": "release-1", "pipeline": "release@file", "stage": "look", "status": "RUNNING",
+            "says": "approve", "happened": {"what": "acted", "action": "approve"},
+        });
+        let expected =
+            "2026-11-26T10:00:00Z rollout.step     pro@file release-1 RUNNING, look: approve by spinnaker (looks good)";
+        assert_eq!(line("rollout.step", step.as_object().unwrap()), expected);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::contract::Problem;
 pub(super) enum Failure {
     /// The command line, the environment, or a file that they name.
     Usage(String),
+    /// A file that they name cannot be read: all that is wrong with it.
+    Unreadable(Vec<String>),
     /// The gateway answered with a problem document.
     Refused(Box<Problem>),
     /// No answer of the admin API was had.
@@ -35,7 +37,7 @@ impl Failure {
         match self {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) => 1,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Unreadable(_) => 2,
             Self::Unreached { .. } => 3,
             Self::Refused(problem) => match problem.status {
                 409 | 412 => 4,
@@ -49,7 +51,7 @@ impl Failure {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused(problem) => Some(problem.status),
-            Self::Usage(_) | Self::Unreached { .. } | Self::Output(_) => None,
+            Self::Usage(_) | Self::Unreadable(_) | Self::Unreached { .. } | Self::Output(_) => None,
         }
     }
 
@@ -58,7 +60,7 @@ impl Failure {
         match self {
             Self::Unreached { passing, .. } => *passing,
             Self::Refused(problem) => problem.status == 503,
-            Self::Usage(_) | Self::Output(_) => false,
+            Self::Usage(_) | Self::Unreadable(_) | Self::Output(_) => false,
         }
     }
 
@@ -66,6 +68,7 @@ impl Failure {
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::Usage(what) | Self::Unreached { what, .. } => vec![what.clone()],
+            Self::Unreadable(problems) => problems.clone(),
             Self::Output(error) => vec![format!("standard output: {error}")],
             Self::Refused(problem) => problem.lines(),
         }
@@ -75,9 +78,8 @@ impl Failure {
     pub(super) fn document(&self) -> Value {
         match self {
             Self::Refused(problem) => problem.document.clone(),
-            Self::Usage(what) => {
-                json!({ "type": "urn:rollgate:problem:usage", "title": "Wrong usage", "detail": what })
-            }
+            Self::Usage(what) => usage(what),
+            Self::Unreadable(problems) => usage(&problems.join("\n")),
             Self::Unreached { what, .. } => {
                 json!({ "type": "urn:rollgate:problem:unreached", "title": "Not reached", "detail": what })
             }
@@ -87,4 +89,8 @@ impl Failure {
             }
         }
     }
+}
+
+fn usage(what: &str) -> Value {
+    json!({ "type": "urn:rollgate:problem:usage", "title": "Wrong usage", "detail": what })
 }

@@ -1,4 +1,6 @@
-//! Shares for people.
+//! Shares, evidence and times for people.
+
+use jiff::SignedDuration;
 
 /// A share from 0 to 1 in per cent, with at most so many places. What is more than nothing is never shown as nothing.
 pub(super) fn percent(share: f64, places: usize) -> String {
@@ -17,9 +19,73 @@ pub(super) fn shares<'a>(weights: impl Iterator<Item = &'a String> + Clone) -> i
     weights.map(move |text| weight(text).filter(|_| sum > 0.0).map(|weight| weight / sum))
 }
 
+/// How many times, or how much evidence: with a place after the point where that says something.
+pub(super) fn times(value: f64) -> String {
+    match value {
+        _ if value > MOST_TIMES => format!("over {MOST_TIMES}"),
+        _ if value < 0.05 => "0".to_owned(),
+        _ if value < 9.95 => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// A time in milliseconds: `250ms`, `40s`, `1h 5m`. Two units at most, and nothing below seconds from a second on.
+pub(super) fn span(millis: i64) -> String {
+    let millis = millis.max(0);
+    let grain = match millis {
+        0..1_000 => 1,
+        1_000..3_600_000 => 1_000,
+        3_600_000..86_400_000 => 60_000,
+        _ => 3_600_000,
+    };
+    let told = SignedDuration::from_millis(millis / grain * grain);
+    match millis / 86_400_000 {
+        0 => format!("{told:#}"),
+        days => {
+            let hours = told.as_hours() - days * 24;
+            if hours == 0 { format!("{days}d") } else { format!("{days}d {hours}h") }
+        }
+    }
+}
+
+/// Beyond it, nobody needs the digits.
+const MOST_TIMES: f64 = 1_000_000.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_and_ratios_have_the_digits_that_say_something() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.04, "0"),
+            (0.949, "0.9"),
+            (1.0, "1"),
+            (9.96, "10"),
+            (111.1, "111"),
+            (1e9, "over 1000000"),
+            (f64::INFINITY, "over 1000000"),
+        ] {
+            assert_eq!(times(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn times_have_two_units_at_most() {
+        for (millis, expected) in [
+            (-3, "0s"),
+            (250, "250ms"),
+            (2_210, "2s"),
+            (61_000, "1m 1s"),
+            (3_605_000, "1h"),
+            (3_900_000, "1h 5m"),
+            (86_400_000, "1d"),
+            (90_061_000, "1d 1h"),
+        ] {
+            assert_eq!(span(millis), expected, "{millis}");
+        }
+    }
 
     #[test]
     fn shares_have_as_many_places_as_they_need() {

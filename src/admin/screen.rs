@@ -15,15 +15,16 @@ use super::{
 pub(super) struct Screen {
     /// What is printed is for scripts.
     pub(super) json: bool,
+    /// Somebody sits before a terminal that a picture can be drawn on, and has a keyboard.
+    pub(super) interactive: bool,
     colours: bool,
 }
 
 impl Screen {
-    /// The process's own. Colours are for terminals whose user has not set `NO_COLOR`.
+    /// The process's own.
     pub(super) fn of_process(json: bool) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        Self { json, colours: !refused && !dumb && io::stdout().is_terminal() }
+        let interactive = !json && shows_pictures() && io::stdin().is_terminal();
+        Self { json, interactive, colours: colours_are_wanted() }
     }
 
     /// Prints a table.
@@ -64,6 +65,18 @@ impl Screen {
         }
         complain(&failure.lines().iter().map(|line| format!("{}\n", shown(line))).collect::<String>());
     }
+}
+
+/// Colours are for terminals whose user has not set `NO_COLOR`.
+pub(crate) fn colours_are_wanted() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && shows_pictures()
+}
+
+/// Whether what is printed gets to somebody before a terminal that a picture can be drawn on.
+fn shows_pictures() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !dumb && io::stdout().is_terminal()
 }
 
 fn put(text: &str) -> Result<(), Failure> {

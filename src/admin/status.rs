@@ -121,12 +121,8 @@ fn problem_table<'s>(
 ) -> Table {
     let mut table = Table::new(&[Left(heading), Left("FIELD"), Left("WHAT")]);
     for problem in problems {
-        let what = match problem.allowed.is_empty() {
-            true => problem.what.clone(),
-            false => format!("{} ({})", problem.what, problem.allowed),
-        };
         let field = Some(&problem.field).filter(|field| !field.is_empty());
-        table.row([Cell::from(place(problem)).toned(tone), Cell::maybe(field), what.into()]);
+        table.row([Cell::from(place(problem)).toned(tone), Cell::maybe(field), problem.says().into()]);
     }
     table
 }

@@ -7,14 +7,14 @@ use super::text::shown;
 
 /// Text in one place of a table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     tone: Tone,
 }
 
 /// What a colour stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     #[default]
     Plain,
     Good,
@@ -25,7 +25,7 @@ pub(super) enum Tone {
 
 /// Where a column's text stands, and its heading.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Left(&'static str),
     /// Numbers.
     Right(&'static str),
@@ -33,19 +33,19 @@ pub(super) enum Column {
 
 /// Rows under one heading.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Cell {
     /// Text that is there or is not; `-` stands for the latter.
-    pub(super) fn maybe(text: Option<impl AsRef<str>>) -> Self {
+    pub(crate) fn maybe(text: Option<impl AsRef<str>>) -> Self {
         text.map_or_else(|| "-".into(), |text| text.as_ref().into())
     }
 
     /// The same with a colour.
-    pub(super) fn toned(self, tone: Tone) -> Self {
+    pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 }
@@ -58,42 +58,48 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 impl Table {
     /// An empty one.
-    pub(super) fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Two columns without headings: what something is called, and what it is.
-    pub(super) fn facts() -> Self {
+    pub(crate) fn facts() -> Self {
         Self::new(&[Column::Left(""), Column::Left("")])
     }
 
     /// Adds a row; places at its end may be left out.
-    pub(super) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());
     }
 
     /// Adds a row of [`Table::facts`].
-    pub(super) fn fact(&mut self, name: &str, value: impl Into<Cell>) {
+    pub(crate) fn fact(&mut self, name: &str, value: impl Into<Cell>) {
         self.row([name.into(), value.into()]);
     }
 
     /// Nothing to show.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// As lines.
-    pub(super) fn text(&self, colours: bool) -> String {
+    pub(crate) fn text(&self, colours: bool) -> String {
+        let mut out = String::new();
+        for line in self.lines() {
+            line.iter().for_each(|cell| cell.put(&mut out, colours));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// What stands on each line, the space between columns included; the heading first, if there is one.
+    pub(super) fn lines(&self) -> Vec<Vec<Cell>> {
         let headings = self.columns.iter().map(|column| Cell::from(column.heading()).toned(Tone::Heading));
         let headings: Vec<Cell> = headings.collect();
         let has_headings = headings.iter().any(|heading| !heading.text.is_empty());
         let lines = has_headings.then_some(&headings).into_iter().chain(&self.rows);
         let widths = self.widths(&headings);
-        let mut out = String::new();
-        for line in lines {
-            self.line(&mut out, line, &widths, colours);
-        }
-        out
+        lines.map(|line| self.line(line, &widths)).collect()
     }
 
     fn widths(&self, headings: &[Cell]) -> Vec<usize> {
@@ -106,7 +112,8 @@ impl Table {
         widths
     }
 
-    fn line(&self, out: &mut String, cells: &[Cell], widths: &[usize], colours: bool) {
+    fn line(&self, cells: &[Cell], widths: &[usize]) -> Vec<Cell> {
+        let mut line = Vec::new();
         let mut gap = 0;
         for ((column, cell), width) in self.columns.iter().zip(cells).zip(widths) {
             let missing = width - cell.text.width();
@@ -114,21 +121,32 @@ impl Table {
                 Column::Left(_) => (0, missing),
                 Column::Right(_) => (missing, 0),
             };
+            gap += before;
             // What is only space at the end of a line is left out.
             if !cell.text.is_empty() {
-                out.extend(std::iter::repeat_n(' ', gap + before));
-                gap = 0;
-                cell.put(out, colours);
-            } else {
-                gap += before;
+                if gap > 0 {
+                    line.push(Cell::from(" ".repeat(gap)));
+                    gap = 0;
+                }
+                line.push(cell.clone());
             }
             gap += after + 2;
         }
-        out.push('\n');
+        line
     }
 }
 
 impl Cell {
+    /// What stands in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What its colour stands for.
+    pub(super) fn tone(&self) -> Tone {
+        self.tone
+    }
+
     fn put(&self, out: &mut String, colours: bool) {
         let style = self.tone.style();
         if !colours || style.is_plain() {

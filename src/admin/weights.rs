@@ -141,6 +141,7 @@ fn change(
     let path = path(service);
     // Without a body, a reason stands in the query.
     let reason = change.reason.clone().filter(|_| body.is_none());
+    let body = body.map(|body| body.to_string());
     let asked = Asked { method, path: path.clone(), headers, body, ..Asked::default() };
     let asked = asked.with("dryRun", change.dry_run.then_some(true)).with("reason", reason);
     show(&path, &client.change(&asked).answer?.body, client, screen)
@@ -243,7 +244,7 @@ fn etag(text: &str) -> Result<String, String> {
 }
 
 /// What may be the value of a header.
-fn header_text(text: &str) -> Result<String, String> {
+pub(super) fn header_text(text: &str) -> Result<String, String> {
     match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         true => Ok(text.to_owned()),
         false => Err("visible ASCII only".to_owned()),

@@ -81,7 +81,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<(), 
 ///
 /// # Errors
 /// A file that cannot be read or is of no known kind.
-pub(super) fn parsed(path: &Path) -> Result<Result<Document, Vec<Problem>>, String> {
+pub(crate) fn parsed(path: &Path) -> Result<Result<Document, Vec<Problem>>, String> {
     let name = path.display().to_string();
     let format = Format::of(&name).ok_or_else(|| format!("{name}: is no .yml, .yaml, .toml or .json"))?;
     let mut bytes = Vec::new();

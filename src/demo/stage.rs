@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::story::Story;
 use crate::sample;
 
 /// The configuration as it stands in the examples.
@@ -33,8 +32,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts the services on a thread of their own and writes the configuration.
-    pub(super) fn build(story: Story) -> io::Result<Self> {
+    /// Starts the services on a thread of their own and writes the configuration, with more at its end. The canary answers with an
+    /// error where it `fails`.
+    pub(super) fn build(fails: impl Fn() -> bool + Clone + Send + Sync + 'static, more: &str) -> io::Result<Self> {
         let mut moved: Vec<(&str, String)> = Vec::new();
         let mut listeners = Vec::new();
         for (name, version, address) in SERVICES {
@@ -47,11 +47,11 @@ impl Stage {
                 moved.push((address, "127.0.0.1:0".to_owned()));
             }
         }
-        serve(listeners, story)?;
+        serve(listeners, fails)?;
         let folder = own_folder(&std::env::temp_dir())?;
         let file = folder.join("rollgate.yml");
         let stage = Self { folder, file };
-        fs::write(&stage.file, replaced(CONFIGURATION, &moved))?;
+        fs::write(&stage.file, format!("{}{more}", replaced(CONFIGURATION, &moved)))?;
         Ok(stage)
     }
 
@@ -100,13 +100,17 @@ fn replaced(text: &str, moved: &[(&str, String)]) -> String {
 /// How many folders may have been left behind.
 const TRIES: u32 = 1000;
 
-fn serve(listeners: Vec<(String, String, TcpListener)>, story: Story) -> io::Result<()> {
+fn serve(
+    listeners: Vec<(String, String, TcpListener)>,
+    fails: impl Fn() -> bool + Clone + Send + Sync + 'static,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("samples".to_owned()).spawn(move || {
         runtime.block_on(async {
             let served = listeners.into_iter().map(|(name, version, listener)| {
                 let is_canary = name == CANARY;
-                let is_broken = move || is_canary && story.canary_fails();
+                let fails = fails.clone();
+                let is_broken = move || is_canary && fails();
                 tokio::spawn(sample::serve(name, version, listener, is_broken))
             });
             for service in served.collect::<Vec<_>>() {

@@ -51,12 +51,13 @@ async fn session(web: SocketAddr, turn: &mut usize) -> Result<(), Box<dyn std::e
     }
 }
 
-/// Of twenty requests, two go to dev.coding and one asks for the canary; the split decides about the others.
+/// Of twenty requests, two go to dev.coding, one asks for the canary and one is an employee's; the split decides about the others.
 fn request(turn: usize) -> http::Result<Request<Empty<Bytes>>> {
     let request = Request::get("/").header("user-agent", "rollgate-demo");
     match turn % 20 {
         3 | 13 => request.header("host", "dev.coding"),
         7 => request.header("host", "pro.coding").header("x-version", "canary"),
+        11 => request.header("host", "pro.coding").header("x-user-group", "employees"),
         _ => request.header("host", "pro.coding"),
     }
     .body(Empty::new())

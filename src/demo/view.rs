@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use crossterm::event::Event;
 use ratatui::{
     DefaultTerminal, Frame,
     layout::{Constraint, Layout},
@@ -11,12 +11,10 @@ use ratatui::{
     widgets::{Block, Cell, Gauge, Paragraph, Row, Sparkline, Table},
 };
 use rollgate_control::Instance;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Looks, Tries, numbers::Numbers, story::Story};
+use crate::terminal;
 
 /// Draws until told to end, by a signal, the time, `q`, Ctrl-C or the terminal's end; returns the last look. The terminal
 /// is as it was afterwards, also after a panic.
@@ -28,13 +26,7 @@ pub(super) async fn show(
 ) -> io::Result<Numbers> {
     // A terminal that is closed tells so once; drawing and reading may not notice.
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminal = match ratatui::try_init() {
-        Ok(terminal) => terminal,
-        Err(error) => {
-            drop(ratatui::try_restore());
-            return Err(error);
-        }
-    };
+    let mut terminal = terminal::open()?;
     let shown = draw_until(&mut terminal, instance, (tries, story), async {
         tokio::select! {
             () = told => {}
@@ -42,12 +34,7 @@ pub(super) async fn show(
         }
     })
     .await;
-    // What cannot be restored is not there any more, and cannot be told so either: dropping a terminal whose cursor is
-    // hidden would panic on stderr.
-    if terminal.show_cursor().is_err() {
-        std::mem::forget(terminal);
-    }
-    drop(ratatui::try_restore());
+    terminal::close(terminal);
     shown
 }
 
@@ -58,7 +45,7 @@ async fn draw_until(
     told: impl Future<Output = ()>,
 ) -> io::Result<Numbers> {
     let mut told = std::pin::pin!(told);
-    let mut events = events()?;
+    let mut events = terminal::events()?;
     let mut looks = Looks::new();
     let mut second = tokio::time::interval(LOOK);
     loop {
@@ -78,25 +65,8 @@ async fn draw_until(
     }
 }
 
-/// Keys and changes of size. Read on a thread of their own, since reading from a terminal that is gone may never return:
-/// signals must be heard nevertheless. The thread ends with the process.
-fn events() -> io::Result<mpsc::Receiver<Event>> {
-    let (sender, receiver) = mpsc::channel(EVENTS);
-    let read = move || {
-        while let Ok(event) = event::read() {
-            if sender.blocking_send(event).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
-    Ok(receiver)
-}
-
 fn asks_to_end(event: &Event) -> bool {
-    let Event::Key(key) = event else { return false };
-    let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-    interrupts || key.code == KeyCode::Char('q')
+    matches!(event, Event::Key(key) if terminal::asks_to_end(key))
 }
 
 fn draw(frame: &mut Frame<'_>, looks: &Looks, tries: &Tries, caption: &str) {
@@ -165,12 +135,10 @@ fn canary(looks: &Looks) -> Gauge<'_> {
 
 /// The metrics are looked at so often.
 const LOOK: Duration = Duration::from_secs(1);
-/// Keys that are not looked at yet.
-const EVENTS: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use crossterm::event::KeyEvent;
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
@@ -212,16 +180,9 @@ rollgate_circuit_breaker_state{middleware=\"breaker@file\",service=\"k8s-flask@f
     }
 
     #[test]
-    fn q_and_ctrl_c_end_it_and_nothing_else() {
-        let key = |code, modifiers| Event::Key(KeyEvent::new(code, modifiers));
-        for (event, ends) in [
-            (key(KeyCode::Char('q'), KeyModifiers::NONE), true),
-            (key(KeyCode::Char('c'), KeyModifiers::CONTROL), true),
-            (key(KeyCode::Char('c'), KeyModifiers::NONE), false),
-            (key(KeyCode::Esc, KeyModifiers::NONE), false),
-            (Event::Resize(80, 24), false),
-        ] {
-            assert_eq!(asks_to_end(&event), ends, "{event:?}");
-        }
+    fn only_a_key_ends_it() {
+        let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+        assert!(asks_to_end(&key(KeyCode::Char('q'))));
+        assert!(!asks_to_end(&key(KeyCode::Esc)) && !asks_to_end(&Event::Resize(80, 24)));
     }
 }

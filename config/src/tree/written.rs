@@ -123,7 +123,7 @@ mod tests {
 
     fn written(text: &str, format: Format) -> String {
         let document = Document::parse("a", text, format).unwrap_or_else(|problems| panic!("{problems:?}"));
-        to_json(&document.root, &[], usize::MAX).expect("there is no limit")
+        document.to_json(usize::MAX).expect("there is no limit")
     }
 
     #[test]

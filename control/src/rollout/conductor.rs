@@ -132,6 +132,8 @@ impl Conductor {
             }
         }
         self.context.jobs.forget_all(&self.rollout.id);
+        // However it ended, its weights are somebody's who is there.
+        hands::let_go(&self.context, &self.rollout).await;
     }
 
     /// What nobody has to be answered for.

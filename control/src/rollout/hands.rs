@@ -4,7 +4,7 @@
 mod run;
 mod traffic;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rollgate_config::dynamic::rollout::Pipeline;
 
@@ -13,7 +13,10 @@ use super::{
     observer::Observed,
     registry::Context,
 };
-use crate::{store::StoreError, traffic::Refused};
+use crate::{
+    store::{Owner, StoreError},
+    traffic::{Actor, Refused, Weighing, Wish},
+};
 
 /// What an effect is done with.
 pub(super) struct Work {
@@ -49,6 +52,30 @@ pub(super) async fn done(work: Work, effect: Effect) -> Outcome {
     match done {
         Ok(output) => Outcome::Done { output },
         Err(why) => Outcome::Failed { why },
+    }
+}
+
+/// What is left of a rollout that has ended is the API's: nobody else could change it.
+pub(super) async fn let_go(context: &Context, rollout: &Rollout) {
+    let owner = Owner::Rollout(rollout.id.clone());
+    while context.traffic.found(&rollout.service).is_ok_and(|found| found.owner == owner) {
+        let wish = Wish {
+            services: vec![(rollout.service.clone(), Weighing::Some(BTreeMap::new()))],
+            if_match: None,
+            asking: owner.clone(),
+            owner: Owner::Api,
+            dry_run: false,
+            key: None,
+            reason: Some(format!("{} has ended", rollout.id)),
+            several: false,
+        };
+        let by = Actor { name: owner.to_string().into(), role: "rollout", address: None };
+        if let Err(refused) = context.traffic.weigh(wish, &by, |_| String::new()).await
+            && let Err(refused) = again(refused).await
+        {
+            tracing::error!(rollout = rollout.id, %refused, "weights of a rollout that has ended stay its own");
+            return;
+        }
     }
 }
 

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use rollgate_analysis::{Advance, Family};
+use rollgate_analysis::{Advance, Family, Progress};
 use rollgate_config::scalar::Share;
-use rollgate_gateway::{Trial, TrialEvidence, TrialState, TrialVerdict};
+use rollgate_gateway::{TrialEvidence, TrialState, TrialVerdict};
 use serde_json::{Value, json};
 
 use super::engine::{Busiest, Evidence, Mode, Ratio, Rollout, Tally};
 
-/// A look.
-pub(super) fn evidence(trial: &Trial, found: &TrialEvidence, rollout: &Rollout) -> Evidence {
+/// A look. `advance`: the trial's.
+pub(super) fn evidence(
+    advance: impl FnOnce(f64) -> Option<Progress>,
+    found: &TrialEvidence,
+    rollout: &Rollout,
+) -> Evidence {
     let tally =
         |tally: &rollgate_analysis::Tally| Tally { requests: tally.requests, errors: tally.errors, slow: tally.slow };
     let margin = match rollout.trial.as_ref().map(|trial| &trial.mode) {
         Some(Mode::Randomised { margin, .. }) => Some(*margin),
         _ => None,
     };
-    let progress = margin.and_then(|margin| trial.advance(margin));
+    let progress = margin.and_then(advance);
     let levels = found.families.iter().map(|(family, level)| (name(*family).to_owned(), level.ln_e));
     Evidence {
         canary: tally(&found.total.canary),

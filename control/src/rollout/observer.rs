@@ -94,7 +94,7 @@ impl Observer {
             let was = self.told.verdict.as_ref();
             if was != Some(&verdict) && !(was.is_none() && found.verdict == TrialVerdict::Clear) {
                 self.told.verdict = Some(verdict);
-                let evidence = Box::new(judge::evidence(&trial, &found, rollout));
+                let evidence = Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
                 let verdict = match found.verdict {
                     TrialVerdict::Clear => Verdict::Clear,
                     TrialVerdict::Hold => Verdict::Hold { evidence },
@@ -103,7 +103,7 @@ impl Observer {
                 return Some(Event::Verdict { trial: id, verdict });
             }
             if self.ticks.is_multiple_of(EVIDENCE) {
-                let evidence = Box::new(judge::evidence(&trial, &found, rollout));
+                let evidence = Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
                 let judge = Some(judge::kept(&trial.state()));
                 return Some(Event::Evidence { of: look, evidence, judge });
             }

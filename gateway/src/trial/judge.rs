@@ -107,6 +107,11 @@ impl Judge {
         self.opinion.advance(margin).map(|progress| at_level(progress, self.beta))
     }
 
+    /// Whether the threshold of slow answers is found from stable's.
+    pub(super) fn wants_latencies(&self) -> bool {
+        self.slow.is_some()
+    }
+
     pub(super) fn evidence(&self, watched: &Watched) -> TrialEvidence {
         let tau = watched.tau();
         TrialEvidence {

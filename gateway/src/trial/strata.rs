@@ -169,6 +169,14 @@ impl Cells {
         }
     }
 
+    /// The same of several; nobody reads meanwhile.
+    pub(super) fn add(&self, counts: Counts) {
+        let Counts { requests, errors, slow } = counts;
+        for (cell, more) in [(&self.requests, requests), (&self.errors, errors), (&self.slow, slow)] {
+            cell.fetch_add(more, Relaxed);
+        }
+    }
+
     fn read(&self) -> Counts {
         let slow = self.slow.load(Acquire);
         let errors = self.errors.load(Acquire);

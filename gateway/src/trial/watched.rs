@@ -82,6 +82,11 @@ impl Watched {
         bump(&self.arrivals[worker].0);
     }
 
+    /// The same of several; worker 0 has none of its own.
+    pub(super) fn arrived_many(&self, requests: u64) {
+        self.arrivals[0].0.fetch_add(requests, Relaxed);
+    }
+
     pub(super) fn arrivals(&self) -> u64 {
         self.arrivals.iter().map(|arrivals| arrivals.0.load(Relaxed)).sum()
     }
@@ -139,6 +144,13 @@ impl Watched {
     pub(super) fn took(&self, worker: usize, micros: u64) {
         if let Some(histogram) = self.latencies.get(worker) {
             histogram.get_or_init(|| Box::new(Histogram::new())).record(micros);
+        }
+    }
+
+    /// The same of several answers; worker 0 has none of its own.
+    pub(super) fn took_many(&self, micros: u64, answers: u32) {
+        if let Some(histogram) = self.latencies.first() {
+            histogram.get_or_init(|| Box::new(Histogram::new())).record_many(micros, answers);
         }
     }
 

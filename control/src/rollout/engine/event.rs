@@ -89,7 +89,8 @@ pub enum Verdict {
         /// Which.
         evidence: Box<Evidence>,
     },
-    /// Both versions fail, or it is not clear which: nothing may grow.
+    /// Both versions fail, or it is not clear which: nothing may grow. Told before the evidence of the same look; after a restart it is told
+    /// again, or taken for over with the first look.
     Hold {
         /// By what.
         evidence: Box<Evidence>,

@@ -221,6 +221,8 @@ pub struct Outage {
     pub at: Millis,
     /// In a sentence.
     pub says: String,
+    /// The judge that is laid now has said so, not only the one before a restart.
+    pub is_confirmed: bool,
 }
 
 /// An effect whose end is not known.
@@ -231,6 +233,9 @@ pub struct Outstanding {
     pub effect: Effect,
     /// It is only waited for: what it does is not wanted any more, and it is not begun again.
     pub is_abandoned: bool,
+    /// The canary's share before it was begun, which is what there is if it fails.
+    #[serde(with = "text::option")]
+    pub share: Option<Share>,
 }
 
 /// A text that is no rollout.

@@ -30,7 +30,7 @@ use super::{
     effect::{Effect, EffectId, Lane, News, What},
     entry::{Entry, Happened},
     event::{Asked, Change, Event},
-    kept::{BrakeState, Outstanding, PauseKind, Rollout, Status, TrialState},
+    kept::{BrakeState, Outage, Outstanding, PauseKind, Rollout, Status, TrialState},
     record::{At, List, StageRecord, StageState},
     refusal::Refusal,
 };
@@ -211,6 +211,7 @@ impl<'p> Machine<'p> {
     /// It is begun: from here on it may be in force.
     fn issue(&mut self, effect: Effect) {
         self.has_changed = true;
+        let share = self.rollout.share;
         let rollout = &mut self.rollout;
         match &effect.what {
             What::SetWeights { canary, .. } => rollout.share = Some(*canary),
@@ -234,8 +235,11 @@ impl<'p> Machine<'p> {
             }
             What::BeginTrial { mode } => {
                 let (id, look, mode) = (effect.id.clone(), effect.id.clone(), mode.clone());
+                // What the judge before a restart has said holds until the next one has looked.
+                let is_again = rollout.trial.as_ref().is_some_and(|trial| trial.id == id);
+                let outage = rollout.outage.take().filter(|_| is_again);
+                rollout.outage = outage.map(|outage| Outage { is_confirmed: false, ..outage });
                 rollout.trial = Some(TrialState { id, look, stage: effect.at.index, mode, is_laid: false });
-                rollout.outage = None;
                 rollout.observed.carry();
                 let stage = &mut rollout.stages[effect.at.index];
                 stage.work.carried = stage.work.requests;
@@ -243,7 +247,7 @@ impl<'p> Machine<'p> {
             _ => {}
         }
         self.effects.push(effect.clone());
-        self.rollout.outstanding.push(Outstanding { effect, is_abandoned: false });
+        self.rollout.outstanding.push(Outstanding { effect, is_abandoned: false, share });
     }
 
     /// Nothing of what the stage has begun is wanted any more.

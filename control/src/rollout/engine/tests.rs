@@ -1,7 +1,9 @@
 mod actions;
+mod crashes;
 mod flows;
 mod held;
 mod pipelines;
 mod properties;
 mod ride;
 mod watch;
+mod world;

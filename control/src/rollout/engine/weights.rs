@@ -57,6 +57,9 @@ impl Before {
         if self.of_both(stable, canary) == 0 {
             return Err(format!("neither {stable} nor {canary} has weight: there is nothing to move"));
         }
+        if self.of(stable) == 0 {
+            return Err(format!("{canary} has all users already: exchange `stable` and `canary` for the way back"));
+        }
         self.check_brake(canary)
     }
 

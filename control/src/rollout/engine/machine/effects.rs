@@ -21,7 +21,7 @@ impl Machine<'_> {
         let mut places = self.rollout.outstanding.iter();
         let Some(place) = places.position(|outstanding| outstanding.effect.id == *id) else { return };
         self.has_changed = true;
-        let Outstanding { effect, is_abandoned } = self.rollout.outstanding.remove(place);
+        let Outstanding { effect, is_abandoned, share } = self.rollout.outstanding.remove(place);
         let failed = match outcome {
             Outcome::Failed { why } => Some(short(why)),
             Outcome::Done { .. } if effect.what == What::ReadWeights => Some("the weights were not told".to_owned()),
@@ -46,7 +46,7 @@ impl Machine<'_> {
             }
         };
         if failed.is_some() && matches!(effect.what, What::SetWeights { .. } | What::Promote { .. }) {
-            self.rollout.share = self.rollout.weighed;
+            self.rollout.share = share;
         }
         match failed {
             Some(why) if !is_abandoned => self.failed(effect, why),
@@ -117,7 +117,8 @@ impl Machine<'_> {
             | What::NextStratum { .. }
             | What::ReleaseBrake
             | What::Protect { .. }
-            | What::Promote { .. } => self.fail(why, Cause::Stage),
+            | What::Promote { .. }
+            | What::Leave => self.fail(why, Cause::Stage),
             What::RestoreWeights { .. } => {
                 let why = format!("what was before could not be restored: {why}");
                 self.tell(Happened::EffectFailed { effect: effect.id, why: why.clone() });
@@ -133,7 +134,7 @@ impl Machine<'_> {
                 self.record().output = Some(format!("not written back: {why}"));
                 self.tell(Happened::EffectFailed { effect: effect.id, why });
             }
-            What::EndTrial | What::Leave => {
+            What::EndTrial => {
                 self.no_trial();
                 self.tell(Happened::EffectFailed { effect: effect.id, why });
             }

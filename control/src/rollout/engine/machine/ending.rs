@@ -103,7 +103,8 @@ impl Machine<'_> {
     /// The last stage is over.
     pub(super) fn end_of_stages(&mut self) {
         if self.rollout.at.of == List::OnFailure {
-            return self.end();
+            // Its end is there when nothing is under way any more.
+            return;
         }
         if !self.rollout.is_promoted {
             // Nobody but an audience had the canary: there is nothing to leave.

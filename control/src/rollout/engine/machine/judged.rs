@@ -26,15 +26,25 @@ impl Machine<'_> {
         }
         match verdict {
             Verdict::RollBack { family, evidence } => self.worse(text::short(family, 64), evidence.tidy()),
-            Verdict::Hold { evidence } if self.rollout.outage.is_none() => {
-                let evidence = evidence.tidy();
-                let says = evidence.says.clone();
-                self.rollout.outage = Some(Outage { at: self.now, says: says.clone() });
-                self.tell(Happened::OutageBegan { evidence });
-                self.notify(News::Outage, says);
-            }
-            Verdict::Clear if self.rollout.outage.take().is_some() => self.tell(Happened::OutageOver),
-            Verdict::Hold { .. } | Verdict::Clear => {}
+            Verdict::Hold { evidence } => self.outage(evidence.tidy()),
+            Verdict::Clear => self.no_outage(),
+        }
+    }
+
+    fn outage(&mut self, evidence: Evidence) {
+        if let Some(outage) = &mut self.rollout.outage {
+            outage.is_confirmed = true;
+            return;
+        }
+        let says = evidence.says.clone();
+        self.rollout.outage = Some(Outage { at: self.now, says: says.clone(), is_confirmed: true });
+        self.tell(Happened::OutageBegan { evidence });
+        self.notify(News::Outage, says);
+    }
+
+    fn no_outage(&mut self) {
+        if self.rollout.outage.take().is_some() {
+            self.tell(Happened::OutageOver);
         }
     }
 
@@ -65,6 +75,9 @@ impl Machine<'_> {
         let Some(trial) = self.rollout.trial.as_ref().filter(|trial| trial.look == *of) else { return };
         let stage = trial.stage;
         let evidence = evidence.tidy();
+        if self.rollout.outage.as_ref().is_some_and(|outage| !outage.is_confirmed) {
+            self.no_outage();
+        }
         self.rollout.observed.see(&evidence);
         self.rollout.judge = judge;
         self.rollout.evidence = Some(evidence.clone());

@@ -21,7 +21,7 @@ impl Machine<'_> {
         }
         let mut rest = Vec::new();
         for outstanding in std::mem::take(&mut self.rollout.outstanding) {
-            let Outstanding { effect, is_abandoned } = outstanding;
+            let Outstanding { effect, is_abandoned, .. } = outstanding;
             let is_brake = matches!(effect.what, What::Brake { .. });
             match effect.what.lane() {
                 _ if is_abandoned => self.has_changed = true,
@@ -37,7 +37,7 @@ impl Machine<'_> {
     fn again(&mut self, effect: super::Effect) {
         self.has_changed = true;
         self.effects.push(effect.clone());
-        self.rollout.outstanding.push(Outstanding { effect, is_abandoned: false });
+        self.rollout.outstanding.push(Outstanding { effect, is_abandoned: false, share: self.rollout.share });
     }
 
     /// The trial that was over the service, unless one is being laid, or none is to be there.
@@ -51,6 +51,10 @@ impl Machine<'_> {
         self.rollout.at = super::At { of: super::List::Main, index: trial.stage };
         let effect = self.effect(What::BeginTrial { mode: trial.mode });
         self.rollout.at = here;
+        if let Some(trial) = &mut self.rollout.trial {
+            // It is the same one, under another id.
+            trial.id = effect.id.clone();
+        }
         self.issue(effect);
     }
 }

@@ -26,12 +26,9 @@ impl Machine<'_> {
         let attempt = self.record().attempt;
         self.tell(Happened::StageBegun { attempt });
         let Some(kind) = kind else { return };
-        let moves = matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_));
-        if moves && self.rollout.is_promoted {
-            return self.pass_over("the canary has all users already".to_owned());
-        }
         // Whoever watches has to know whether an earlier rollout has braked the canary.
-        if (moves || matches!(kind, StageKind::Watch(_))) && self.rollout.before.is_none() {
+        let reads = moves(kind) || matches!(kind, StageKind::Watch(_));
+        if reads && self.rollout.before.is_none() {
             self.queue(What::ReadWeights);
         }
         match kind {
@@ -49,7 +46,7 @@ impl Machine<'_> {
     pub(super) fn work(&mut self) -> bool {
         let Some(kind) = self.kind() else { return false };
         if !self.rollout.record().is_active() {
-            // Somebody has ended what is run after a rollback.
+            // The last of those that are run after a rollback is over, or somebody has ended it.
             if self.rollout.at.of == List::OnFailure {
                 self.end();
             }
@@ -57,7 +54,12 @@ impl Machine<'_> {
         }
         if !self.rollout.record().work.is_planned {
             self.record().work.is_planned = true;
-            self.plan(kind);
+            if moves(kind) && self.rollout.is_promoted {
+                self.end_stage(StageState::Skipped, Some("the canary has all users already".to_owned()));
+                self.next();
+            } else {
+                self.plan(kind);
+            }
             return true;
         }
         let work = &self.rollout.record().work;
@@ -274,12 +276,6 @@ impl Machine<'_> {
         self.tell(Happened::StageEnded { state, why, lasted });
     }
 
-    /// It is not run.
-    pub(super) fn pass_over(&mut self, why: String) {
-        self.end_stage(StageState::Skipped, Some(why));
-        self.next();
-    }
-
     /// On to the stage that follows, or to the end.
     pub(super) fn next(&mut self) {
         let At { of, index } = self.rollout.at;
@@ -300,6 +296,11 @@ impl Machine<'_> {
         self.rollout.at = At { of: List::Main, index };
         self.enter();
     }
+}
+
+/// Whether a stage is about which version gets what.
+fn moves(kind: &StageKind) -> bool {
+    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_))
 }
 
 /// As the engine counts time.

@@ -284,6 +284,25 @@ fn a_restart_goes_on_with_what_had_not_ended_and_lays_the_trial_first() {
 }
 
 #[test]
+fn an_outage_is_told_once_whoever_restarts_in_it() {
+    let mut ride = at_five(OnFailure::Rollback);
+    ride.verdict(hold());
+    ride.all();
+    ride.event(Event::Resumed);
+    ride.all();
+    assert!(ride.rollout.outage.is_some(), "until the next judge has looked");
+    ride.verdict(hold());
+    ride.look(evidence(true, 500));
+    assert!(ride.rollout.outage.is_some());
+    let told = ride.effects.iter().filter(|effect| matches!(effect.what, What::Notify { news: News::Outage, .. }));
+    assert_eq!(told.count(), 1);
+    ride.event(Event::Resumed);
+    ride.all();
+    ride.look(evidence(true, 500));
+    assert_eq!(ride.rollout.outage, None, "the next judge does not say so");
+}
+
+#[test]
 fn a_restart_begins_nothing_while_somebody_has_it_paused() {
     let mut ride = Ride::begun(pipeline(vec![job(), ramp()], OnFailure::Rollback));
     ride.acts(Action::Pause);
@@ -321,4 +340,54 @@ fn a_release_under_way_at_a_restart_does_not_lose_the_trial() {
     assert_eq!(step.effects[0].id.0, "r1/ramp/2/trial.2");
     let step = ride.done("trial");
     assert_eq!(step.effects[0].id.0, "r1/ramp/2/release");
+}
+
+#[test]
+fn weights_that_cannot_be_handed_over_are_taken_back() {
+    let mut ride = Ride::begun(pipeline(vec![ramp(), wait(1)], OnFailure::Rollback)).to("wait");
+    ride.after(1);
+    ride.failed("leave");
+    ride.traffic();
+    assert_eq!(ride.rollout.status, Status::RolledBack);
+    assert_eq!(ride.weights().last().unwrap(), "before");
+}
+
+#[test]
+fn a_rollout_does_not_end_before_what_it_has_begun_for_traffic() {
+    let fixed = rollgate_config::dynamic::rollout::stage::Protect { rate_limit: None, circuit_breaker: None };
+    let then = OnFailure::Stages(stages(vec![rollgate_config::dynamic::rollout::stage::StageKind::Protect(fixed)]));
+    let mut ride = Ride::begun(pipeline(vec![job()], then));
+    ride.failed("job");
+    ride.acts(Action::Skip);
+    assert_eq!((ride.rollout.status, ride.under_way()), (Status::Running, vec!["protect"]));
+    ride.done("protect");
+    assert_eq!(ride.rollout.status, Status::Failed);
+}
+
+#[test]
+fn weights_that_may_be_in_force_are_taken_back_after_a_restart_too() {
+    let mut ride = Ride::begun(pipeline(vec![ab_test()], OnFailure::Rollback));
+    ride.done("read");
+    ride.done("trial");
+    assert_eq!(ride.under_way(), ["weights"]);
+    ride.event(Event::Resumed);
+    ride.acts(Action::Promote);
+    ride.done("trial");
+    ride.failed("promote");
+    ride.traffic();
+    assert_eq!(
+        (ride.rollout.status, ride.weights()),
+        (Status::RolledBack, ["0%", "promoted", "before"].map(str::to_owned).into())
+    );
+}
+
+#[test]
+fn what_is_promoted_after_all_gets_no_ramp_any_more() {
+    let mut ride = Ride::begun(pipeline(vec![promote(), ramp(), job()], OnFailure::Rollback));
+    ride.done("read");
+    ride.acts(Action::Skip);
+    assert_eq!(ride.rollout.record().name, "ramp");
+    ride.done("promote");
+    assert_eq!(ride.states(), ["promote Skipped 1", "ramp Skipped 1", "job Running 1"]);
+    assert_eq!(ride.weights(), ["promoted"]);
 }
