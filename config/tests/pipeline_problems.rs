@@ -188,7 +188,7 @@ fn values_of_stages_that_are_wrong() {
         "{approve: {timeout: 721h}}",
         "{approve: {onTimeout: approve}}",
         "{watch: 5m}",
-        "{watch: {margin: 1, duration: 5m}}",
+        "{watch: {margin: 1, minRequests: -1, duration: 5m}}",
         "{wait: 0}",
         "{wait: 721h}",
         "{wait: {}}",

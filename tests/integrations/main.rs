@@ -6,3 +6,4 @@ mod between;
 mod inline;
 mod site;
 mod spinnaker;
+mod watch;

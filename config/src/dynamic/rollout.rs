@@ -13,7 +13,10 @@ mod defaults;
 
 use std::{fmt, sync::Arc};
 
-use self::{analysis::Analysis, stage::Stage};
+use self::{
+    analysis::Analysis,
+    stage::{Stage, StageKind},
+};
 use crate::{
     problem::{Located, Place},
     tree::masked_json,
@@ -47,6 +50,13 @@ impl Pipeline {
     /// [`Self::source`] for everybody: `"***"` for each value of `env` and of a webhook's `headers`.
     pub fn shown(&self) -> String {
         masked_json(&self.source).unwrap_or_default()
+    }
+
+    /// Whether it decides who gets which version; otherwise it only watches, or does not even that.
+    pub fn moves_users(&self) -> bool {
+        let moves =
+            |stage: &Stage| matches!(stage.kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_));
+        self.stages.iter().any(moves)
     }
 }
 

@@ -83,7 +83,7 @@ impl Step {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { margin: 2.0 }
+        Self { margin: 2.0, min_requests: 20 }
     }
 }
 

@@ -158,6 +158,8 @@ pub struct Watch {
     /// `margin`, 2: how many times as many errors as stable's have to be ruled out before the canary is said to be no worse. Above 1,
     /// at most 100.
     pub margin: f64,
+    /// `minRequests`, 20: of the canary since its share has changed, before it is said to be no worse. At most 1,000,000,000.
+    pub min_requests: u64,
 }
 
 /// `webhook`: asks somebody else.

@@ -78,6 +78,7 @@ pub(super) fn watch(value: Value<'_>, out: &mut Sink) -> Option<Watch> {
     section(value, out, |fields| {
         let mut watch = Watch::default();
         fields.set("margin", &mut watch.margin, decimal(Weight::ONE, true, HUNDRED));
+        fields.set("minRequests", &mut watch.min_requests, integer(0..=MOST_REQUESTS));
         watch
     })
 }

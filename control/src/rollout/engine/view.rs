@@ -36,6 +36,16 @@ pub struct Planned {
 }
 
 impl Rollout {
+    /// Somebody else decides about the weights as things are.
+    pub fn is_watching(&self) -> bool {
+        self.record().kind == "watch" && self.ending.is_none() && !self.status.is_end()
+    }
+
+    /// Another rollout of the service may begin in its place.
+    pub fn makes_room(&self) -> bool {
+        self.is_watching() && self.status != Status::Pending && self.share.is_none()
+    }
+
     /// What operators can do as things are.
     pub fn possible(&self) -> Vec<Action> {
         machine::possible(self)

@@ -95,7 +95,7 @@ pub(super) async fn begin_trial(work: &Work, effect: &Effect, mode: &Mode) -> Do
         (Mode::Randomised { .. }, Some(StageKind::Watch(_))) => {
             // Nobody's version changes because it is watched.
             salt.clear();
-            (work.context.has_cohort(&rollout.service), TrialMode::Randomised)
+            (work.context.has_cohort(&rollout.service), TrialMode::Followed)
         }
         (Mode::Audience, Some(StageKind::AbTest(test))) => {
             (false, TrialMode::Audience { audience: test.audience.clone(), draw: test.draw })

@@ -95,7 +95,8 @@ impl Machine<'_> {
         if let Some(before) = before.filter(|_| self.rollout.share.is_some()) {
             self.queue(What::RestoreWeights { before });
         }
-        if self.rollout.trial.is_some() {
+        let is_queued = self.rollout.program.iter().any(|effect| effect.what == What::EndTrial);
+        if self.rollout.trial.is_some() && !is_queued {
             self.queue(What::EndTrial);
         }
     }

@@ -118,16 +118,20 @@ impl Machine<'_> {
         let is_test = at.of == List::Main && matches!(&*self.rollout.record().kind, "abTest" | "watch");
         let ends_trial = is_test && self.rollout.trial.as_ref().is_some_and(|trial| trial.stage == at.index);
         self.end_stage(StageState::Skipped, Some(why));
-        if self.rollout.record().kind == "watch" {
-            self.end_watch();
-        }
+        self.end_watch();
         if ends_trial {
             self.queue(What::EndTrial);
         }
         self.next();
     }
 
-    pub(super) fn abort(&mut self, why: String) {
+    /// The one that follows finds the service as it is: a brake that was taken off stays off, one that is on is its to take off.
+    pub(super) fn replaced(&mut self, why: String) {
+        self.end_watch();
+        self.abort(why);
+    }
+
+    fn abort(&mut self, why: String) {
         if self.rollout.status == Status::Pending {
             let status = Status::Canceled;
             self.rollout.ending = Some(Ending { status, why: Some(why), then_stages: false, promotes: false });
@@ -148,9 +152,7 @@ impl Machine<'_> {
         if self.rollout.record().is_active() {
             self.end_stage(StageState::Skipped, Some(why.clone()));
         }
-        if self.rollout.record().kind == "watch" {
-            self.end_watch();
-        }
+        self.end_watch();
         let from = self.rollout.at.index + 1;
         let target = self.promotion();
         let until = target.unwrap_or(self.rollout.stages.len());

@@ -27,8 +27,7 @@ impl Machine<'_> {
         self.tell(Happened::StageBegun { attempt });
         let Some(kind) = kind else { return };
         // Whoever watches has to know whether an earlier rollout has braked the canary.
-        let reads = moves(kind) || matches!(kind, StageKind::Watch(_));
-        if reads && self.rollout.before.is_none() {
+        if is_of_versions(kind) && self.rollout.before.is_none() {
             self.queue(What::ReadWeights);
         }
         match kind {
@@ -54,7 +53,7 @@ impl Machine<'_> {
         }
         if !self.rollout.record().work.is_planned {
             self.record().work.is_planned = true;
-            if moves(kind) && self.rollout.is_promoted {
+            if is_of_versions(kind) && self.rollout.is_promoted {
                 self.end_stage(StageState::Skipped, Some("the canary has all users already".to_owned()));
                 self.next();
             } else {
@@ -299,8 +298,8 @@ impl Machine<'_> {
 }
 
 /// Whether a stage is about which version gets what.
-fn moves(kind: &StageKind) -> bool {
-    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_))
+fn is_of_versions(kind: &StageKind) -> bool {
+    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Watch(_) | StageKind::Promote(_))
 }
 
 /// As the engine counts time.

@@ -42,9 +42,9 @@ impl Machine<'_> {
         }
     }
 
-    /// What was in force when the watch began says nothing of what is: somebody else has decided since.
+    /// What was in force when a watch began says nothing of what is: somebody else has decided since.
     pub(super) fn end_watch(&mut self) {
-        if self.rollout.share.is_none() {
+        if self.rollout.record().kind == "watch" && self.rollout.share.is_none() {
             (self.rollout.before, self.rollout.released) = (None, None);
         }
     }

@@ -1,19 +1,12 @@
 //! A canary whose weight somebody else decides about.
 
 use rollgate_config::{
-    dynamic::rollout::{
-        OnFailure,
-        stage::{StageKind, Watch},
-    },
+    dynamic::rollout::{OnFailure, stage::StageKind},
     scalar::Weight,
 };
 
 use super::{super::*, pipelines::*, ride::*};
 use crate::store::Owner;
-
-fn watch() -> StageKind {
-    StageKind::Watch(Watch { margin: 4.0 })
-}
 
 /// A canary that an earlier rollout has braked, in a service that others weigh.
 fn others() -> Before {
@@ -47,7 +40,11 @@ fn it_is_judged_until_somebody_ends_that_and_no_weight_is_touched() {
     ride.acts(Action::Skip);
     ride.all();
     assert_eq!(ride.rollout.status, Status::Succeeded);
-    assert_eq!(names(&ride), ["read", "trial", "release", "end-trial", "notify"], "the brake of an earlier one stays off");
+    assert_eq!(
+        names(&ride),
+        ["read", "trial", "release", "end-trial", "notify"],
+        "the brake of an earlier one stays off"
+    );
 }
 
 #[test]
@@ -78,11 +75,51 @@ fn somebody_elses_brake_stays() {
 }
 
 #[test]
-fn a_canary_that_others_take_out_is_not_watched_any_more() {
+fn whoever_decides_about_the_weights_may_take_the_canary_out_and_in_again() {
     let mut ride = watching(Before { brake: None, ..others() }, vec![watch()]);
     ride.event(Event::ConfigurationChanged(Change::Gone { why: "it is gone".to_owned() }));
+    ride.event(Event::ConfigurationChanged(Change::Drifted { why: "other weights".to_owned() }));
     ride.all();
-    assert_eq!((ride.rollout.status, ride.rollout.reason.as_deref()), (Status::Canceled, Some("it is gone")));
+    assert_eq!((ride.rollout.status, ride.rollout.reason.as_deref()), (Status::Running, None));
+    let told: Vec<_> = ride.rollout.history.iter().map(|entry| entry.happened.to_string()).collect();
+    assert!(told.iter().any(|told| told.contains("it is gone")), "{told:?}");
+    assert!(!told.iter().any(|told| told.contains("other weights")), "{told:?}");
+    ride.worse();
+    ride.all();
+    assert_eq!(ride.rollout.status, Status::RolledBack);
+}
+
+#[test]
+fn it_makes_room_for_another_one_and_leaves_the_brake_as_it_is() {
+    let mut ride = watching(others(), vec![watch(), approve()]);
+    assert!(ride.rollout.makes_room());
+    ride.event(Event::Replaced { why: "r2 begins".to_owned() });
+    ride.all();
+    assert_eq!((ride.rollout.status, ride.rollout.reason.as_deref()), (Status::Canceled, Some("r2 begins")));
+    assert_eq!(names(&ride), ["read", "trial", "release", "end-trial", "notify"]);
+    // Of one that was found worse, and waits for somebody.
+    let mut ride = Ride::begun(pipeline(vec![watch()], OnFailure::Hold));
+    ride.end("read", Outcome::Weights(Before { brake: None, ..others() }));
+    ride.traffic();
+    ride.worse();
+    ride.all();
+    assert_eq!(ride.rollout.status, Status::Paused);
+    ride.event(Event::Replaced { why: "r2 begins".to_owned() });
+    ride.all();
+    assert_eq!(ride.rollout.status, Status::Canceled);
+    assert!(ride.rollout.brake.is_some() && !names(&ride).contains(&"release"), "{:?}", names(&ride));
+}
+
+#[test]
+fn one_that_gives_the_canary_traffic_makes_room_for_nobody() {
+    let mut ride = watching(Before { brake: None, ..before() }, vec![watch(), ramp()]);
+    ride.acts(Action::Skip);
+    ride.done("end-trial");
+    ride.done("read");
+    ride.traffic();
+    assert!(!ride.rollout.makes_room());
+    ride.event(Event::Replaced { why: "r2 begins".to_owned() });
+    assert_eq!(ride.rollout.status, Status::Running);
 }
 
 #[test]
