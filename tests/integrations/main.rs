@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod argo;
 mod between;
 mod inline;
 mod site;

@@ -27,9 +27,16 @@ pub async fn analysis(admin: &Admin, what: &str, is_so: impl Fn(&Value) -> bool)
     .await
 }
 
+/// Begins a rollout.
+async fn order(admin: &Admin, body: Value) {
+    let told = admin.change("POST", "/rollouts", &body).await;
+    assert_eq!(told.status, 201, "{}", told.reply.text());
+}
+
+/// One that watches, until it does.
 async fn begin(admin: &Admin, id: &str, definition: Value) {
-    admin.change("POST", "/rollouts", &json!({"id": id, "definition": definition})).await.ok();
-    until(admin, id, "it is judged", |seen| seen["stages"][0]["state"] == "running" && seen["waitsFor"] != "").await;
+    order(admin, json!({"id": id, "definition": definition})).await;
+    analysis(admin, "it is judged", |told| told["rollout"] == id && !told["share"].is_null()).await;
 }
 
 #[tokio::test]
@@ -105,7 +112,7 @@ async fn another_rollout_takes_its_place() {
     assert_eq!(admin.get("/rollouts/w-2").await.ok()["status"], "RUNNING");
     let mut ramp = watching(json!({}));
     ramp["stages"] = json!([{"ramp": {"steps": ["50%"]}}]);
-    admin.change("POST", "/rollouts", &json!({"id": "r-1", "definition": ramp})).await.ok();
+    order(&admin, json!({"id": "r-1", "definition": ramp})).await;
     assert_eq!(admin.get("/rollouts/w-2").await.ok()["status"], "CANCELED");
     // Whoever moves users makes room for nobody.
     let third = json!({"id": "w-3", "definition": watching(json!({}))});
@@ -128,8 +135,7 @@ async fn another_build_is_not_judged() {
     let (gateway, admin) = site.start("");
     let _users = Users::of(&gateway);
     gives(&admin, 20).await;
-    let body = json!({"id": "w-1", "build": "v2", "definition": watching(json!({}))});
-    admin.change("POST", "/rollouts", &body).await.ok();
+    order(&admin, json!({"id": "w-1", "build": "v2", "definition": watching(json!({}))})).await;
     analysis(&admin, "it passes", |told| told["decision"] == "pass").await;
     let told = async |build: &str| admin.get(&format!("/services/pro/analysis?build={build}")).await.ok();
     assert_eq!(told("v2").await["decision"], "pass");
