@@ -57,6 +57,7 @@ fn reaches_out(stage: &Stage) -> bool {
         StageKind::Approve(_)
         | StageKind::AbTest(_)
         | StageKind::Ramp(_)
+        | StageKind::Watch(_)
         | StageKind::Wait(_)
         | StageKind::Protect(_) => false,
     }

@@ -74,7 +74,7 @@ pub struct Busiest {
 
 impl Evidence {
     /// As it can be kept and read again: in bounds, and without numbers that JSON does not have.
-    pub(super) fn tidy(mut self) -> Self {
+    pub(in super::super) fn tidy(mut self) -> Self {
         for value in [&mut self.ln_not_inferior, &mut self.ln_kept, &mut self.ln_broken] {
             *value = value.map(rounded);
         }
