@@ -2054,13 +2054,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__abort)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2140,13 +2144,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__approve)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2226,13 +2234,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__deny)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2606,13 +2618,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__pause)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2692,13 +2708,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__promote)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2778,13 +2798,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__resume)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2864,13 +2888,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__retry)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3032,13 +3060,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__skip)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

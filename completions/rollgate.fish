@@ -217,7 +217,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l service -d 'Only rollouts of this service, by its qualified name: `pro@file`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l pipeline -d 'Only rollouts of this pipeline, by its qualified name: `release@file`' -r
-complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l status -d 'Only rollouts that stand so' -r -f -a "PENDING\t''
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l status -d 'Only rollouts that stand so; several with commas between them' -r -f -a "PENDING\t''
 RUNNING\t''
 WAITING\t''
 PAUSED\t''
@@ -236,7 +236,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l service -d 'Only rollouts of this service, by its qualified name: `pro@file`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l pipeline -d 'Only rollouts of this pipeline, by its qualified name: `release@file`' -r
-complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l status -d 'Only rollouts that stand so' -r -f -a "PENDING\t''
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l status -d 'Only rollouts that stand so; several with commas between them' -r -f -a "PENDING\t''
 RUNNING\t''
 WAITING\t''
 PAUSED\t''
@@ -262,6 +262,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from show" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -271,6 +272,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -280,6 +282,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -289,6 +292,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -298,6 +302,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -307,6 +312,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -316,6 +322,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -325,6 +332,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F

@@ -283,8 +283,13 @@ impl Rollouts {
     /// # Errors
     /// The store cannot be read.
     pub async fn newest(&self, service: &str) -> Result<Option<Seen>, StoreError> {
-        let query =
-            RolloutQuery { service: Some(service.to_owned()), pipeline: None, status: None, limit: 1, before: None };
+        let query = RolloutQuery {
+            service: Some(service.to_owned()),
+            pipeline: None,
+            status: Vec::new(),
+            limit: 1,
+            before: None,
+        };
         Ok(self.list(query).await?.0.into_iter().next())
     }
 
