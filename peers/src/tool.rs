@@ -53,8 +53,11 @@ impl Asked {
             Self::Wrk { .. } => of_wrk(&said),
             Self::H2load { .. } => of_h2load(&said),
         };
-        seen.filter(|seen| seen.requests > 0.0)
-            .ok_or_else(|| format!("nothing was answered: {said} {}", String::from_utf8_lossy(&output.stderr)))
+        seen.filter(|seen| seen.requests > 0.0).ok_or_else(|| {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            let line = complaint.lines().chain(said.lines().rev()).find(|line| !line.trim().is_empty());
+            format!("nothing was answered: {}", line.unwrap_or("and nothing was said"))
+        })
     }
 
     fn command(self, site: &Site, seconds: u64) -> Command {

@@ -45,7 +45,7 @@ fn files(site: &Site, folder: &Path, generation: u32) -> String {
     let text = format!(
         "# {generation}
 global
-  maxconn 18000
+  maxconn 9000
   nbthread 1
   tune.ssl.default-dh-param 2048
 defaults
