@@ -3,6 +3,7 @@
 pub(crate) mod detect;
 mod guards;
 mod outgoing;
+mod parking;
 pub(crate) mod phase;
 mod taken_back;
 mod timeouts;
@@ -24,6 +25,7 @@ use self::{
     detect::{Opened, open},
     guards::Open,
     outgoing::Outgoing,
+    parking::Parking,
     phase::{Ambiguity, Phase, State},
     taken_back::TakenBack,
 };
@@ -58,6 +60,7 @@ pub(crate) struct Connection {
     /// Bytes of the heads of all requests that are under way.
     heads: Cell<u32>,
     ending: Cell<Ending>,
+    parking: Cell<Parking>,
     waker: RefCell<Option<Waker>>,
     /// An HTTP/1 connection has one exchange at a time, so its counter of body bytes can be used again.
     bytes: RefCell<Rc<Cell<u64>>>,
@@ -176,6 +179,7 @@ impl Connection {
             taken_back: Cell::default(),
             heads: Cell::new(0),
             ending: Cell::new(Ending::Open),
+            parking: Cell::default(),
             waker: RefCell::new(None),
             bytes: RefCell::default(),
             _places: places,
@@ -306,6 +310,12 @@ impl Connection {
         }
     }
 
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
     pub(crate) fn ending(&self) -> Ending {
         self.ending.get()
     }
@@ -345,9 +355,7 @@ impl Connection {
         if ending != Ending::Open {
             self.phase.linger(false);
         }
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
+        self.wake();
     }
 }
 

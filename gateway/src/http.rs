@@ -57,16 +57,24 @@ pub(crate) async fn serve_http2(stream: Stream, connection: Rc<Connection>) {
     http2(stream, connection, proxy::handle).await;
 }
 
-async fn http1<H, F>(stream: Stream, connection: Rc<Connection>, handle: H)
+async fn http1<H, F>(mut stream: Stream, connection: Rc<Connection>, handle: H)
 where
-    H: Fn(Rc<Connection>, Request<Incoming>) -> F,
+    H: Fn(Rc<Connection>, Request<Incoming>) -> F + Copy,
     F: Future<Output = Response<Body>>,
 {
     let builder = http1_builder(&connection.entry);
-    let serving = connection.clone();
-    let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
-    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    drive(&connection, serving, |_| Poll::Ready(Ok(()))).await;
+    loop {
+        let serving = connection.clone();
+        let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
+        // Boxed, so that a parked connection holds no room for it.
+        let mut serving = Box::pin(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        if drive(&connection, serving.as_mut(), |_| Poll::Ready(Ok(()))).await == Driven::ToItsEnd {
+            return;
+        }
+        let Some(parts) = Pin::into_inner(serving).into_parts() else { return };
+        stream = parts.io.into_inner();
+        connection.parked(&stream).await;
+    }
 }
 
 async fn http2<H, F>(stream: Stream, connection: Rc<Connection>, handle: H)
@@ -135,12 +143,20 @@ fn http2_builder(entry: &EntryPoint) -> hyper2::Builder<LocalExecutor> {
     builder
 }
 
+/// How far a connection was driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driven {
+    ToItsEnd,
+    /// It is idle, and shall hold no more than it must.
+    ToBeParked,
+}
+
 /// Polls a connection to its end, and tells it when it has to close. After each poll, `drain` lets out what was written.
 async fn drive(
     connection: &Rc<Connection>,
     serving: impl Drains,
     drain: impl Fn(&mut Context<'_>) -> Poll<io::Result<()>>,
-) {
+) -> Driven {
     let mut serving = std::pin::pin!(serving);
     let mut closing = false;
     let mut patience = None;
@@ -148,7 +164,7 @@ async fn drive(
         connection.wake_by(cx.waker());
         match connection.ending() {
             Ending::Open => {}
-            Ending::Now | Ending::Calm => return Poll::Ready(Ok(())),
+            Ending::Now | Ending::Calm => return Poll::Ready(Ok(Driven::ToItsEnd)),
             Ending::Graceful => {
                 if !closing && connection.may_close(&mut patience, cx) {
                     closing = true;
@@ -157,19 +173,21 @@ async fn drive(
             }
         }
         let ended = serving.as_mut().poll(cx);
-        match drain(cx) {
+        match (drain(cx), ended) {
             // Nobody is there to read the rest.
-            Poll::Ready(Err(_)) => Poll::Ready(Ok(())),
-            _ => ended,
+            (Poll::Ready(Err(_)), _) => Poll::Ready(Ok(Driven::ToItsEnd)),
+            (_, Poll::Pending) if connection.parks() => Poll::Ready(Ok(Driven::ToBeParked)),
+            (_, ended) => ended.map_ok(|()| Driven::ToItsEnd),
         }
     })
     .await;
-    if let Err(error) = ended {
+    ended.unwrap_or_else(|error| {
         if let Some(refusal) = refusal::of(&error) {
             connection.worker.refused_head(connection, refusal.reason, refusal.status);
         }
         tracing::debug!(client = %connection.client, error = %Chain(&error), "connection ended");
-    }
+        Driven::ToItsEnd
+    })
 }
 
 /// A connection that can be told to end after what is under way: hyper's two kinds have no trait for it.
@@ -177,12 +195,12 @@ trait Drains: Future<Output = hyper::Result<()>> {
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-impl<S> Drains for hyper1::UpgradeableConnection<TokioIo<Stream>, S>
+impl<S> Drains for Pin<&mut hyper1::UpgradeableConnection<TokioIo<Stream>, S>>
 where
     S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
 {
     fn graceful_shutdown(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+        hyper1::UpgradeableConnection::graceful_shutdown(self.get_mut().as_mut());
     }
 }
 

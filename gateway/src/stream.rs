@@ -98,6 +98,15 @@ impl Stream {
         Self { kind, phase, heads: (!http2).then(HeadWatch::default), linger: None }
     }
 
+    /// Whether there is something to read from the socket, the client's end among it.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let raw = match &self.kind {
+            Kind::Plain(raw) => raw,
+            Kind::Tls(tls) => tls.get_ref().0,
+        };
+        if raw.prefix.is_empty() { raw.socket.poll_readable(cx) } else { Poll::Ready(()) }
+    }
+
     /// Ends the writing side, reads what the client still sends until it has ended too, and lets go of it.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let linger = self.linger.get_or_insert_default();
@@ -133,6 +142,7 @@ impl AsyncRead for Stream {
                 watch.idle(phase);
             }
             watch.read(&buf.filled()[before..], phase);
+            phase.stands_between_heads(watch.is_between_heads());
         }
         Poll::Ready(Ok(()))
     }

@@ -16,6 +16,7 @@ pub(crate) struct Phase {
     unfinished: AtomicU32,
     ambiguity: AtomicU8,
     lingers: AtomicBool,
+    between_heads: AtomicBool,
 }
 
 /// What a head had that hyper does not show.
@@ -94,6 +95,15 @@ impl Phase {
             self.enter(State::Head);
         }
         first
+    }
+
+    /// Whether all that was read is whole heads without bodies.
+    pub(crate) fn stands_between_heads(&self, stands: bool) {
+        self.between_heads.store(stands, Relaxed);
+    }
+
+    pub(crate) fn is_between_heads(&self) -> bool {
+        self.between_heads.load(Relaxed)
     }
 
     /// A head has come that can be read in two ways.

@@ -38,7 +38,7 @@ impl Connection {
             State::Expired => (EXPIRED, self.phase.since()),
         };
         if limit.is_zero() || clock::since(since) < limit {
-            return;
+            return self.park_if_idle();
         }
         match self.phase.state() {
             State::Head => {

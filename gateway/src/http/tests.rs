@@ -61,6 +61,11 @@ async fn handle(connection: Rc<Connection>, request: Request<Incoming>) -> Respo
 
 /// The client's end of a connection that is served.
 async fn connect(worker: &Rc<Worker>, entry: &Arc<EntryPoint>, is_http2: bool) -> TcpStream {
+    connected(worker, entry, is_http2).await.0
+}
+
+/// Both ends of one.
+async fn connected(worker: &Rc<Worker>, entry: &Arc<EntryPoint>, is_http2: bool) -> (TcpStream, Rc<Connection>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (tcp, peer) = listener.accept().await.unwrap();
@@ -69,15 +74,24 @@ async fn connect(worker: &Rc<Worker>, entry: &Arc<EntryPoint>, is_http2: bool) -
     let raw = Raw { socket: Socket::Tcp(tcp), prefix: Bytes::new() };
     let stream = Stream::new(Kind::Plain(raw), phase.clone(), is_http2);
     let connection = Connection::new(worker, entry.clone(), (peer, None, is_http2), phase, (None, None));
+    let serving = connection.clone();
     tokio::task::spawn_local(async move {
-        let _registered = Registered::new(&connection);
+        let _registered = Registered::new(&serving);
         if is_http2 {
-            http2(stream, connection, handle).await;
+            http2(stream, serving, handle).await;
         } else {
-            http1(stream, connection, handle).await;
+            http1(stream, serving, handle).await;
         }
     });
-    client
+    (client, connection)
+}
+
+/// A tick of the worker, a second after whatever was last.
+async fn tick(connection: &Connection) {
+    clock::renew(clock::at(Duration::from_millis(u64::from(clock::coarse()) + 1_000)));
+    connection.check_time();
+    // The connection's task is woken before this one goes on.
+    tokio::task::yield_now().await;
 }
 
 fn panics(metrics: &Metrics) -> String {
@@ -130,5 +144,76 @@ fn a_panic_costs_one_request_over_http2() {
         let (status, body) = get("/").await;
         assert_eq!((status, body.unwrap()), (200, Bytes::from_static(b"fine")));
         assert_eq!((panics(&metrics).as_str(), worker.open_connections()), ("rollgate_panics_total 2", 1));
+    });
+}
+
+#[test]
+fn who_waits_for_long_is_parked_and_served_as_before() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, _) = worker();
+        let (mut client, connection) = connected(&worker, &entry, false).await;
+        tick(&connection).await;
+        assert!(!connection.is_parked(), "it has not asked yet");
+        for _ in 0..3 {
+            assert!(exchange(&mut client, "/", b"fine").await.starts_with("HTTP/1.1 200 "));
+            assert!(!connection.is_parked());
+            tick(&connection).await;
+            assert!(connection.is_parked());
+            tick(&connection).await;
+        }
+        client.shutdown().await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(worker.open_connections(), 0);
+    });
+}
+
+#[test]
+fn who_has_begun_a_request_is_not_parked() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, _) = worker();
+        let (mut client, connection) = connected(&worker, &entry, false).await;
+        let whole = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        // The second one's beginning comes with the first, and so before it is answered.
+        client.write_all(format!("{whole}{}", &whole[..20]).as_bytes()).await.unwrap();
+        let mut answer = [0; 512];
+        assert!(client.read(&mut answer).await.unwrap() > 0);
+        tick(&connection).await;
+        assert!(!connection.is_parked());
+        client.write_all(&whole.as_bytes()[20..]).await.unwrap();
+        assert!(client.read(&mut answer).await.unwrap() > 0 && answer.starts_with(b"HTTP/1.1 200 "));
+        tick(&connection).await;
+        assert!(connection.is_parked());
+    });
+}
+
+#[test]
+fn who_has_sent_a_body_is_parked_after_the_next_request_without_one() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, _) = worker();
+        let (mut client, connection) = connected(&worker, &entry, false).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody").await.unwrap();
+        let mut answer = [0; 512];
+        assert!(client.read(&mut answer).await.unwrap() > 0 && answer.starts_with(b"HTTP/1.1 200 "));
+        tick(&connection).await;
+        assert!(!connection.is_parked(), "what belongs to the body is not known");
+        assert!(exchange(&mut client, "/", b"fine").await.starts_with("HTTP/1.1 200 "));
+        tick(&connection).await;
+        assert!(connection.is_parked());
+    });
+}
+
+#[test]
+fn who_is_parked_is_told_to_end() {
+    LocalRuntime::new().unwrap().block_on(async {
+        let (worker, entry, _) = worker();
+        for ends in [Connection::close_gracefully, Connection::close_now] {
+            let (mut client, connection) = connected(&worker, &entry, false).await;
+            exchange(&mut client, "/", b"fine").await;
+            tick(&connection).await;
+            assert!(connection.is_parked());
+            ends(&connection);
+            assert_eq!(client.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            assert_eq!(worker.open_connections(), 0);
+        }
     });
 }

@@ -61,6 +61,11 @@ impl HeadWatch {
         self.hold(&bytes[from..]);
     }
 
+    /// Whether nothing but whole heads without bodies has come.
+    pub(crate) fn is_between_heads(&self) -> bool {
+        self.state == State::Start && self.held.is_empty()
+    }
+
     fn line(&mut self, line: &[u8], phase: &Phase) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match (self.state, line) {

@@ -24,6 +24,17 @@ pub(crate) enum Socket {
     Memory(tokio::io::DuplexStream),
 }
 
+impl Socket {
+    /// Whether reading would find something, an end or an error among it.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_read_ready(cx).map(drop),
+            #[cfg(feature = "in-memory")]
+            Self::Memory(_) => Poll::Ready(()),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
