@@ -3,6 +3,7 @@
 
 mod breaker;
 mod limiter;
+mod over_http2;
 mod pipes;
 
 use std::{net::IpAddr, sync::Arc};
@@ -38,6 +39,7 @@ use crate::{
 pub use self::{
     breaker::LoneBreaker,
     limiter::{Bare, Limiter},
+    over_http2::OverHttp2,
     pipes::{Pipes, Server, compile},
 };
 pub use crate::{

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::Method;
+
 use super::{Choice, breakers_are_calm, choose, is_open};
 use crate::{
     call::Call,
@@ -114,8 +116,8 @@ fn book(call: &mut Call<'_>, laid: &Laid, stratum: &Arc<Stratum>, choice: &Choic
         By::Chance | By::Cookie => None,
     };
     let booking = Booking::new(stratum.seat(worker.index), is_canary, user);
-    if !worker.shared.counts_traffic {
-        // Otherwise it is known by now: gRPC's errors stand where only gRPC has them.
+    if !worker.shared.counts_traffic && call.parts.method == Method::POST {
+        // Otherwise it is known by now: gRPC's errors stand where only gRPC has them, and gRPC only ever sends POST.
         exchange.protocol = proxy::protocol(&call.parts.headers);
     }
     exchange.bookings.push(booking);
