@@ -1,6 +1,5 @@
-//! Requests in memory, client and server included, as many as are asked for: run under valgrind, the difference of two runs is
-//! what one of them takes, to the instruction. `benches/README.md` says how; `cargo xtask counts` holds three of them against
-//! what they were.
+//! Requests in memory, client and server included, as many as are asked for: run under callgrind, what one of them takes, to
+//! the instruction. `benches/README.md` says how; `cargo xtask counts` holds three of them against what they were.
 
 mod scenario;
 

@@ -1,8 +1,8 @@
 //! What a request takes, to the instruction, beside what it took: `counts/instructions.txt`, in which each line is a scenario of
 //! `rollgate-counts` and a number.
 //!
-//! One of them costs the difference of two runs, over the requests that the longer one has more. A machine's load does not
-//! change it. The build is `soak`'s: optimised, without the link-time optimisation that takes minutes; so the numbers are
+//! Counted is what `measured` does, and nothing of a start, in which the gathering of randomness takes now more and now less.
+//! A machine's load does not change it. The build is `soak`'s: optimised, without the link-time optimisation that takes minutes; so the numbers are
 //! larger than those of the binary.
 
 use std::{fs, path::Path, process::Command};
@@ -32,8 +32,7 @@ fn compare(workspace: &Workspace, writes: bool) -> Outcome {
     let known = fs::read_to_string(&file).map_err(|why| format!("{FILE}: {why}"))?;
     let (mut text, mut complaints) = (String::new(), Vec::new());
     for (name, before) in read(&known)? {
-        let [few, many] = [FEW, MANY].map(|count| instructions(&program, name, count, &workspace.target));
-        let now = (many? - few?) / (MANY - FEW);
+        let now = instructions(&program, name, &workspace.target)? / REQUESTS;
         println!("    {name}: {now} instructions, {before} before");
         text.push_str(&format!("{name} {now}\n"));
         complaints.extend(complaint(name, before, now));
@@ -66,12 +65,13 @@ fn complaint(name: &str, before: u64, now: u64) -> Option<String> {
     }
 }
 
-/// All instructions of a run, on all threads.
-fn instructions(program: &Path, name: &str, count: u64, folder: &Path) -> Result<u64, String> {
+/// All instructions of so many requests.
+fn instructions(program: &Path, name: &str, folder: &Path) -> Result<u64, String> {
     let out = folder.join("counts.out");
     let mut valgrind = Command::new("valgrind");
     valgrind.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", out.display()));
-    valgrind.arg(program).args([name, &count.to_string()]);
+    valgrind.args(["--collect-atstart=no", "--toggle-collect=rollgate_counts::scenario::measured*"]);
+    valgrind.arg(program).args([name, &REQUESTS.to_string()]);
     let output = valgrind.output().map_err(|why| format!("valgrind: {why}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     collected(&said)
@@ -84,8 +84,7 @@ fn collected(said: &str) -> Option<u64> {
 }
 
 const FILE: &str = "counts/instructions.txt";
-const FEW: u64 = 500;
-const MANY: u64 = 2_500;
+const REQUESTS: u64 = 5_000;
 /// In percent.
 const TOLERANCE: u64 = 3;
 
