@@ -65,7 +65,7 @@ where
     let builder = http1_builder(&connection.entry);
     loop {
         let serving = connection.clone();
-        let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
+        let service = service_fn(move |request| isolated(|| handle(serving.clone(), request)));
         // Boxed, so that a parked connection holds no room for it.
         let mut serving = Box::pin(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         if drive(&connection, serving.as_mut(), |_| Poll::Ready(Ok(()))).await == Driven::ToItsEnd {
@@ -84,7 +84,7 @@ where
 {
     let builder = http2_builder(&connection.entry);
     let serving = connection.clone();
-    let service = service_fn(move |request| isolated(handle(serving.clone(), request)));
+    let service = service_fn(move |request| isolated(|| handle(serving.clone(), request)));
     let settings = &connection.entry.settings;
     let http = &settings.http;
     let frames = Frames::new(settings.http2, http.max_header_fields, http.max_header_bytes);
@@ -216,8 +216,10 @@ where
 }
 
 /// A request whose panic costs only itself: it is answered with 500.
-fn isolated<F>(request: F) -> Isolated<F> {
-    Isolated(Box::pin(request))
+fn isolated<F>(request: impl FnOnce() -> F) -> Isolated<F> {
+    // The room first: the future begins in its place, and is not copied there, most of it empty.
+    let room = Box::new_uninit();
+    Isolated(Box::into_pin(Box::write(room, request())))
 }
 
 /// Boxed, so that a connection that waits for its next request holds no room for one.

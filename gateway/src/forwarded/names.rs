@@ -101,7 +101,7 @@ impl Seen {
 
 /// Whether a name would be one of [`FORWARDED`] with `-` for each `_`, and is not as it stands.
 pub(super) fn is_alias(name: &str) -> bool {
-    name.starts_with('x') && name.contains('_') && forwarded(name).is_some()
+    may_be_forwarded(name) && is_forwarded_but_for_underscores(name)
 }
 
 /// Whether a name says where a request came from, also with `_` for `-`, or what is meant for one hop alone.
@@ -129,24 +129,30 @@ fn classify(name: &HeaderName) -> u32 {
 }
 
 fn classify_x(name: &str) -> u32 {
-    match forwarded(name) {
-        Some(_) if name.contains('_') => bit(Kind::Underscore),
+    if !may_be_forwarded(name) {
+        return 0;
+    }
+    // By the time a request is sent it has half a dozen of them as they should be.
+    match FORWARDED.iter().position(|known| known.as_str() == name) {
         Some(at) => 1 << at,
+        None if is_forwarded_but_for_underscores(name) => bit(Kind::Underscore),
         None => 0,
     }
 }
 
-/// Where a name stands in [`FORWARDED`], `_` taken for `-`.
-fn forwarded(name: &str) -> Option<usize> {
-    // `x-` and then `f`, `r` or `s`: what other names with an x have seldom.
-    if !matches!(name.as_bytes(), [_, b'-' | b'_', b'f' | b'r' | b's', ..]) {
-        return None;
-    }
-    FORWARDED.iter().position(|known| {
+/// `x-` and then `f`, `r` or `s`: what other names with an x have seldom.
+fn may_be_forwarded(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'x', b'-' | b'_', b'f' | b'r' | b's', ..])
+}
+
+/// Whether a name with underscores would stand in [`FORWARDED`] with `-` for each.
+fn is_forwarded_but_for_underscores(name: &str) -> bool {
+    let is = |known: &HeaderName| {
         let known = known.as_str();
         known.len() == name.len()
             && known.bytes().zip(name.bytes()).all(|(known, byte)| known == byte || (known == b'-' && byte == b'_'))
-    })
+    };
+    name.contains('_') && FORWARDED.iter().any(is)
 }
 
 const fn bit(kind: Kind) -> u32 {
