@@ -1,4 +1,5 @@
-//! The manual pages and completions that are committed are those of the command line as it is.
+//! What is committed and made by the binary is what it makes: manual pages and completions from its command line, pictures from the
+//! commands that stand above them.
 
 #![cfg(test)]
 
@@ -17,6 +18,33 @@ fn manual_pages_and_completions_are_up_to_date() {
         let differing: Vec<&String> =
             committed.keys().chain(made.keys()).filter(|name| committed.get(*name) != made.get(*name)).collect();
         assert!(differing.is_empty(), "{part}: {differing:?} are not up to date: `cargo xtask generate` writes them");
+    }
+}
+
+#[test]
+fn pictures_are_what_their_commands_draw() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/rollouts.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let commands: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("rollgate simulate ") && line.contains(" --plot docs/plots/"))
+        .collect();
+    for command in &commands {
+        let into = format!(" --plot {}/", folder.path().display());
+        let command = command.replace(" --plot docs/plots/", &into);
+        let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let output = rollgate_testkit::rollgate(ROOT, &arguments);
+        assert_eq!(output.code, 0, "{command}: {output:?}");
+    }
+    let mut committed = files(&Path::new(ROOT).join("docs/plots"));
+    committed.retain(|name, _| name.ends_with(".svg"));
+    let drawn = files(folder.path());
+    assert!(!drawn.is_empty() && drawn.len() == commands.len(), "{commands:?}: {:?}", drawn.keys());
+    let differing: Vec<&String> =
+        committed.keys().chain(drawn.keys()).filter(|name| committed.get(*name) != drawn.get(*name)).collect();
+    assert!(differing.is_empty(), "docs/plots: {differing:?} are not up to date: `cargo xtask plots` draws them");
+    for name in drawn.keys() {
+        assert!(page.contains(&format!("](plots/{name})")), "docs/rollouts.md does not show {name}");
     }
 }
 
