@@ -134,7 +134,7 @@ fn play(arguments: &SimulateArgs) -> Result<String, Failure> {
 
 /// So that nobody waits for a picture that cannot be written.
 fn has_a_place(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or_else(|| Path::new("."));
     match () {
         () if file.is_dir() => Err(Failure::Usage(format!("--plot: {} is a folder", file.display()))),
         () if !folder.is_dir() => Err(Failure::Usage(format!("--plot: there is no folder {}", folder.display()))),

@@ -140,7 +140,9 @@ fn a_picture_has_a_curve_for_each_canary() {
     let file = folder.path().join("picture.svg");
     played(&[USUAL, "--canary-error", "20%,100%", "--runs", "30", "--plot", file.to_str().unwrap()]);
     let picture = fs::read_to_string(file).unwrap();
-    for legend in ["canary 1% as stable: ", "canary 20%: 100% rolled back after ", "canary 100%: 100% rolled back after "] {
+    for legend in
+        ["canary 1% as stable: ", "canary 20%: 100% rolled back after ", "canary 100%: 100% rolled back after "]
+    {
         assert_eq!(picture.matches(legend).count(), 1, "{legend}: {picture}");
     }
 }

@@ -210,7 +210,8 @@ fn nothing_is_lost_by_drawing_only_what_matters() {
         let plan = plan(stages, scene);
         let (times, budget) = (AnswerTimes::new(&plan.scene), Budget::of(MOST_LOOKS));
         let runs = 100;
-        let thorough: Vec<Run> = (0..runs).map(|run| Player::new(&plan, (&times, &budget), 2, run).thorough().play()).collect();
+        let thorough: Vec<Run> =
+            (0..runs).map(|run| Player::new(&plan, (&times, &budget), 2, run).thorough().play()).collect();
         let sparse = simulate(&plan, runs as usize, 1);
         type Figure = fn(&Run) -> f64;
         let figures: [(&str, Figure); 4] = [
@@ -246,7 +247,8 @@ fn the_same_seed_gives_the_same_runs_however_many_play_them() {
 #[test]
 fn what_would_take_too_long_is_given_up() {
     let budget = Budget::of(u64::MAX);
-    let plan = usual(Scene { baseline_error: 0.05, canary_error: 0.05, limit: Duration::from_secs(3600), ..Scene::default() });
+    let plan =
+        usual(Scene { baseline_error: 0.05, canary_error: 0.05, limit: Duration::from_secs(3600), ..Scene::default() });
     let all = within(&budget, &plan, 20, 1).unwrap();
     let taken = budget.taken();
     assert!(taken > 20 * 36_000, "twenty that are looked at ten times a second for an hour: {taken}");
