@@ -88,7 +88,7 @@ fn wrong_input_is_told_what_would_be_right() {
     let pipeline = "name: audience\nservice: shop\nstable: a\ncanary: b\nstages: [abTest: {match: {headers: {x: y}}, duration: 1h}]\n";
     fs::write(&audience, pipeline).unwrap();
     let (wrong, audience) = (wrong.to_str().unwrap(), audience.to_str().unwrap());
-    let all: Vec<&[&str]> = vec![
+    let all: [&[&str]; 32] = [
         &[],
         &["nowhere.yml"],
         &["docs"],

@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod argo;
 mod between;
 mod inline;
 mod site;
 mod spinnaker;
+mod watch;

@@ -9,11 +9,13 @@
 //! cargo xtask plots     draw the pictures of docs/rollouts.md anew; likewise
 //! cargo xtask image     build the container image without a container engine, and start it
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
+//! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
 //! cargo xtask fuzz      let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
 
+mod bench;
 mod fuzz;
 mod generate;
 mod house;
@@ -58,6 +60,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
             pack(&workspace, &mut steps)?;
         }
         "soak" => soak::run(&workspace, &mut steps, arguments)?,
+        "bench" => bench::run(&workspace, &mut steps, arguments)?,
         "fuzz" => {
             let plan = fuzz::Plan::of(&workspace, arguments)?;
             setup::CARGO_FUZZ.install(&workspace)?;
@@ -65,7 +68,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         _ => {
             return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, generate, plots, image, soak, fuzz)"
+                "unknown command `{command}` (test, check, setup, house, generate, plots, image, soak, bench, fuzz)"
             ));
         }
     }
