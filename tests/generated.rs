@@ -1,5 +1,5 @@
-//! What is committed and made by the binary is what it makes: manual pages and completions from its command line, pictures from the
-//! commands that stand above them.
+//! What is committed and made by the binary is what it makes: manual pages and completions from its command line, what a page
+//! shows of `simulate` from the commands that stand there.
 
 #![cfg(test)]
 
@@ -22,24 +22,23 @@ fn manual_pages_and_completions_are_up_to_date() {
 }
 
 #[test]
-fn pictures_are_what_their_commands_draw() {
+fn what_the_page_of_rollouts_shows_of_simulate_is_what_it_prints_and_draws() {
     let page = fs::read_to_string(Path::new(ROOT).join("docs/rollouts.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let commands: Vec<&str> = page
-        .lines()
-        .filter(|line| line.starts_with("rollgate simulate ") && line.contains(" --plot docs/plots/"))
-        .collect();
-    for command in &commands {
+    let mut pictures = 0;
+    for block in page.split("\n```").filter_map(|block| block.split_once("\n$ rollgate simulate ")).map(|(_, it)| it) {
+        let (command, shown) = block.split_once('\n').unwrap();
         let into = format!(" --plot {}/", folder.path().display());
-        let command = command.replace(" --plot docs/plots/", &into);
-        let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-        let output = rollgate_testkit::rollgate(ROOT, &arguments);
-        assert_eq!(output.code, 0, "{command}: {output:?}");
+        pictures += command.matches(" --plot docs/plots/").count();
+        let command = format!("simulate {}", command.replace(" --plot docs/plots/", &into));
+        let output = rollgate_testkit::rollgate(ROOT, &command.split_whitespace().collect::<Vec<_>>());
+        assert_eq!((output.code, &*output.stderr), (0, ""), "{command}");
+        assert_eq!(output.stdout.trim_end(), shown, "{command}: `cargo xtask plots` writes it");
     }
     let mut committed = files(&Path::new(ROOT).join("docs/plots"));
     committed.retain(|name, _| name.ends_with(".svg"));
     let drawn = files(folder.path());
-    assert!(!drawn.is_empty() && drawn.len() == commands.len(), "{commands:?}: {:?}", drawn.keys());
+    assert!(pictures > 0 && drawn.len() == pictures, "{pictures}: {:?}", drawn.keys());
     let differing: Vec<&String> =
         committed.keys().chain(drawn.keys()).filter(|name| committed.get(*name) != drawn.get(*name)).collect();
     assert!(differing.is_empty(), "docs/plots: {differing:?} are not up to date: `cargo xtask plots` draws them");

@@ -87,14 +87,17 @@ fn wrong_input_is_told_what_would_be_right() {
     let audience = folder.path().join("audience.yml");
     let pipeline = "name: audience\nservice: shop\nstable: a\ncanary: b\nstages: [abTest: {match: {headers: {x: y}}, duration: 1h}]\n";
     fs::write(&audience, pipeline).unwrap();
-    let (wrong, audience) = (wrong.to_str().unwrap(), audience.to_str().unwrap());
-    let all: [&[&str]; 32] = [
+    let watch = folder.path().join("watch.yml");
+    fs::write(&watch, "name: watch\nservice: shop\nstable: a\ncanary: b\nstages: [watch: {}]\n").unwrap();
+    let [wrong, audience, watch] = [&wrong, &audience, &watch].map(|file| file.to_str().unwrap());
+    let all: [&[&str]; 33] = [
         &[],
         &["nowhere.yml"],
         &["docs"],
         &["Cargo.lock"],
         &[wrong],
         &[audience],
+        &[watch],
         &["--config", SHOP, "nobody"],
         &["--config", "nowhere.yml", "usual"],
         &["--config", USUAL, "usual"],

@@ -34,6 +34,13 @@ impl Series {
     pub(super) fn all(arguments: &SimulateArgs, pipelines: &[Found]) -> Result<Vec<Self>, Failure> {
         let mut all = Vec::new();
         for found in pipelines {
+            if found.pipeline.stages.iter().any(|stage| matches!(stage.kind, StageKind::Watch(_))) {
+                let what = format!(
+                    "{} has a watch: what the canary gets is decided elsewhere, and cannot be played",
+                    found.name
+                );
+                return Err(Failure::Usage(what));
+            }
             let has_audience = found.pipeline.stages.iter().any(|stage| matches!(stage.kind, StageKind::AbTest(_)));
             if has_audience && arguments.audience.is_none() {
                 let what = format!(

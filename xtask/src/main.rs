@@ -6,7 +6,7 @@
 //! cargo xtask setup     install what the tests need and the machine has not
 //! cargo xtask house     the rules that no other tool checks
 //! cargo xtask generate  write manual pages and completions anew; `test` tells when that is due
-//! cargo xtask plots     draw the pictures of docs/rollouts.md anew; likewise
+//! cargo xtask plots     write what docs/rollouts.md shows of `rollgate simulate` anew, pictures too; likewise
 //! cargo xtask image     build the container image without a container engine, and start it
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
 //! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
