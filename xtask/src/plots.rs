@@ -1,5 +1,5 @@
 //! What `docs/rollouts.md` shows of `rollgate simulate`: below each command what it prints, and the picture that it draws.
-//! `tests/generated.rs` holds what is committed against what these commands make.
+//! `tests/generated.rs` holds those with a picture against what is committed; the others change with these.
 
 use std::fs;
 
