@@ -45,13 +45,13 @@ impl Family {
         }
     }
 
-    /// Its share of alpha; `None` if it is not judged by.
-    pub fn share(self, unit: Unit, latency: bool) -> Option<f64> {
-        let errors = if latency { 1.0 - SLOW } else { 1.0 };
+    /// Its share of alpha; `None` if it is not judged by. `latency`: see [`Settings`](crate::Settings).
+    pub fn share(self, unit: Unit, latency: Option<f64>) -> Option<f64> {
+        let errors = if latency.is_some() { 1.0 - SLOW } else { 1.0 };
         match (self, unit) {
             (Self::Errors, Unit::Request) | (Self::First, Unit::User) => Some(errors),
             (Self::First | Self::Again, Unit::UserTwice) => Some(errors / 2.0),
-            (Self::Slow, _) => latency.then_some(SLOW),
+            (Self::Slow, _) => latency.map(|_| SLOW),
             (Self::Errors, Unit::User | Unit::UserTwice)
             | (Self::First, Unit::Request)
             | (Self::Again, Unit::Request | Unit::User) => None,
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn shares_are_the_whole() {
         for unit in [Unit::Request, Unit::User, Unit::UserTwice] {
-            for latency in [false, true] {
+            for latency in [None, Some(2.0)] {
                 let shares = Family::ALL.map(|family| family.share(unit, latency).unwrap_or(0.0));
-                assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-15, "{unit:?} {latency} {shares:?}");
+                assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-15, "{unit:?} {latency:?} {shares:?}");
             }
         }
-        assert_eq!(Family::Errors.share(Unit::Request, true), Some(0.9));
-        assert_eq!(Family::Slow.share(Unit::UserTwice, true), Some(0.1));
+        assert_eq!(Family::Errors.share(Unit::Request, Some(2.0)), Some(0.9));
+        assert_eq!(Family::Slow.share(Unit::UserTwice, Some(2.0)), Some(0.1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     promise::ln_kept,
     promised::{PromiseState, Promised},
     restarts::{self, RESTART_EVERY, Restarted},
-    segment::is_drawn,
+    segment::{is_drawn, share},
     settings::{Settings, Unfit},
 };
 
@@ -172,6 +172,7 @@ impl Rule {
         self.strata.add(w, answers);
         for (family, process) in Family::ALL.into_iter().zip(&mut self.processes) {
             if let Some(process) = process {
+                let w = if family == Family::Slow { share(w, self.settings.latency.unwrap_or(1.0)) } else { w };
                 process.add(w, family.count(&answers.canary), family.count(&answers.stable));
             }
         }

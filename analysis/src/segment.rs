@@ -31,6 +31,11 @@ pub fn pair(canary_weight: f64, stable_weight: f64) -> f64 {
     canary_weight / (canary_weight + stable_weight)
 }
 
+/// The canary's share of what it has `ratio` times as often as stable, while it has `w` of the draws.
+pub(crate) fn share(w: f64, ratio: f64) -> f64 {
+    w * ratio / (1.0 + w * (ratio - 1.0))
+}
+
 /// Whether chance decided. A draw without a choice (the other version down, a forced one) says nothing and is not
 /// counted.
 pub(crate) fn is_drawn(w: f64) -> bool {

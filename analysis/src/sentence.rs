@@ -116,8 +116,12 @@ fn comparison(rule: &Rule, family: Family) -> String {
         Family::Again => "fails again for users",
         Family::Slow => "is slow",
     };
+    let passed = match rule.settings().latency {
+        Some(margin) if family == Family::Slow && margin > 1.0 => format!(", where {margin} times are let pass"),
+        _ => String::new(),
+    };
     match times(rule, family) {
-        Some(times) => format!("canary {verb} {} times as often: {counts}", Times(times)),
+        Some(times) => format!("canary {verb} {} times as often{passed}: {counts}", Times(times)),
         None => format!("canary {verb} and stable does not: {counts}"),
     }
 }

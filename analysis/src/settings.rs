@@ -11,8 +11,10 @@ pub struct Settings {
     pub alpha: f64,
     /// What is drawn.
     pub unit: Unit,
-    /// Whether slow answers count too, with a tenth of alpha.
-    pub latency: bool,
+    /// Whether slow answers count too, with a tenth of alpha, and how many times as often as stable's they may come, from 1
+    /// to 100. More than once: answers of a version that was just started, or has few requests, are later than those of
+    /// one that is warm, and where slow is what one in twenty of stable's are, a little later is soon twice as often.
+    pub latency: Option<f64>,
     /// So many errors of the canary at least before it is rolled back. Up to 3 it costs nothing at weights of 5% and
     /// more.
     pub min_errors: u64,
@@ -25,7 +27,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { alpha: 0.01, unit: Unit::Request, latency: false, min_errors: 3, promise: None, veto: false }
+        Self { alpha: 0.01, unit: Unit::Request, latency: None, min_errors: 3, promise: None, veto: false }
     }
 }
 
@@ -45,6 +47,9 @@ impl Settings {
         if self.veto && self.promise.is_none() {
             return Err(Unfit::Veto);
         }
+        if !self.latency.is_none_or(|margin| (1.0..=100.0).contains(&margin)) {
+            return Err(Unfit::Latency);
+        }
         Ok(())
     }
 }
@@ -58,6 +63,8 @@ pub enum Unfit {
     Promise,
     /// A veto by a promise that is not made.
     Veto,
+    /// Slow answers that may come less often than stable's, or without a bound.
+    Latency,
     /// A stored state that no rollout with these settings leaves.
     State,
 }
@@ -68,6 +75,7 @@ impl fmt::Display for Unfit {
             Self::Alpha => "alpha must be between 0 and 1",
             Self::Promise => "the promised part of failures must be between 0 and 1",
             Self::Veto => "a veto needs a promise",
+            Self::Latency => "slow answers may come from 1 to 100 times as often",
             Self::State => "the stored state is not one of a rollout with these settings",
         })
     }
@@ -89,6 +97,8 @@ mod tests {
             (Settings { promise: Some(1.0), ..good }, Unfit::Promise),
             (Settings { promise: Some(f64::NAN), ..good }, Unfit::Promise),
             (Settings { veto: true, ..good }, Unfit::Veto),
+            (Settings { latency: Some(0.5), ..good }, Unfit::Latency),
+            (Settings { latency: Some(f64::NAN), ..good }, Unfit::Latency),
         ] {
             assert_eq!(settings.check(), Err(why), "{settings:?}");
         }

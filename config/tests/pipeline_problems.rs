@@ -64,7 +64,7 @@ fn a_pipeline_with_everything_wrong() {
       veto: often
       errors: {status: 99, grpc: [0, 17, x], connect: 2, timeout: 1s}
       exclude: [health, /metrics]
-      latency: {quantile: 40%, threshold: 0}
+      latency: {quantile: 40%, threshold: 0, margin: 0.5}
       repeatedError: true
       discard: 25h
     stages: promote

@@ -313,7 +313,8 @@ fn apply_connection(headers: &mut HeaderMap, kept: &[String]) {
             if let Ok(value) = HeaderValue::from_bytes(token) {
                 headers.append(CONNECTION, value);
             }
-        } else if !FORWARDED.contains(&name) && name != HOST && name != CONTENT_LENGTH {
+        } else if !FORWARDED.contains(&name) && ![HOST, CONTENT_LENGTH, CONNECTION].contains(&name) {
+            // Itself it cannot name: what it keeps would be forgotten.
             headers.remove(name);
         }
     }

@@ -33,10 +33,7 @@ use std::{
 use parking_lot::Mutex;
 use rollgate_analysis::{Progress, Unfit};
 use rollgate_config::{
-    dynamic::rollout::{
-        analysis::{Analysis, Latency},
-        audience::Audience as Written,
-    },
+    dynamic::rollout::{analysis::Analysis, audience::Audience as Written},
     scalar::Share,
 };
 
@@ -153,7 +150,7 @@ impl Trial {
         };
         let by_user = order.cohort && audience.is_none();
         let compares = !matches!(audience, Some((_, None)));
-        let wants_quantile = compares && matches!(order.analysis.latency, Some(Latency::Quantile(_)));
+        let wants_quantile = compares && order.analysis.slow_by_stable();
         let watched = Arc::new(Watched::new(&order.analysis, by_user, wants_quantile, workers));
         let judge = Mutex::new(Judge::new(&order.analysis, (compares, by_user), state, &watched)?);
         Ok(Self { order, audience, watched, strata: Strata::default(), judge, bench, shares: Mutex::default() })

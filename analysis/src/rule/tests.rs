@@ -42,7 +42,7 @@ fn it_waits_for_the_errors_that_it_is_told_to() {
 
 #[test]
 fn each_family_has_its_share_of_alpha() {
-    let settings = Settings { latency: true, ..Settings::default() };
+    let settings = Settings { latency: Some(1.0), ..Settings::default() };
     let with = |slow| Tally { requests: slow, slow, ..Tally::default() };
     let mut rule = rule(settings);
     assert!((rule.needed(Family::Errors) - (100.0_f64 / 0.9).ln()).abs() < 1e-12);
@@ -99,7 +99,7 @@ fn a_broken_promise_alone_holds_until_it_is_clear_who_breaks_it() {
 
 #[test]
 fn a_veto_lets_a_canary_fail_more_often_within_the_promise() {
-    let settings = Settings { veto: true, latency: true, ..promising(0.2) };
+    let settings = Settings { veto: true, latency: Some(1.0), ..promising(0.2) };
     let mut rule = rule(settings);
     rule.add(0.05, &answers((100, 10), (1_900, 19)));
     assert_eq!(rule.look().verdict, Verdict::Hold(Hold::Vetoed(Family::Errors)));
@@ -111,6 +111,23 @@ fn a_veto_lets_a_canary_fail_more_often_within_the_promise() {
     let mut slower = Rule::new(settings).unwrap();
     slower.add(0.05, &Answers { canary: slow(100, 60), stable: slow(1_900, 90) });
     assert_eq!(slower.look().verdict, Verdict::RollBack(Family::Slow), "the promise says nothing of slow answers");
+}
+
+#[test]
+fn slow_answers_count_as_far_as_they_come_more_often_than_is_let_pass() {
+    let slow = |requests, slow| Tally { requests, slow, ..Tally::default() };
+    let mut colder = rule(Settings { latency: Some(1.0), ..Settings::default() });
+    let mut let_pass = rule(Settings { latency: Some(2.0), ..Settings::default() });
+    for _ in 0..20 {
+        let answers = Answers { canary: slow(500, 40), stable: slow(9_500, 500) };
+        colder.add(0.05, &answers);
+        let_pass.add(0.05, &answers);
+    }
+    assert_eq!(colder.look().verdict, Verdict::RollBack(Family::Slow), "1.5 times as often");
+    assert_eq!(let_pass.look().verdict, Verdict::Continue);
+    assert!(let_pass.look().ln_e[3].unwrap() < 0.0);
+    let_pass.add(0.05, &Answers { canary: slow(100, 40), stable: slow(1_900, 100) });
+    assert_eq!(let_pass.look().verdict, Verdict::RollBack(Family::Slow), "8 times as often");
 }
 
 #[test]
@@ -154,7 +171,7 @@ fn a_state_of_other_settings_is_refused() {
     with_promise.add(0.05, &answers((3, 1), (50, 1)));
     let state = with_promise.state();
     assert!(Rule::resume(promising(0.01), state.clone()).is_ok());
-    let slow = Settings { latency: true, ..promising(0.01) };
+    let slow = Settings { latency: Some(1.0), ..promising(0.01) };
     for settings in [Settings::default(), promising(0.02), promising(2.0), slow] {
         assert!(Rule::resume(settings, state.clone()).is_err(), "{settings:?}");
     }
@@ -177,12 +194,8 @@ fn any_answers(most: u64) -> impl Strategy<Value = (f64, Answers)> {
 
 fn any_settings() -> impl Strategy<Value = Settings> {
     let unit = prop_oneof![Just(Unit::Request), Just(Unit::User), Just(Unit::UserTwice)];
-    (unit, any::<bool>(), any::<bool>()).prop_map(|(unit, latency, veto)| Settings {
-        unit,
-        latency,
-        veto,
-        ..promising(0.01)
-    })
+    let latency = proptest::option::of(1.0..=100.0_f64);
+    (unit, latency, any::<bool>()).prop_map(|(unit, latency, veto)| Settings { unit, latency, veto, ..promising(0.01) })
 }
 
 proptest! {

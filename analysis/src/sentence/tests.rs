@@ -49,10 +49,17 @@ fn rollbacks() {
     let slow = |requests, slow| Tally { requests, slow, ..Tally::default() };
     assert_eq!(
         said(
-            Settings { latency: true, ..default },
+            Settings { latency: Some(1.0), ..default },
             &[(0.05, Answers { canary: slow(160, 40), stable: slow(3_040, 152) })]
         ),
         "canary is slow 5 times as often: 40 of 160 against 152 of 3,040; E = over 1,000,000 >= 1,000"
+    );
+    assert_eq!(
+        said(
+            Settings { latency: Some(2.0), ..default },
+            &[(0.05, Answers { canary: slow(160, 40), stable: slow(3_040, 152) })]
+        ),
+        "canary is slow 5 times as often, where 2 times are let pass: 40 of 160 against 152 of 3,040; E = 7,337 >= 1,000"
     );
     let users = |requests, first, again| Tally { requests, errors: first * 3, first, again, slow: 0 };
     assert_eq!(

@@ -43,7 +43,7 @@ fn a_canary_that_always_fails() {
     assert_eq!(figures.median(), 3.0);
     assert!(figures.quantile(0.999) <= 5.0);
 
-    let with_latency = Settings { latency: true, ..Settings::default() };
+    let with_latency = Settings { latency: Some(1.0), ..Settings::default() };
     let figures = from_the_start("fails always, latency judged too", with_latency, 0.05, 1.0, 200_000);
     assert_eq!(figures.median(), 3.0);
     assert!(figures.quantile(0.999) <= 5.0);

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use rollgate_analysis::{Answers, Family, Progress, Unfit, latency::Threshold};
-use rollgate_config::dynamic::rollout::analysis::{Analysis, Latency};
+use rollgate_config::dynamic::rollout::analysis::{Analysis, Slow};
 
 use super::{
     evidence::{TrialEvidence, TrialState, TrialVerdict, at_level},
@@ -36,15 +36,16 @@ impl Judge {
     ) -> Result<Self, Unfit> {
         let state = state.map_or_else(Resumed::default, Resumed::from);
         let opinion = Opinion::new(analysis, (compares, by_user), state.evidence)?;
-        let slow = match analysis.latency {
-            Some(Latency::Quantile(share)) if compares => {
+        let slow_from = analysis.latency.map(|latency| latency.slow);
+        let slow = match slow_from {
+            Some(Slow::Quantile(share)) if compares => {
                 Some((Threshold::resume(share.fraction(), state.slow_after), Read::new()))
             }
             _ => None,
         };
-        watched.set_tau(match (&slow, analysis.latency) {
+        watched.set_tau(match (&slow, slow_from) {
             (Some((threshold, _)), _) => threshold.micros().unwrap_or(u64::MAX),
-            (None, Some(Latency::Threshold(fixed))) => fixed.as_micros() as u64,
+            (None, Some(Slow::Threshold(fixed))) => fixed.as_micros() as u64,
             (None, _) => u64::MAX,
         });
         if state.warm {

@@ -249,7 +249,7 @@ fn settings(analysis: &Analysis, by_user: bool) -> Settings {
             (true, false) => Unit::User,
             (true, true) => Unit::UserTwice,
         },
-        latency: analysis.latency.is_some(),
+        latency: analysis.latency.map(|latency| latency.margin),
         min_errors: analysis.min_errors,
         promise: Some(analysis.promise.fraction()),
         veto: analysis.veto,

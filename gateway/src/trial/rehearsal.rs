@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollgate_analysis::{Answers, Progress, Tally, Unfit, latency::longest};
-use rollgate_config::dynamic::rollout::analysis::{Analysis, Latency};
+use rollgate_config::dynamic::rollout::analysis::Analysis;
 
 use super::{
     evidence::{TrialEvidence, TrialState, TrialVerdict},
@@ -28,7 +28,7 @@ impl Rehearsal {
     /// # Errors
     /// As a trial's: nothing can be judged by these numbers, or what was kept is not of such a trial.
     pub fn begin(analysis: &Analysis, compares: bool, kept: Option<TrialState>) -> Result<Self, Unfit> {
-        let wants_quantile = compares && matches!(analysis.latency, Some(Latency::Quantile(_)));
+        let wants_quantile = compares && analysis.slow_by_stable();
         let watched = Arc::new(Watched::new(analysis, false, wants_quantile, 1));
         let judge = Judge::new(analysis, (compares, false), kept, &watched)?;
         Ok(Self { watched, strata: Strata::default(), open: None, judge })

@@ -85,13 +85,14 @@ async fn play(options: &Options, site: &Site, scene: &'static Scene, rate: f64) 
 fn tell(options: &Options, figures: &mut Figures, scene: &Scene, outcome: &Outcome, rate: f64) {
     let Outcome { status, canary, failed, took, reason } = outcome;
     let name = scene.what;
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     match scene.asked {
         Asked::Stays => {
-            let measured = format!("{status} after {canary} requests of the canary, {failed} of them failed");
+            let measured = format!("{status} after {canary} requests of the canary, {failed} of them failed{why}");
             figures.ask(name, "not rolled back", measured, status != "ROLLED_BACK");
         }
         Asked::Promoted => {
-            let measured = format!("{status} after {:.0} s; {canary} requests of the canary", took.as_secs_f64());
+            let measured = format!("{status} after {:.0} s; {canary} requests of the canary{why}", took.as_secs_f64());
             figures.ask(name, "promoted", measured, status == "SUCCEEDED");
         }
         Asked::Braked { most } => {

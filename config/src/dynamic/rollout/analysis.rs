@@ -31,6 +31,13 @@ pub struct Analysis {
     pub discard: Duration,
 }
 
+impl Analysis {
+    /// Whether it goes by stable's own latencies which answers are slow.
+    pub fn slow_by_stable(&self) -> bool {
+        self.latency.is_some_and(|latency| matches!(latency.slow, Slow::Quantile(_)))
+    }
+}
+
 /// `analysis.errors`: what counts as an error of a version. Something does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorRule {
@@ -44,9 +51,18 @@ pub struct ErrorRule {
     pub timeout: bool,
 }
 
-/// `analysis.latency`: which answers are slow.
+/// `analysis.latency`: which answers are slow, and how many may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Latency {
+pub struct Latency {
+    /// `quantile` or `threshold`.
+    pub slow: Slow,
+    /// `margin`, 2: how many times as often as stable's answers the canary's may be slow, from 1 to 100.
+    pub margin: f64,
+}
+
+/// Which answers are slow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Slow {
     /// `quantile`, 95%: slower than this share of stable's own answers in the window before. 50% to 99.9%.
     Quantile(Share),
     /// `threshold`: slower than this; 1 ms to 10 min.

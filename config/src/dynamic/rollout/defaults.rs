@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
 use super::{
-    analysis::{Analysis, ErrorRule, Latency},
+    analysis::{Analysis, ErrorRule, Latency, Slow},
     stage::{Approve, Command, Deploy, OnTimeout, ProtectBreaker, ProtectRate, Ramp, Step, Watch, Webhook},
 };
 use crate::{
@@ -39,7 +39,14 @@ impl Default for ErrorRule {
 
 impl Default for Latency {
     fn default() -> Self {
-        Self::Quantile(Share(950_000))
+        Self::of(Slow::Quantile(Share(950_000)))
+    }
+}
+
+impl Latency {
+    /// One of which only what is slow is written.
+    pub fn of(slow: Slow) -> Self {
+        Self { slow, margin: 2.0 }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::values::{DAY, TEN_MINUTES, is_false, length, section, share, too_many};
+use super::values::{DAY, HUNDRED, TEN_MINUTES, decimal, is_false, length, section, share, too_many};
 use crate::{
-    dynamic::rollout::analysis::{Analysis, ErrorRule, Latency},
+    dynamic::rollout::analysis::{Analysis, ErrorRule, Latency, Slow},
     fields::{Sink, Value, boolean, integer, quoted, status_range, text},
-    scalar::StatusRanges,
+    scalar::{StatusRanges, Weight},
 };
 
 pub(super) fn read(value: Value<'_>, out: &mut Sink) -> Option<Analysis> {
@@ -69,13 +69,14 @@ fn latency(value: Value<'_>, out: &mut Sink) -> Option<Option<Latency>> {
         return Some(None);
     }
     section(value, out, |fields| {
-        let quantile = fields.read("quantile", share(500_000..=999_000)).map(Latency::Quantile);
-        let threshold =
-            fields.read("threshold", length(Duration::from_millis(1)..=TEN_MINUTES)).map(Latency::Threshold);
+        let quantile = fields.read("quantile", share(500_000..=999_000)).map(Slow::Quantile);
+        let threshold = fields.read("threshold", length(Duration::from_millis(1)..=TEN_MINUTES)).map(Slow::Threshold);
         if fields.has("quantile") && fields.has("threshold") {
             fields.problem("threshold", "slow is one or the other", "one of quantile and threshold");
         }
-        Some(quantile.or(threshold).unwrap_or_default())
+        let mut latency = quantile.or(threshold).map_or_else(Latency::default, Latency::of);
+        fields.set("margin", &mut latency.margin, decimal(Weight::ONE, false, HUNDRED));
+        Some(latency)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `protect`.
 
-use super::values::{decimal, section, share};
+use super::values::{HUNDRED, decimal, section, share};
 use crate::{
     dynamic::rollout::stage::{Protect, ProtectBreaker, ProtectRate},
     fields::{Fields, Sink, Value, integer, located},
@@ -82,6 +82,5 @@ fn between(fields: &mut Fields<'_>, least: &str, most: &str) {
     fields.problem(key, format!("atLeast, {least}, is above atMost, {most}"), "");
 }
 
-const HUNDRED: Weight = Weight(100 * Weight::ONE.0);
 /// Requests a second.
 const MOST: i64 = 1_000_000_000;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     audience,
-    values::{INSTANT, MONTH, decimal, file, length, section, share, too_many},
+    values::{HUNDRED, INSTANT, MONTH, decimal, file, length, section, share, too_many},
 };
 use crate::{
     dynamic::rollout::stage::{AbTest, Promote, Ramp, Step, Watch},
@@ -102,6 +102,5 @@ pub(super) fn promote(value: Value<'_>, out: &mut Sink) -> Option<Promote> {
 
 /// Above it stable has fewer users to compare with than the canary.
 const HALF: u32 = 500_000;
-const HUNDRED: Weight = Weight(100 * Weight::ONE.0);
 const MAX_STEPS: usize = 32;
 const MOST_REQUESTS: i64 = 1_000_000_000;

@@ -138,6 +138,7 @@ pub(super) fn too_many(count: usize, most: usize, noun: &str, value: Value<'_>, 
     count > most
 }
 
+pub(super) const HUNDRED: Weight = Weight(100 * Weight::ONE.0);
 pub(super) const INSTANT: Duration = Duration::from_nanos(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const TEN_MINUTES: Duration = Duration::from_secs(600);

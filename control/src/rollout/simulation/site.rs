@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rollgate_analysis::{Answers, TICK_MS, Tally, latency::ENOUGH, restarts::RESTART_EVERY};
 use rollgate_config::{
-    dynamic::rollout::analysis::{Analysis, Latency},
+    dynamic::rollout::analysis::{Analysis, Slow},
     scalar::Weight,
 };
 use rollgate_gateway::{Kept, Rehearsal, TrialVerdict};
@@ -395,10 +395,10 @@ impl Trying {
             look_at: None,
             unspread: (0, 0),
             answers: 0,
-            first_threshold: match analysis.latency {
+            first_threshold: match analysis.latency.map(|latency| latency.slow) {
                 // Rounding may make it one less.
-                Some(Latency::Quantile(share)) => (ENOUGH as f64 / (1.0 - share.fraction())) as u64 - 1,
-                Some(Latency::Threshold(_)) | None => 0,
+                Some(Slow::Quantile(share)) => (ENOUGH as f64 / (1.0 - share.fraction())) as u64 - 1,
+                Some(Slow::Threshold(_)) | None => 0,
             },
             discard: micros(analysis.discard),
             arrived: 0.0,

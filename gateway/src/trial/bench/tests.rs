@@ -3,7 +3,7 @@
 use rollgate_analysis::Advance;
 use rollgate_config::{
     dynamic::rollout::{
-        analysis::{Analysis, Latency},
+        analysis::{Analysis, Latency, Slow},
         audience::{AllOf, Audience},
     },
     scalar::Share,
@@ -199,7 +199,7 @@ fn errors_of_a_user_that_come_again_count_where_that_is_wanted() {
 
 #[test]
 fn slow_answers_are_those_that_are_later_than_nearly_all_of_stables() {
-    let analysis = Analysis { latency: Some(Latency::Quantile(Share(950_000))), ..Analysis::default() };
+    let analysis = Analysis { latency: Some(Latency::of(Slow::Quantile(Share(950_000)))), ..Analysis::default() };
     let mut court = Court::new(analysis);
     let answer = |court: &Court, is_canary, milliseconds| {
         court.answer_user((0.05, None), is_canary, GOOD, milliseconds);
@@ -219,7 +219,8 @@ fn slow_answers_are_those_that_are_later_than_nearly_all_of_stables() {
 
 #[test]
 fn a_fixed_threshold_is_what_it_is() {
-    let analysis = Analysis { latency: Some(Latency::Threshold(Duration::from_millis(40))), ..Analysis::default() };
+    let analysis =
+        Analysis { latency: Some(Latency::of(Slow::Threshold(Duration::from_millis(40)))), ..Analysis::default() };
     let mut court = Court::new(analysis);
     court.answer_user((0.05, None), true, GOOD, 40);
     court.answer_user((0.05, None), true, GOOD, 41);
