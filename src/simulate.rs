@@ -15,7 +15,7 @@ mod show;
 use std::{
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -71,7 +71,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "N")]
     break_after: Option<u64>,
     /// How long a rollout is waited for, from the canary's first request
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = limit)]
     limit: Duration,
     /// Rollouts of each kind
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -114,8 +114,11 @@ pub(crate) fn run(arguments: &SimulateArgs) -> ExitCode {
 fn play(arguments: &SimulateArgs) -> Result<String, Failure> {
     let found = pipelines::read(arguments)?;
     let mut all = Series::all(arguments, &found)?;
+    if let Some(file) = &arguments.plot {
+        has_a_place(file)?;
+    }
     for series in &mut all {
-        series.play(arguments.runs as usize, arguments.seed);
+        series.play(arguments.runs as usize, arguments.seed)?;
     }
     if let Some(file) = &arguments.plot {
         let drawing = plot::draw(arguments, &all);
@@ -129,43 +132,59 @@ fn play(arguments: &SimulateArgs) -> Result<String, Failure> {
     })
 }
 
+/// So that nobody waits for a picture that cannot be written.
+fn has_a_place(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or_else(|| Path::new("."));
+    match () {
+        () if file.is_dir() => Err(Failure::Usage(format!("--plot: {} is a folder", file.display()))),
+        () if !folder.is_dir() => Err(Failure::Usage(format!("--plot: there is no folder {}", folder.display()))),
+        () => Ok(()),
+    }
+}
+
 fn share(text: &str) -> Result<Share, String> {
-    text.trim().parse().map_err(|()| "is no share, like 5%, 0.5% or 0.05".to_owned())
+    text.trim().parse().map_err(|()| format!("`{text}` is no share, like 5%, 0.5% or 0.05"))
 }
 
 fn alpha(text: &str) -> Result<Share, String> {
     let alpha = share(text)?;
-    if alpha.0 > 0 && alpha.0 <= MOST_ALPHA { Ok(alpha) } else { Err("is above 0 and at most 20%".to_owned()) }
+    if alpha.0 > 0 && alpha.0 <= MOST_ALPHA { Ok(alpha) } else { Err("alpha is above 0 and at most 20%".to_owned()) }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.trim().parse::<f64>().map_err(|error| error.to_string())?;
-    if (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err("is from 0.001 to 1000000".to_owned()) }
+    let rate = text.trim().parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "a rate is from 0.001 to 1000000".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let parsed = text.trim().parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
-    let time = Duration::try_from(parsed).map_err(|_| "is not below 0".to_owned())?;
-    if time <= LONGEST { Ok(time) } else { Err("is at most a year".to_owned()) }
+    let time = text.trim().parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    let time = time.ok_or_else(|| format!("`{text}` is no time, like 500ms, 20s, 1m30s or 24h"))?;
+    if time <= LONGEST { Ok(time) } else { Err(format!("`{text}` is more than 366 days, 8784h")) }
+}
+
+/// One in which something can happen.
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = time(text)?;
+    if limit >= SHORTEST { Ok(limit) } else { Err("it is 1s at least".to_owned()) }
 }
 
 fn latency(text: &str) -> Result<(Duration, Duration), String> {
-    let [median, p95] = parts(text)?;
+    let [median, p95] = parts(text, "50ms,150ms")?;
     let (median, p95) = (time(median)?, time(p95)?);
     if Duration::from_micros(1) <= median && median <= p95 {
         Ok((median, p95))
     } else {
-        Err("the second time is not below the first, and neither is nothing".to_owned())
+        Err("the first time is at least 1us, and the second is not below it".to_owned())
     }
 }
 
 fn outage(text: &str) -> Result<Outage, String> {
-    let [from, long, failing] = parts(text)?;
+    let [from, long, failing] = parts(text, "60s,20s,30%")?;
     Ok(Outage { from: time(from)?, long: time(long)?, share: share(failing)?.fraction() })
 }
 
 fn drift(text: &str) -> Result<Drift, String> {
-    let [to, over] = parts(text)?;
+    let [to, over] = parts(text, "3%,10m")?;
     Ok(Drift { to: share(to)?.fraction(), over: time(over)? })
 }
 
@@ -174,19 +193,20 @@ fn picture(text: &str) -> Result<PathBuf, String> {
     let extension = file.extension().map(|extension| extension.to_ascii_lowercase());
     match extension.as_ref().and_then(|extension| extension.to_str()) {
         Some("svg" | "png") => Ok(file),
-        _ => Err("ends in .svg or .png".to_owned()),
+        _ => Err("its name ends in .svg or .png".to_owned()),
     }
 }
 
 /// So many, with commas between.
-fn parts<const N: usize>(text: &str) -> Result<[&str; N], String> {
+fn parts<'t, const N: usize>(text: &'t str, example: &str) -> Result<[&'t str; N], String> {
     let parts: Vec<&str> = text.split(',').collect();
-    parts.try_into().map_err(|parts: Vec<&str>| format!("has {} parts instead of {N}", parts.len()))
+    parts.try_into().map_err(|_| format!("there are {N} parts with commas between, like {example}"))
 }
 
 /// A pipeline's own bound.
 const MOST_ALPHA: u32 = 200_000;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const SHORTEST: Duration = Duration::from_secs(1);
 
 const AFTER: &str = "\
 The engine and the judge are the real ones, the clock is not. job, deploy, approve and webhook take no time, wait takes its own. \
@@ -194,6 +214,3 @@ Requests come at random, each is drawn for itself and answered at once: while th
 requests besides, its weight times --rps times what an answer takes.
 
 Exit codes: 0 played; 1 a pipeline or the configuration is wrong; 2 wrong usage, or a file that is no good.";
-
-#[cfg(test)]
-mod tests;

@@ -42,7 +42,16 @@ type Named = (Arc<str>, Arc<Pipeline>);
 pub(super) fn read(arguments: &SimulateArgs) -> Result<Vec<Found>, Failure> {
     let allow = Allow::parse(&arguments.allow_unsupported);
     let configuration = arguments.config.as_deref().map(|file| configuration(file, &allow)).transpose()?;
-    arguments.pipelines.iter().map(|named| one(named, configuration.as_ref(), &allow)).collect()
+    let read = |named: &String| one(named, configuration.as_ref(), &allow);
+    let mut all = arguments.pipelines.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = all.iter().map(|found| found.name.clone()).collect();
+    // Those with one name are told apart by how they were asked for.
+    for (found, named) in all.iter_mut().zip(&arguments.pipelines) {
+        if names.iter().filter(|name| **name == found.name).count() > 1 {
+            found.name.clone_from(named);
+        }
+    }
+    Ok(all)
 }
 
 fn configuration(file: &Path, allow: &Allow) -> Result<Configuration, Failure> {
@@ -58,8 +67,10 @@ fn one(named: &str, configuration: Option<&Configuration>, allow: &Allow) -> Res
         return Ok(found(&name, pipeline, Some(configuration)));
     }
     let file = Path::new(named);
-    if !file.is_file() {
-        return Err(Failure::Usage(unknown(named, configuration)));
+    match () {
+        () if file.is_file() => {}
+        () if file.exists() => return Err(Failure::Usage(format!("{named} is no ordinary file"))),
+        () => return Err(Failure::Usage(unknown(named, configuration))),
     }
     let document = document(file)?;
     let Read { value, problems, .. } = match configuration {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rollgate_config::{dynamic::rollout::stage::StageKind, scalar::Share};
-use rollgate_control::rollout::simulation::{Plan, Run, Scene, Summary, simulate};
+use rollgate_control::rollout::simulation::{MOST_LOOKS, Plan, Run, Scene, Summary, TooLong, simulate};
 
 use super::{
     SimulateArgs,
-    numbers::{percent, plain},
+    numbers::{count, percent, plain},
     pipelines::Found,
     plot::MOST_SERIES,
 };
@@ -34,6 +34,13 @@ impl Series {
     pub(super) fn all(arguments: &SimulateArgs, pipelines: &[Found]) -> Result<Vec<Self>, Failure> {
         let mut all = Vec::new();
         for found in pipelines {
+            if found.pipeline.stages.iter().any(|stage| matches!(stage.kind, StageKind::Watch(_))) {
+                let what = format!(
+                    "{} has a watch: what the canary gets is decided elsewhere, and cannot be played",
+                    found.name
+                );
+                return Err(Failure::Usage(what));
+            }
             let has_audience = found.pipeline.stages.iter().any(|stage| matches!(stage.kind, StageKind::AbTest(_)));
             if has_audience && arguments.audience.is_none() {
                 let what = format!(
@@ -61,6 +68,7 @@ impl Series {
                 all.len()
             )));
         }
+        fits(&all, arguments.runs)?;
         Ok(all)
     }
 
@@ -80,10 +88,38 @@ impl Series {
         }
     }
 
-    pub(super) fn play(&mut self, runs: usize, seed: u64) {
-        self.runs = simulate(&self.plan, runs, seed);
+    /// # Errors
+    /// It would take too long.
+    pub(super) fn play(&mut self, runs: usize, seed: u64) -> Result<(), Failure> {
+        self.runs = simulate(&self.plan, runs, seed).map_err(|TooLong| {
+            let looks = count(MOST_LOOKS as f64);
+            let canary = self.label.join(", ");
+            Failure::Usage(format!(
+                "canary {canary}: more than {looks} looks at it; fewer --runs, a lower --rps or a shorter --limit need fewer"
+            ))
+        })?;
         self.summary = Summary::of(&self.runs);
+        Ok(())
     }
+
+    /// Steps of ramps.
+    fn steps(&self) -> usize {
+        let stages = self.plan.pipeline.stages.iter();
+        let steps = stages.map(|stage| if let StageKind::Ramp(ramp) = &stage.kind { ramp.steps.len() } else { 0 });
+        steps.sum()
+    }
+}
+
+/// That all of it is kept is no strain for a machine.
+fn fits(all: &[Series], runs: u32) -> Result<(), Failure> {
+    let each: usize = all.iter().map(|series| 1 + series.steps()).sum();
+    let most = MOST_KEPT / each.max(1);
+    if runs as usize <= most {
+        return Ok(());
+    }
+    let kinds = if all.len() == 1 { "one kind".to_owned() } else { format!("{} kinds", all.len()) };
+    let what = format!("--runs: at most {} of {kinds} of rollouts with so many steps", count(most as f64));
+    Err(Failure::Usage(what))
 }
 
 /// One that is played.
@@ -156,3 +192,6 @@ fn label(
 
 /// More than that nobody tells apart.
 const MOST: usize = 24;
+
+/// Rollouts and steps of rollouts: some hundred bytes each.
+const MOST_KEPT: usize = 5_000_000;

@@ -104,7 +104,7 @@ fn ends(all: &[Series]) -> Table {
     if has_failed {
         columns.push(Column::Right("FAILED"));
     }
-    columns.extend(["REQUESTS UNTIL THEN", "95%", "BRAKED AFTER", "95%", "PROMOTED AFTER", "95%"].map(Column::Right));
+    columns.extend(["REQUESTS UNTIL BRAKED", "95%", "BRAKED AFTER", "95%", "PROMOTED AFTER", "95%"].map(Column::Right));
     let mut table = Table::new(&columns);
     for series in all {
         let summary = &series.summary;

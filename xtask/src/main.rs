@@ -6,6 +6,7 @@
 //! cargo xtask setup     install what the tests need and the machine has not
 //! cargo xtask house     the rules that no other tool checks
 //! cargo xtask generate  write manual pages and completions anew; `test` tells when that is due
+//! cargo xtask plots     write what docs/rollouts.md shows of `rollgate simulate` anew, pictures too; likewise
 //! cargo xtask image     build the container image without a container engine, and start it
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
 //! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
@@ -21,6 +22,7 @@ mod fuzz;
 mod generate;
 mod house;
 mod image;
+mod plots;
 mod setup;
 mod soak;
 mod steps;
@@ -54,6 +56,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         "setup" => install(&workspace, &mut steps)?,
         "house" => steps.run("house rules", "cargo xtask house", || house::check(&workspace))?,
         "generate" => steps.run("generated files", "cargo xtask generate", || generate::run(&workspace))?,
+        "plots" => steps.run("pictures", "cargo xtask plots", || plots::run(&workspace))?,
         "image" => {
             install(&workspace, &mut steps)?;
             pack(&workspace, &mut steps)?;
@@ -71,7 +74,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         _ => {
             return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, generate, image, soak, bench, counts, fuzz)"
+                "unknown command `{command}` (test, check, setup, house, generate, plots, image, soak, bench, counts, fuzz)"
             ));
         }
     }

@@ -12,6 +12,7 @@
 //! No I/O, no clock; the same plan and seed give the same runs.
 
 mod answer_times;
+mod budget;
 mod flow;
 mod player;
 mod scene;
@@ -32,7 +33,7 @@ use std::{
 
 use rollgate_config::{dynamic::rollout::Pipeline, scalar::Weight};
 
-use self::{answer_times::AnswerTimes, player::Player};
+use self::{answer_times::AnswerTimes, budget::Budget, player::Player};
 pub use self::{
     scene::{Drift, Outage, Scene},
     summary::{Quantiles, Rate, StepSummary, Summary},
@@ -94,17 +95,31 @@ pub struct StepRun {
     pub passed: bool,
 }
 
+/// So many runs of this plan would take more than [`MOST_LOOKS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Looks at what has come, in all runs of a plan together: a thousand rollouts that are held for a day take 864 millions.
+pub const MOST_LOOKS: u64 = 1_000_000_000;
+
 /// Plays so many runs on all processors, each from a seed of its own.
-pub fn simulate(plan: &Plan, runs: usize, seed: u64) -> Vec<Run> {
+///
+/// # Errors
+/// They would take too long; found out when they have.
+pub fn simulate(plan: &Plan, runs: usize, seed: u64) -> Result<Vec<Run>, TooLong> {
+    within(&Budget::of(MOST_LOOKS), plan, runs, seed)
+}
+
+fn within(budget: &Budget, plan: &Plan, runs: usize, seed: u64) -> Result<Vec<Run>, TooLong> {
     let (next, times) = (AtomicUsize::new(0), AnswerTimes::new(&plan.scene));
     let work = || {
         let mut done = Vec::new();
         loop {
             let run = next.fetch_add(1, Relaxed);
-            if run >= runs {
+            if run >= runs || budget.is_spent() {
                 return done;
             }
-            done.push((run, Player::new(plan, &times, seed, run as u64).play()));
+            done.push((run, Player::new(plan, (&times, budget), seed, run as u64).play()));
         }
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(runs);
@@ -119,8 +134,11 @@ pub fn simulate(plan: &Plan, runs: usize, seed: u64) -> Vec<Run> {
         }
         all
     });
+    if budget.is_spent() {
+        return Err(TooLong);
+    }
     all.sort_by_key(|(run, _)| *run);
-    all.into_iter().map(|(_, run)| run).collect()
+    Ok(all.into_iter().map(|(_, run)| run).collect())
 }
 
 /// Microseconds since the rollout began.

@@ -19,6 +19,7 @@ use rollgate_gateway::{Rehearsal, TrialVerdict};
 use super::{
     End, Micros, Plan, Run, StepRun,
     answer_times::AnswerTimes,
+    budget::{Account, Budget},
     flow::{Group, Held},
     micros,
     site::{Site, TICK, Wants},
@@ -64,7 +65,7 @@ enum Waits {
 }
 
 impl<'p> Player<'p> {
-    pub(super) fn new(plan: &'p Plan, times: &'p AnswerTimes, seed: u64, run: u64) -> Self {
+    pub(super) fn new(plan: &'p Plan, (times, budget): (&'p AnswerTimes, &'p Budget), seed: u64, run: u64) -> Self {
         let pipeline = &plan.pipeline;
         let held = Held::of(&plan.weights, &pipeline.stable.value, &pipeline.canary.value);
         let order = Order {
@@ -77,7 +78,7 @@ impl<'p> Player<'p> {
         };
         Self {
             plan,
-            site: Site::new(&plan.scene, times, held, seeded(seed, run)),
+            site: Site::new(&plan.scene, times, held, seeded(seed, run), Account::of(budget)),
             rollout: Rollout::new(order, pipeline, 0),
             verdict_at: None,
             evidence_at: None,
@@ -92,6 +93,10 @@ impl<'p> Player<'p> {
         loop {
             if let Some((end, at)) = self.end.take() {
                 return self.run(end, at);
+            }
+            if self.site.is_spent() {
+                self.end(End::Held);
+                continue;
             }
             let due = self.rollout.due(self.pipeline()).map(as_micros).filter(|due| *due > self.site.now());
             match due {

@@ -20,6 +20,7 @@ use rollgate_gateway::{Kept, Rehearsal, TrialVerdict};
 use super::{
     Micros,
     answer_times::AnswerTimes,
+    budget::Account,
     flow::{Flow, Group, Held},
     micros,
     scene::{Scene, Shares},
@@ -38,6 +39,9 @@ pub(super) struct Site<'p> {
     braked_at: Option<Micros>,
     trial: Option<Trying>,
     canary: Canary,
+    account: Account<'p>,
+    /// There is no more to be taken from the account: it stands still.
+    is_spent: bool,
     /// Looks at each tick, whether it can change anything or not.
     pub(super) is_thorough: bool,
 }
@@ -107,7 +111,13 @@ struct Streams {
 }
 
 impl<'p> Site<'p> {
-    pub(super) fn new(scene: &'p Scene, times: &'p AnswerTimes, held: Held, random: Random) -> Self {
+    pub(super) fn new(
+        scene: &'p Scene,
+        times: &'p AnswerTimes,
+        held: Held,
+        random: Random,
+        account: Account<'p>,
+    ) -> Self {
         let (trial, canary) = (None, Canary::default());
         Self {
             scene,
@@ -119,12 +129,18 @@ impl<'p> Site<'p> {
             braked_at: None,
             trial,
             canary,
+            account,
+            is_spent: false,
             is_thorough: false,
         }
     }
 
     pub(super) fn now(&self) -> Micros {
         self.now
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     pub(super) fn canary(&self) -> &Canary {
@@ -203,8 +219,9 @@ impl<'p> Site<'p> {
     /// Requests come until then, or until something has come that somebody waits for.
     pub(super) fn play(&mut self, until: Micros, wants: Wants) -> Stop {
         let mut stop = Stop::default();
-        while stop == Stop::default() && self.now < until {
+        while stop == Stop::default() && self.now < until && !self.is_spent {
             stop = self.piece(until, wants);
+            self.is_spent = !self.account.take();
         }
         stop
     }

@@ -5,6 +5,7 @@ use rollgate_config::reread_pipeline;
 use rollgate_gateway::{Kept, Rehearsal};
 
 use super::{
+    budget::Account,
     flow::{Group, Held},
     site::{Site, Wants},
     stream::seeded,
@@ -33,6 +34,10 @@ fn usual(scene: Scene) -> Plan {
 /// 5%, for as long as it takes.
 fn at_five(scene: Scene) -> Plan {
     plan(r#"{"ramp": {"steps": [{"weight": "5%", "minDuration": "720h"}]}}"#, scene)
+}
+
+fn simulate(plan: &Plan, runs: usize, seed: u64) -> Vec<Run> {
+    super::simulate(plan, runs, seed).expect("they are short")
 }
 
 fn failing(canary_error: f64) -> Scene {
@@ -206,9 +211,10 @@ fn nothing_is_lost_by_drawing_only_what_matters() {
     ] {
         let stages = r#"{"ramp": {"steps": ["5%", {"weight": "25%", "minDuration": 20}]}}, {"promote": {}}"#;
         let plan = plan(stages, scene);
-        let times = AnswerTimes::new(&plan.scene);
+        let (times, budget) = (AnswerTimes::new(&plan.scene), Budget::of(MOST_LOOKS));
         let runs = 100;
-        let thorough: Vec<Run> = (0..runs).map(|run| Player::new(&plan, &times, 2, run).thorough().play()).collect();
+        let thorough: Vec<Run> =
+            (0..runs).map(|run| Player::new(&plan, (&times, &budget), 2, run).thorough().play()).collect();
         let sparse = simulate(&plan, runs as usize, 1);
         type Figure = fn(&Run) -> f64;
         let figures: [(&str, Figure); 4] = [
@@ -235,10 +241,24 @@ fn mean(runs: &[Run], figure: fn(&Run) -> f64) -> (f64, f64) {
 #[test]
 fn the_same_seed_gives_the_same_runs_however_many_play_them() {
     let plan = usual(failing(0.05));
-    let times = AnswerTimes::new(&plan.scene);
-    let alone: Vec<Run> = (0..20).map(|run| Player::new(&plan, &times, 3, run).play()).collect();
+    let (times, budget) = (AnswerTimes::new(&plan.scene), Budget::of(MOST_LOOKS));
+    let alone: Vec<Run> = (0..20).map(|run| Player::new(&plan, (&times, &budget), 3, run).play()).collect();
     assert_eq!(simulate(&plan, 20, 3), alone);
     assert_ne!(simulate(&plan, 20, 4), alone);
+}
+
+#[test]
+fn what_would_take_too_long_is_given_up() {
+    let budget = Budget::of(u64::MAX);
+    let plan =
+        usual(Scene { baseline_error: 0.05, canary_error: 0.05, limit: Duration::from_secs(3600), ..Scene::default() });
+    let all = within(&budget, &plan, 20, 1).unwrap();
+    let taken = budget.taken();
+    assert!(taken > 20 * 36_000, "twenty that are looked at ten times a second for an hour: {taken}");
+    assert_eq!(within(&Budget::of(taken), &plan, 20, 1), Ok(all));
+    assert_eq!(within(&Budget::of(taken - 1), &plan, 20, 1), Err(TooLong));
+    let endless = Scene { rps: 1e6, baseline_error: 0.5, canary_error: 0.5, ..Scene::default() };
+    assert_eq!(within(&Budget::of(100_000), &usual(endless), 2, 1), Err(TooLong));
 }
 
 /// What is drawn for the judge goes by when its evidence starts again.
@@ -249,7 +269,8 @@ fn it_is_known_when_evidence_starts_again() {
     let held = Held::of(&plan.weights, "canary@file", "stable@file");
     let weights =
         [("stable@file", 3), ("canary@file", 1)].map(|(version, weight)| (version.to_owned(), Weight(weight)));
-    let mut site = Site::new(&plan.scene, &times, held, seeded(5, 5));
+    let budget = Budget::of(MOST_LOOKS);
+    let mut site = Site::new(&plan.scene, &times, held, seeded(5, 5), Account::of(&budget));
     site.weigh(&weights.into(), "stable@file", "canary@file");
     site.lay(
         Some((Rehearsal::begin(&plan.pipeline.analysis, true, None).unwrap(), Group::All)),
