@@ -4,5 +4,6 @@
 
 mod between;
 mod inline;
+mod kayenta;
 mod site;
 mod spinnaker;
