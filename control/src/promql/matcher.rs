@@ -44,7 +44,9 @@ fn like(text: &str) -> Result<Is, String> {
     if text.len() > PATTERN {
         return Err(format!("a pattern has at most {PATTERN} bytes"));
     }
-    let pattern = RegexBuilder::new(&format!("^(?s:{text})$")).size_limit(COMPILED).build();
+    // By itself too: a parenthesis that closes what is put around it would match parts of values.
+    let alone = RegexBuilder::new(text).size_limit(COMPILED).build();
+    let pattern = alone.and_then(|_| RegexBuilder::new(&format!("^(?s:{text})$")).size_limit(COMPILED).build());
     pattern.map(Is::Like).map_err(|error| format!("{text:?} is no pattern: {}", last_line(&error.to_string())))
 }
 

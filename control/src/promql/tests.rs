@@ -157,6 +157,7 @@ fn what_is_not_supported_is_refused_with_what_is() {
         "traefik_service_requests_total{code=200}",
         "traefik_service_requests_total{code==\"200\"}",
         "traefik_service_requests_total{code=~\"(\"}",
+        "traefik_service_requests_total{code=~\"2)|(.*\"}",
         "traefik_service_requests_total{code=~\"(a{1000}){1000}\"}",
         "traefik_service_requests_total{code=\"\\d\"}",
         "\"text\"",
