@@ -143,3 +143,42 @@ proptest! {
         prop_assert_eq!(parts, (total - counts[0]) as f64);
     }
 }
+
+#[test]
+fn zz_measure() {
+    for (services, step) in [(1_000_u32, 5), (10_000, 5), (100, 1)] {
+        let mut history = history();
+        let mut spent = std::time::Duration::ZERO;
+        let samples = 4_000 / step;
+        let mut n = 0;
+        for sample in 0..samples.min(if services > 5_000 { 300 } else { 4_000 }) {
+            let labels: Vec<_> =
+                (0..services).map(|s| format!("team-{s}-service-web@kubernetescrd")).collect();
+            let began = std::time::Instant::now();
+            history.tick(sample as i64 * step as i64 * 1_000);
+            for service in 0..services {
+                for key in 0..3 {
+                    let base = sample as u64 * 50 + u64::from(service % 7);
+                    let cells = [base * 30, base * 3, base, base / 7, 0, base * 123_456_789 + u64::from(service)];
+                    let id = SeriesId::Service { owner: service, key };
+                    let l = &labels[service as usize];
+                    history.take(id, &cells, &|| {
+                        vec![l.clone(), key.to_string(), "GET".to_owned(), "http".to_owned()]
+                    });
+                }
+            }
+            history.settle();
+            spent += began.elapsed();
+            n += 1;
+        }
+        let (a, b) = history.span().unwrap();
+        eprintln!(
+            "{services} services: kept {} s, {} bytes, {} series, left out {:?}, {:?} a sample",
+            (b - a) / 1_000,
+            history.bytes,
+            history.len(),
+            history.left_out.len(),
+            spent / n
+        );
+    }
+}
