@@ -55,6 +55,9 @@ _rollgate() {
             rollgate,services)
                 cmd="rollgate__subcmd__services"
                 ;;
+            rollgate,simulate)
+                cmd="rollgate__subcmd__simulate"
+                ;;
             rollgate,status)
                 cmd="rollgate__subcmd__status"
                 ;;
@@ -126,6 +129,9 @@ _rollgate() {
                 ;;
             rollgate__subcmd__help,services)
                 cmd="rollgate__subcmd__help__subcmd__services"
+                ;;
+            rollgate__subcmd__help,simulate)
+                cmd="rollgate__subcmd__help__subcmd__simulate"
                 ;;
             rollgate__subcmd__help,status)
                 cmd="rollgate__subcmd__help__subcmd__status"
@@ -368,7 +374,7 @@ _rollgate() {
 
     case "${cmd}" in
         rollgate)
-            opts="-h -V --help --version check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help"
+            opts="-h -V --help --version check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1020,7 +1026,7 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__help)
-            opts="check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help"
+            opts="check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1468,6 +1474,20 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__help__subcmd__services)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__help__subcmd__simulate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2034,13 +2054,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__abort)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2120,13 +2144,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__approve)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2206,13 +2234,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__deny)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2586,13 +2618,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__pause)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2672,13 +2708,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__promote)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2758,13 +2798,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__resume)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2844,13 +2888,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__retry)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3012,13 +3060,17 @@ _rollgate() {
             return 0
             ;;
         rollgate__subcmd__rollout__subcmd__skip)
-            opts="-h --reason --json --address --token-file --ca --client-certificate --client-key --timeout --help"
+            opts="-h --reason --idempotency-key --json --address --token-file --ca --client-certificate --client-key --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idempotency-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3381,6 +3433,92 @@ _rollgate() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rollgate__subcmd__simulate)
+            opts="-c -h --config --baseline-error --canary-error --rps --alpha --audience --latency --slow-baseline --slow-canary --outage --drift --break-after --limit --runs --seed --allow-unsupported --json --plot --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --baseline-error)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --canary-error)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alpha)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --latency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --slow-baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --slow-canary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --break-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-unsupported)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

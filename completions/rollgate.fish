@@ -30,6 +30,7 @@ complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "check" -d 'Tells 
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "demo" -d 'Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file'
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "sample" -d 'Serves as a small sample service that says who it is'
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "explain" -d 'Tells where a request would go, and why'
+complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "simulate" -d 'Plays rollouts of a pipeline on a virtual clock: false rollbacks, exposed requests, times'
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "healthcheck" -d 'Asks the internal entry point whether it serves'
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "run" -d 'Serves. Takes --config FILE, or Traefik\'s own flags, or TRAEFIK_* variables'
 complete -c rollgate -n "__fish_rollgate_needs_command" -f -a "token" -d 'Makes tokens for the admin API'
@@ -59,6 +60,25 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l client -d 
 complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l allow-unsupported -d 'Keys that Traefik knows and Rollgate does not only warn' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -l json -d 'For scripts'
 complete -c rollgate -n "__fish_rollgate_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -s c -l config -d 'The configuration that `run` would be given; without it nobody looks whether what a pipeline refers to is there' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l baseline-error -d 'The share of stable\'s requests that fail' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l canary-error -d 'The share of the canary\'s requests that fail, or several. One that is as good as stable is always played too' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l rps -d 'Requests a second to the service, or several' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l alpha -d 'Instead of the pipeline\'s `analysis.alpha`, or several' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l audience -d 'The share of the requests that the audience of an `abTest` sends' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l latency -d 'How long answers take: half of them no longer than the first time, 95 of 100 no longer than the second' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l slow-baseline -d 'The share of stable\'s answers that take longer than the second time' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l slow-canary -d 'The canary\'s [default: as stable\'s]' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l outage -d 'Something that both versions need: after FROM this share of all requests fails for FOR, `60s,20s,30%`' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l drift -d 'Stable\'s errors become SHARE in the course of OVER, and the canary\'s stay as many times as many, `3%,10m`' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l break-after -d 'So many requests of the canary are as good as stable\'s; only then it fails' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l limit -d 'How long a rollout is waited for, from the canary\'s first request' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l runs -d 'Rollouts of each kind' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l seed -d 'The same seed gives the same output, to the byte' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l allow-unsupported -d 'Keys that Traefik knows and Rollgate does not only warn' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l plot -d 'Draws it too: FILE.svg, or FILE.png' -r -F
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -l json -d 'For scripts'
+complete -c rollgate -n "__fish_rollgate_using_subcommand simulate" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand healthcheck" -l address -d 'Where the internal entry point listens [default: ROLLGATE_INTERNAL_ADDRESS, else 127.0.0.1:8080]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand healthcheck" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand token; and not __fish_seen_subcommand_from create hash help" -s h -l help -d 'Print help'
@@ -197,7 +217,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l service -d 'Only rollouts of this service, by its qualified name: `pro@file`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l pipeline -d 'Only rollouts of this pipeline, by its qualified name: `release@file`' -r
-complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l status -d 'Only rollouts that stand so' -r -f -a "PENDING\t''
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -l status -d 'Only rollouts that stand so; several with commas between them' -r -f -a "PENDING\t''
 RUNNING\t''
 WAITING\t''
 PAUSED\t''
@@ -216,7 +236,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l service -d 'Only rollouts of this service, by its qualified name: `pro@file`' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l pipeline -d 'Only rollouts of this pipeline, by its qualified name: `release@file`' -r
-complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l status -d 'Only rollouts that stand so' -r -f -a "PENDING\t''
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from history" -l status -d 'Only rollouts that stand so; several with commas between them' -r -f -a "PENDING\t''
 RUNNING\t''
 WAITING\t''
 PAUSED\t''
@@ -242,6 +262,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from show" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -251,6 +272,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -260,6 +282,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -269,6 +292,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -278,6 +302,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -287,6 +312,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -296,6 +322,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from skip" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -305,6 +332,7 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_se
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from abort" -s h -l help -d 'Print help'
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l reason -d 'Why, for its history and the audit log' -r
+complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l idempotency-key -d 'What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l address -d 'The admin API\'s address, with its base path if it has one [default: ROLLGATE_ADDRESS, else ROLLGATE_INTERNAL_ADDRESS, else http://127.0.0.1:8080]' -r -f
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l token-file -d 'A file with the token, and nothing else [default: the token itself in ROLLGATE_TOKEN]' -r -F
 complete -c rollgate -n "__fish_rollgate_using_subcommand rollout; and __fish_seen_subcommand_from promote" -l ca -d 'Authorities of the gateway\'s certificate, PEM [default: the machine\'s]' -r -F
@@ -403,22 +431,23 @@ complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l client-key 
 complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l timeout -d 'What one request may take: 500ms, 10s, 1m' -r
 complete -c rollgate -n "__fish_rollgate_using_subcommand status" -l json -d 'For scripts: the API\'s JSON; what goes wrong is a problem document on standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand status" -s h -l help -d 'Print help'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "check" -d 'Tells everything that is wrong with a configuration'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "demo" -d 'Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "sample" -d 'Serves as a small sample service that says who it is'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "explain" -d 'Tells where a request would go, and why'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "healthcheck" -d 'Asks the internal entry point whether it serves'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "run" -d 'Serves. Takes --config FILE, or Traefik\'s own flags, or TRAEFIK_* variables'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "token" -d 'Makes tokens for the admin API'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "services" -d 'Shows services, their versions, weights and shares'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "weights" -d 'Shows, sets and resets live weights'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "brake" -d 'Takes a version out of its service at once, and gives it back'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "rollout" -d 'Begins rollouts, watches them and decides about them'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "pipeline" -d 'Shows, sends and forgets pipelines'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "events" -d 'Shows what changes: weights, brakes, configuration, breakers, health'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "audit" -d 'Shows who changed what, newest first'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "status" -d 'Shows what runs: version, generation, configuration and its problems, entry points'
-complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "check" -d 'Tells everything that is wrong with a configuration'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "demo" -d 'Shows it all at work: sample services, the gateway, traffic and a live view. Needs no file'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "sample" -d 'Serves as a small sample service that says who it is'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "explain" -d 'Tells where a request would go, and why'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "simulate" -d 'Plays rollouts of a pipeline on a virtual clock: false rollbacks, exposed requests, times'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "healthcheck" -d 'Asks the internal entry point whether it serves'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "run" -d 'Serves. Takes --config FILE, or Traefik\'s own flags, or TRAEFIK_* variables'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "token" -d 'Makes tokens for the admin API'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "services" -d 'Shows services, their versions, weights and shares'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "weights" -d 'Shows, sets and resets live weights'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "brake" -d 'Takes a version out of its service at once, and gives it back'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "rollout" -d 'Begins rollouts, watches them and decides about them'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "pipeline" -d 'Shows, sends and forgets pipelines'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "events" -d 'Shows what changes: weights, brakes, configuration, breakers, health'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "audit" -d 'Shows who changed what, newest first'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "status" -d 'Shows what runs: version, generation, configuration and its problems, entry points'
+complete -c rollgate -n "__fish_rollgate_using_subcommand help; and not __fish_seen_subcommand_from check demo sample explain simulate healthcheck run token services weights brake rollout pipeline events audit status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "create" -d 'Makes a token: it goes to standard output, once; what belongs into the configuration to standard error'
 complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "hash" -d 'Reads a token from standard input and prints the hash that belongs into the configuration'
 complete -c rollgate -n "__fish_rollgate_using_subcommand help; and __fish_seen_subcommand_from weights" -f -a "get" -d 'Shows weights: the configuration\'s, the live ones, and what counts'

@@ -4,7 +4,6 @@
 
 use std::{
     net::SocketAddr,
-    sync::mpsc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -13,14 +12,14 @@ use http::Request;
 use rollgate_config::{Allow, Document, Format};
 use rollgate_control::{Instance, Options, StateChoice, file::Sources};
 use rollgate_testkit::{Ask, Backend, Connection, client::full};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// A gateway in this process, on a runtime that can be made to hang.
 struct Hanging {
     web: SocketAddr,
     internal: SocketAddr,
     /// Hangs for so long, and says when it does.
-    hang: mpsc::Sender<(Duration, oneshot::Sender<()>)>,
+    hang: mpsc::UnboundedSender<(Duration, oneshot::Sender<()>)>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,7 +33,7 @@ impl Hanging {
         let document = Document::parse(&name, text, Format::Yaml).expect("it is YAML");
         let statics = rollgate_config::read_static(&document, &Allow::default()).value.expect("it is good");
         let (ready, started) = oneshot::channel();
-        let (hang, hangs) = mpsc::channel::<(Duration, oneshot::Sender<()>)>();
+        let (hang, mut hangs) = mpsc::unbounded_channel::<(Duration, oneshot::Sender<()>)>();
         let (end, ends) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime =
@@ -54,14 +53,11 @@ impl Hanging {
                 };
                 let instance = Instance::start(options).await.unwrap_or_else(|failure| panic!("{failure:?}"));
                 drop(ready.send(instance.addresses()));
-                // Whoever waits for it holds no thread: this task looks, and hangs with all of the runtime.
                 let hanging = async {
-                    loop {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                        if let Ok((time, begun)) = hangs.try_recv() {
-                            let _nobody_waits = begun.send(());
-                            std::thread::sleep(time);
-                        }
+                    while let Some((time, begun)) = hangs.recv().await {
+                        let _nobody_waits = begun.send(());
+                        // All of the runtime hangs with this task.
+                        std::thread::sleep(time);
                     }
                 };
                 tokio::select! {

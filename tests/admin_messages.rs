@@ -407,7 +407,8 @@ fn rollout() -> Value {
     let began = 1_795_687_200_000_i64;
     let look = json!({
         "canary": {"requests": 160, "errors": 2, "slow": 9}, "stable": {"requests": 3040, "errors": 25, "slow": 151},
-        "stepRequests": 160, "lnE": {"errors": 1.2, "slow": -0.4}, "lnNotInferior": 3.1, "lnKept": 1.9, "lnBroken": -1.0,
+        "stepRequests": 160, "lnE": {"errors": 1.2, "slow": -0.4}, "lnNeeded": {"errors": 4.71053, "slow": 6.907755},
+        "lnNotInferior": 3.1, "lnKept": 1.9, "lnBroken": -1.0,
         "ratio": {"estimate": 1.63, "lower": 0.21, "upper": 7.4}, "advance": true, "discarding": false,
         "busiest": {"requests": 170, "share": "100%"},
         "says": "nothing against canary: 2 of 160 against 25 of 3,040; E = 3.3 < 111",
@@ -552,7 +553,8 @@ fn rollouts_are_listed() {
     let api = Api::answering([all, list(json!([])), list(json!([])), list(json!([]))]);
     let output = api.run(&["rollout", "list"]);
     insta::assert_snapshot!("rollout_list", api.said(&output));
-    let filters = ["--service", "pro@file", "--pipeline", "release@file", "--status", "rolled_back", "--limit", "5"];
+    let filters =
+        ["--service", "pro@file", "--pipeline", "release@file", "--status", "rolled_back,failed", "--limit", "5"];
     let output = api.run(&[&["rollout", "history"][..], &filters].concat());
     assert_eq!((output.code, output.stderr.as_str()), (0, "there are no such rollouts\n"));
     let output = api.run(&["rollout", "list", "--json", "--limit", "1000"]);
@@ -560,7 +562,7 @@ fn rollouts_are_listed() {
     let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
     let expected = [
         "GET /api/v1/rollouts?limit=20",
-        "GET /api/v1/rollouts?service=pro%40file&pipeline=release%40file&status=ROLLED_BACK&limit=5",
+        "GET /api/v1/rollouts?service=pro%40file&pipeline=release%40file&status=ROLLED_BACK%2CFAILED&limit=5",
         "GET /api/v1/rollouts?limit=100",
     ];
     assert_eq!(lines, expected);
@@ -574,19 +576,21 @@ fn what_has_not_ended_is_found_whatever_it_is_at() {
         rollout
     };
     let [early, late] = ["2026-11-26T09:00:00Z", "2026-11-26T11:00:00Z"];
-    let running = json!([other("a", early, rollout()), other("b", early, rollout())]);
-    // One has gone on while it was asked for, another has ended.
-    let waiting = json!([other("a", early, asking()), other("c", late, rollout())]);
-    let paused = json!([other("d", late, ended("FAILED"))]);
-    let answers = || [list(json!([])), list(running.clone()), list(waiting.clone()), list(paused.clone())];
-    let api = Api::answering(answers().into_iter().chain(answers()).chain((0..8).map(|_| list(json!([])))));
+    // One has ended since it was looked for.
+    let open = json!([
+        other("c", late, rollout()),
+        other("d", late, ended("FAILED")),
+        other("b", early, rollout()),
+        other("a", early, asking()),
+    ]);
+    let none = || list(json!([]));
+    let api = Api::answering([list(open.clone()), list(open), none(), none()]);
     let output = api.run(&["rollout", "status", "--json"]);
     let said: Value = serde_json::from_str(&output.stdout).unwrap();
     let said: Vec<_> = said["items"].as_array().unwrap().iter().map(|item| (&item["id"], &item["status"])).collect();
     assert_eq!(json!(said), json!([["c", "RUNNING"], ["b", "RUNNING"], ["a", "WAITING"]]));
     let lines: Vec<String> = api.asked().into_iter().map(|asked| asked.line).collect();
-    let expected = ["PENDING", "RUNNING", "WAITING", "PAUSED"];
-    assert_eq!(lines, expected.map(|status| format!("GET /api/v1/rollouts?status={status}&limit=100")));
+    assert_eq!(lines, ["GET /api/v1/rollouts?status=PENDING%2CRUNNING%2CWAITING%2CPAUSED&limit=100"]);
     let output = api.run(&["rollout", "status", "--watch"]);
     assert_eq!((output.code, output.stderr.as_str()), (2, "name the one to watch: c, b, a\n"));
     let output = api.run(&["rollout", "status"]);
@@ -597,6 +601,7 @@ fn what_has_not_ended_is_found_whatever_it_is_at() {
 #[test]
 fn one_rollout_is_told_with_its_stages_and_with_the_numbers_that_decided() {
     let mut far = ended("ROLLED_BACK");
+    far["canaryBraked"] = json!(true);
     far["stages"][5]["started"] = json!(1_795_687_350_000_i64);
     let api = Api::answering([at_two(rollout()), at_two(rollout()), at_two(asking()), at_two(far)]);
     for name in ["rollout_status", "rollout_show", "rollout_status_before_the_ramp", "rollout_show_at_its_end"] {
@@ -608,9 +613,10 @@ fn one_rollout_is_told_with_its_stages_and_with_the_numbers_that_decided() {
 }
 
 #[test]
-fn what_an_operator_decides_is_sent_once() {
+fn what_an_operator_decides_is_done_once_however_often_it_is_sent() {
     let actions = ["approve", "deny", "pause", "resume", "retry", "skip", "abort", "promote"];
-    let api = Api::answering(actions.iter().map(|_| at_two(rollout())).chain([unavailable()]));
+    let lost = [unavailable(), at_two(rollout()), at_two(rollout())];
+    let api = Api::answering(actions.iter().map(|_| at_two(rollout())).chain(lost));
     for action in actions {
         let output = api.run(&["rollout", action, "a/b", "--reason", "it \"is\" so"]);
         assert_eq!(output.code, 0, "{output:?}");
@@ -620,9 +626,14 @@ fn what_an_operator_decides_is_sent_once() {
         assert_eq!(asked.line, format!("POST /api/v1/rollouts/a%2Fb/{action}"));
         assert_eq!(asked.body, r#"{"reason":"it \"is\" so"}"#);
     }
-    // A second `skip` would be for the next stage.
-    assert_eq!(api.run(&["rollout", "skip", "x"]).code, 3);
-    assert_eq!(api.asked().len(), actions.len() + 1);
+    // A second `skip` would be for the next stage: it is told from a repeat by its key.
+    assert_eq!(api.run(&["rollout", "skip", "x", "--reason", "so"]).code, 0);
+    assert_eq!(api.run(&["rollout", "skip", "x", "--reason", "so", "--idempotency-key", "build 7"]).code, 0);
+    let asked = api.asked();
+    let keys: Vec<&str> = asked.iter().map(|asked| asked.headers["idempotency-key"].to_str().unwrap()).collect();
+    let [.., one, lost, again, named] = keys[..] else { panic!("{keys:?}") };
+    assert_eq!((asked.len(), lost, named), (actions.len() + 3, again, "build 7"));
+    assert!(one != lost && lost.len() == 32, "{keys:?}");
     let refused = json!({
         "type": "urn:rollgate:problem:not-possible", "title": "This is not possible as things are", "status": 409,
         "detail": "approve is not possible: the rollout is at RUNNING, stage 3 of 5 (ramp) (possible: pause, abort)",

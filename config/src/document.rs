@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     problem::{Place, Problem},
-    tree::{Flat, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart, to_json},
+    tree::{Flat, Key, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart, to_json},
 };
 
 /// How large a file may be.
@@ -206,6 +206,28 @@ impl Document {
         to_json(&self.root, &[], limit)
     }
 
+    /// Gives a root key a text where it has nothing.
+    pub fn set_missing(&mut self, key: &str, text: &str) {
+        let at = self.root.at.clone();
+        if let Kind::Mapping(entries) = &mut self.root.kind
+            && !entries.iter().any(|(known, _)| known.name.eq_ignore_ascii_case(key))
+        {
+            entries.push((Key { name: key.to_owned(), at: at.clone() }, Node::scalar(text, at)));
+        }
+    }
+
+    /// Changes the texts at a path of keys, in which `*` is each item of a list. What is no text there, or nothing, stays.
+    ///
+    /// # Errors
+    /// The first that `change` has.
+    pub fn change_texts<E>(
+        &mut self,
+        path: &[&str],
+        change: &impl Fn(&str) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
+        change_texts(&mut self.root, path, change)
+    }
+
     /// The source's name.
     pub fn source(&self) -> &str {
         &self.source
@@ -218,6 +240,29 @@ impl Document {
         };
         entries.iter().map(|(key, _)| (&*key.name, &key.at))
     }
+}
+
+fn change_texts<E>(
+    node: &mut Node,
+    path: &[&str],
+    change: &impl Fn(&str) -> Result<Option<String>, E>,
+) -> Result<(), E> {
+    match (path, &mut node.kind) {
+        ([], Kind::Scalar(scalar)) if !scalar.literal => {
+            if let Some(text) = change(&scalar.text)? {
+                scalar.text = text;
+            }
+        }
+        (["*", rest @ ..], Kind::Sequence(items)) => {
+            items.iter_mut().try_for_each(|item| change_texts(item, rest, change))?;
+        }
+        ([key, rest @ ..], Kind::Mapping(entries)) => {
+            let named = entries.iter_mut().filter(|(known, _)| known.name.eq_ignore_ascii_case(key));
+            named.into_iter().try_for_each(|(_, value)| change_texts(value, rest, change))?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Whether a key is one of some, its case aside.

@@ -128,6 +128,7 @@ fn stages_in_an_order_that_makes_no_sense() {
       - {promote: {}}
       - {ramp: {steps: [50%]}}
       - {abTest: {match: {headers: {a: b}}, duration: 5m}}
+      - {watch: {}}
       - {wait: 5m}
       - {protect: {rateLimit: {}}}
     onFailure:
@@ -135,6 +136,7 @@ fn stages_in_an_order_that_makes_no_sense() {
       - {ramp: {}}
       - {promote: {}}
       - {abTest: {match: {headers: {a: b}}, duration: 5m}}
+      - {watch: {}}
 "
     ));
 }
@@ -161,6 +163,7 @@ fn services_that_are_not_what_a_pipeline_needs() {
       - {name: half, abTest: {match: {headers: {a: b}}, duration: 5m, draw: 50%}}
       - {ramp: {}}
       - {name: users, ramp: {steps: [60%], cohort: true}}
+      - {watch: {}}
 "
     ));
     // All of it is right where the service has a cohort.
@@ -184,6 +187,8 @@ fn values_of_stages_that_are_wrong() {
         "{approve: {message: [a], role: owner, tokens: ['', \"a\\n\"], timeout: 31d, onTimeout: no}}",
         "{approve: {timeout: 721h}}",
         "{approve: {onTimeout: approve}}",
+        "{watch: 5m}",
+        "{watch: {margin: 1, minRequests: -1, duration: 5m}}",
         "{wait: 0}",
         "{wait: 721h}",
         "{wait: {}}",

@@ -1,8 +1,7 @@
 //! Flags, variables, several files together, and texts that are no configuration at all.
 
-use proptest::prelude::*;
 use rollgate_config::{
-    Allow, Document, Format, Read,
+    Allow, Document, Format,
     problem::Problem,
     read_dynamic, read_static,
     static_config::{Api, Role, Static, Token},
@@ -328,117 +327,4 @@ fn texts_that_are_no_configuration_are_told() {
 #[test]
 fn a_commented_template_is_none() {
     assert!(Document::parse("a.yml", "# {{ not here }}\nhttp: {}\n", Format::Yaml).is_ok());
-}
-
-#[test]
-fn what_only_traefik_knows_is_refused_and_may_be_allowed() {
-    let text = "
-entryPoints: {web: {address: ':80', http3: {}, udp: {timeout: 3s}, allowACMEByPass: true, http: {tls: {certResolver: le}}}}
-providers: {docker: {}, kubernetesCRD: {}, file: {filename: x}, precedence: [file]}
-certificatesResolvers: {le: {acme: {}}}
-tracing: {}
-experimental: {plugins: {}}
-hostResolver: {}
-spiffe: {}
-ocsp: {}
-tcpServersTransport: {}
-serversTransport: {spiffe: {}}
-core: {defaultRuleSyntax: v2}
-metrics: {otlp: {}, datadog: {}, statsD: {}, influxDB2: {}}
-log: {maxSize: 1, maxAge: 1, maxBackups: 1, compress: true, otlp: {}}
-accessLog: {otlp: {}, dualOutput: true, fields: {queryParameters: {}}}
-";
-    let document = yaml("a.yml", text);
-    let Read { value, problems, warnings, .. } = read_static(&document, &Allow::default());
-    assert!(value.is_none() && warnings.is_empty());
-    insta::assert_snapshot!(listed(&problems));
-    let keys: Vec<String> =
-        problems.iter().map(|problem| problem.unsupported.clone().expect("the key's path")).collect();
-    let allowed = read_static(&document, &Allow::parse(&keys.join(",")));
-    assert_eq!(allowed.problems, []);
-    assert_eq!(allowed.warnings.len(), problems.len());
-    assert!(allowed.value.is_some());
-}
-
-#[test]
-fn what_only_traefik_knows_of_the_dynamic_part_too() {
-    let kinds = ["ipWhiteList", "plugin"];
-    let middlewares: String = kinds.iter().map(|kind| format!("    m{kind}: {{{kind}: {{}}}}\n")).collect();
-    let text = format!(
-        "
-tcp: {{}}
-udp: {{}}
-http:
-  routers:
-    r: {{rule: Host(`a`), service: l, ruleSyntax: v2, parentRefs: [x], tls: {{certResolver: le}}}}
-  services:
-    l: {{loadBalancer: {{}}}}
-  serversTransports: {{t: {{spiffe: {{}}, peerCertSANs: [], minVersion: VersionTLS11}}}}
-  middlewares:
-{middlewares}tls:
-  certificates: [{{certFile: a, keyFile: b, stores: [other]}}]
-  stores: {{other: {{}}, default: {{defaultGeneratedCert: {{}}}}}}
-  options: {{default: {{minVersion: VersionTLS10, cipherSuites: [TLS_RSA_WITH_AES_128_CBC_SHA], curvePreferences: [CurveP521]}}}}
-"
-    );
-    let document = [yaml("a.yml", &text)];
-    let refused = read_dynamic(&document, "file", None, &Allow::default());
-    insta::assert_snapshot!(listed(&refused.problems));
-    let keys: Vec<String> =
-        refused.problems.iter().map(|problem| problem.unsupported.clone().expect("the key's path")).collect();
-    let allowed = read_dynamic(&document, "file", None, &Allow::parse(&keys.join(",")));
-    assert_eq!(allowed.problems, []);
-    assert_eq!(allowed.warnings.len(), refused.problems.len());
-    assert_eq!(allowed.value.unwrap().services.len(), 1);
-}
-
-fn reads_or_tells(text: &str, format: Format) {
-    if let Ok(document) = Document::parse("f", text, format) {
-        let allow = Allow::default();
-        let statics = read_static(&document, &allow);
-        assert_eq!(statics.value.is_none(), !statics.problems.is_empty());
-        let dynamic = read_dynamic(&[document], "file", statics.value.as_ref(), &allow);
-        assert_eq!(dynamic.value.is_none(), !dynamic.problems.is_empty());
-    }
-}
-
-const FORMATS: [Format; 3] = [Format::Yaml, Format::Toml, Format::Json];
-
-/// A fixture with a piece of it replaced.
-fn damaged() -> impl Strategy<Value = (Format, String)> {
-    let texts = [
-        (Format::Yaml, include_str!("fixtures/dynamic.yml")),
-        (Format::Yaml, include_str!("fixtures/static.yml")),
-        (Format::Toml, include_str!("fixtures/dynamic.toml")),
-        (Format::Toml, include_str!("fixtures/static.toml")),
-        (Format::Json, include_str!("fixtures/dynamic.json")),
-        (Format::Json, include_str!("fixtures/static.json")),
-    ];
-    let piece = prop_oneof!["\\PC{0,6}", "[\\[\\]{}:,&*<!|>#'\"\n\t -]{0,6}", "[0-9.-]{1,25}"];
-    (prop::sample::select(texts.to_vec()), any::<prop::sample::Index>(), 0_usize..40, piece).prop_map(
-        |((format, text), at, length, piece)| {
-            let start = text.floor_char_boundary(at.index(text.len()));
-            let end = text.ceil_char_boundary((start + length).min(text.len()));
-            (format, format!("{}{piece}{}", &text[..start], &text[end..]))
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn a_damaged_file_is_read_or_told((format, text) in damaged()) {
-        reads_or_tells(&text, format);
-    }
-
-    #[test]
-    fn any_text_is_read_or_told(text in "\\PC{0,80}|[a-z:{}\\[\\]\"'&*,\n #!|>-]{0,80}", format in prop::sample::select(FORMATS.to_vec())) {
-        reads_or_tells(&text, format);
-    }
-
-    #[test]
-    fn any_flags_are_read_or_told(args in prop::collection::vec("-{0,2}[a-z.\\[\\]0-9=]{0,20}", 0..6)) {
-        if let Ok(document) = Document::from_flags(&args) {
-            let _ = read_static(&document, &Allow::default());
-        }
-    }
 }

@@ -8,6 +8,7 @@
 #![expect(clippy::result_large_err, reason = "a refusal is seldom, and goes straight to its answer")]
 #![expect(unused_qualifications, reason = "what describes a path writes them")]
 
+mod analysis;
 mod approval;
 mod audit;
 mod bounds;
@@ -142,6 +143,8 @@ fn v1() -> OpenApiRouter<Shared> {
         .routes(routes!(rollouts::get))
         .routes(routes!(rollouts::approval))
         .routes(routes!(rollouts::act))
+        .routes(routes!(analysis::of_rollout))
+        .routes(routes!(analysis::of_service))
         .routes(routes!(events::follow))
         .routes(routes!(audit::list))
         .routes(routes!(topology::routers))

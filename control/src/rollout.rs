@@ -6,6 +6,7 @@
 //! ```
 
 mod conductor;
+mod decision;
 pub mod engine;
 mod hands;
 pub mod jobs;
@@ -18,5 +19,6 @@ pub mod write_back;
 
 pub use self::{
     conductor::{NotDone, Once},
+    decision::{Decision, Known},
     registry::{NotBegun, Rollouts, Seen, Start},
 };

@@ -84,6 +84,8 @@ pub struct TrialOrder {
 pub enum TrialMode {
     /// Whom the weights give it to.
     Randomised,
+    /// Likewise, and somebody else changes the weights: where they give the canary another share, a step begins.
+    Followed,
     /// Whom a request's head says that it is for, whatever the canary's weight is; and whom the weights give it to.
     Audience {
         /// Who that is.
@@ -112,6 +114,16 @@ pub struct Trial {
     strata: Strata,
     judge: Mutex<Judge>,
     bench: Bench,
+    shares: Mutex<Shares>,
+}
+
+/// The canary's share of the draws between the two.
+#[derive(Default)]
+struct Shares {
+    /// As it lies over the service; `None`: chance has no say.
+    now: Option<f64>,
+    /// The last one that there was.
+    last: Option<f64>,
 }
 
 impl Trial {
@@ -136,7 +148,7 @@ impl Trial {
         bench: Bench,
     ) -> Result<Self, Unfit> {
         let audience = match &order.mode {
-            TrialMode::Randomised => None,
+            TrialMode::Randomised | TrialMode::Followed => None,
             TrialMode::Audience { audience, draw } => Some((Arc::new(Audience::new(audience)), *draw)),
         };
         let by_user = order.cohort && audience.is_none();
@@ -144,7 +156,7 @@ impl Trial {
         let wants_quantile = compares && matches!(order.analysis.latency, Some(Latency::Quantile(_)));
         let watched = Arc::new(Watched::new(&order.analysis, by_user, wants_quantile, workers));
         let judge = Mutex::new(Judge::new(&order.analysis, (compares, by_user), state, &watched)?);
-        Ok(Self { order, audience, watched, strata: Strata::default(), judge, bench })
+        Ok(Self { order, audience, watched, strata: Strata::default(), judge, bench, shares: Mutex::default() })
     }
 
     /// Looks at what has come by now, and finds what it says. A verdict that this comes to holds, and is told, as one that the judge
@@ -197,8 +209,22 @@ impl Trial {
         &self.watched
     }
 
+    /// The canary's share of the draws between the two versions; `None`: one of them gets nothing.
+    pub fn share(&self) -> Option<f64> {
+        self.shares.lock().now
+    }
+
     /// Where draws of this share are booked; without one, chance has no say in them, and they are not.
     pub(crate) fn stratum(&self, w: Option<f64>) -> Option<Arc<Stratum>> {
+        let before = {
+            let mut shares = self.shares.lock();
+            shares.now = w;
+            if w.is_some() { std::mem::replace(&mut shares.last, w) } else { None }
+        };
+        let is_step = before.is_some() && before != w;
+        if is_step && matches!(self.order.mode, TrialMode::Followed) {
+            self.next_step();
+        }
         w.map(|w| self.strata.of(Some(w), &self.watched))
     }
 

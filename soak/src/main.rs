@@ -11,16 +11,12 @@
 //! What cannot be set up panics: that scenario is broken, and the others go on.
 
 mod attack;
-mod client;
 mod figures;
-mod load;
 mod options;
-mod pace;
 mod scenario;
 mod side;
 mod site;
 mod slope;
-mod tally;
 mod watch;
 
 use std::{process::ExitCode, time::Instant};

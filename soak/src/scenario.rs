@@ -6,6 +6,7 @@ mod leak;
 mod live;
 mod reload;
 mod rolling;
+mod rollouts;
 mod slow;
 mod split;
 mod suites;
@@ -29,7 +30,7 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which they run.
-pub const SCENARIOS: [Scenario; 11] = [
+pub const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "reload",
         what: "changes of every kind under load, valid and invalid mixed",
@@ -59,6 +60,12 @@ pub const SCENARIOS: [Scenario; 11] = [
         what: "live weights and brakes over the admin API, under load",
         in_short: true,
         run: |options| Box::pin(weights::run(options)),
+    },
+    Scenario {
+        name: "rollouts",
+        what: "rollouts with good and bad canaries, all at once, and how soon a bad one gets nothing",
+        in_short: true,
+        run: |options| Box::pin(rollouts::run(options)),
     },
     Scenario {
         name: "attacks",

@@ -9,14 +9,11 @@ mod change;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use rollgate_load::{Client, Failure, Shot};
 use rollgate_testkit::{Backend, Gateway, Launch, tls::Authority};
 
 pub use self::change::Kind;
-use crate::{
-    client::{Client, Failure},
-    load::Shot,
-    options::Options,
-};
+use crate::options::Options;
 
 /// The gateway, its backends and its files.
 #[derive(Debug)]

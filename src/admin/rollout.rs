@@ -103,9 +103,9 @@ pub(crate) struct ListArgs {
     /// Only rollouts of this pipeline, by its qualified name: `release@file`
     #[arg(long, value_name = "NAME")]
     pipeline: Option<String>,
-    /// Only rollouts that stand so
-    #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(STATUSES))]
-    status: Option<String>,
+    /// Only rollouts that stand so; several with commas between them
+    #[arg(long, ignore_case = true, value_delimiter = ',', value_parser = PossibleValuesParser::new(STATUSES))]
+    status: Vec<String>,
     /// So many rollouts at most
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -130,6 +130,9 @@ pub(crate) struct ActArgs {
     /// Why, for its history and the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// What tells a repeat from an action of its own, for 24 hours [default: a new one for each command]
+    #[arg(long, value_name = "KEY", value_parser = header_text)]
+    idempotency_key: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -178,7 +181,8 @@ pub(super) fn run(command: &RolloutCommand, client: &Client, screen: &Screen) ->
         RolloutCommand::Abort(arguments) => ("abort", arguments),
         RolloutCommand::Promote(arguments) => ("promote", arguments),
     };
-    let done = act(&arguments.id, action, arguments.reason.as_deref(), client)?;
+    let key = arguments.idempotency_key.clone().map_or_else(fresh_key, Ok)?;
+    let done = act(&arguments.id, (action, key), arguments.reason.as_deref(), client)?;
     if screen.json {
         screen.value(&done.body)?;
     } else {
@@ -239,25 +243,20 @@ fn status(arguments: &StatusArgs, client: &Client, screen: &Screen) -> Result<Do
 
 /// Those that have not ended. There may be a few of them: a service has one at a time.
 fn open(client: &Client) -> Result<Vec<Value>, Failure> {
-    let mut items: Vec<Value> = Vec::new();
-    for status in STATUSES.iter().take(OPEN) {
-        // What has moved on in between comes twice, or has ended.
-        let asked = Asked::get("/rollouts").with("status", Some(status)).with("limit", Some(PAGE));
-        for item in client.list(&asked, None)? {
-            items.retain(|other| other["id"] != item["id"]);
-            items.push(item);
-        }
-    }
+    let open = STATUSES[..OPEN].join(",");
+    let asked = Asked::get("/rollouts").with("status", Some(open)).with("limit", Some(PAGE));
+    let mut items = client.list(&asked, None)?;
+    // One that has ended since it was looked for.
     items.retain(|item| item["endedAt"].is_null());
-    items.sort_by(|one, other| other["startedAt"].as_str().cmp(&one["startedAt"].as_str()));
     Ok(items)
 }
 
 fn list(arguments: &ListArgs, client: &Client, screen: &Screen) -> Result<Done, Failure> {
+    let status = arguments.status.join(",").to_ascii_uppercase();
     let asked = Asked::get("/rollouts")
         .with("service", arguments.service.as_ref())
         .with("pipeline", arguments.pipeline.as_ref())
-        .with("status", arguments.status.as_ref().map(|status| status.to_ascii_uppercase()))
+        .with("status", Some(status).filter(|status| !status.is_empty()))
         .with("limit", Some(arguments.limit.min(PAGE)));
     let items = client.list(&asked, Some(usize::try_from(arguments.limit).unwrap_or(usize::MAX)))?;
     let rollouts: Vec<Rollout> = client.read("/rollouts", &Value::Array(items.clone()))?;
@@ -323,12 +322,13 @@ fn look(id: &str, client: &Client) -> Result<Look, Failure> {
     read(&path, client.ask(&Asked::get(&path))?, client)
 }
 
-/// Asked once only: a second `skip` would pass over the next stage.
-fn act(id: &str, action: &str, reason: Option<&str>, client: &Client) -> Result<Look, Failure> {
+/// Done once, however often it has to be sent: a second `skip` would pass over the next stage.
+fn act(id: &str, (action, key): (&str, String), reason: Option<&str>, client: &Client) -> Result<Look, Failure> {
     let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
     let path = format!("{}/{action}", path(id));
-    let asked = Asked { method: Method::POST, body: Some(body.to_string()), ..Asked::get(&path) };
-    read(&path, client.ask(&asked)?, client)
+    let headers = vec![("Idempotency-Key", key)];
+    let asked = Asked { method: Method::POST, headers, body: Some(body.to_string()), ..Asked::get(&path) };
+    read(&path, client.change(&asked).answer?, client)
 }
 
 fn read(path: &str, answer: Answer, client: &Client) -> Result<Look, Failure> {

@@ -1,6 +1,6 @@
 //! A picture of what was found: when rollouts are over, and what a bad canary costs.
 //!
-//! [`draw`] makes lines and texts of it, [`svg`] and [`png`] write these. The same series give the same bytes.
+//! [`draw`] makes lines and texts of it, [`mod@svg`] and [`mod@png`] write these. The same series give the same bytes.
 
 mod axis;
 mod drawing;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -119,8 +120,16 @@ async fn logs_that_cannot_be_opened_anew_go_on_in_the_old_files() {
     let (path, before) = (folder.join("access.log"), folder.join("before.log"));
     all_answered(&gateway, 1).await;
     fs::rename(&path, &before).expect("a log can be renamed");
+    // Below what is mounted over it, it is read through what is open.
+    let said = fs::File::open(folder.join("rollgate.log")).expect("the log is there");
     let over = Disk::mount(&folder, "size=64k,ro");
     gateway.signal(Signal::USR1);
+    eventually("it has tried to open it", async || {
+        let mut text = vec![0; said.metadata().ok()?.len() as usize];
+        said.read_exact_at(&mut text, 0).ok()?;
+        String::from_utf8_lossy(&text).contains("access log cannot be reopened").then_some(())
+    })
+    .await;
     all_answered(&gateway, 1).await;
     drop(over);
     eventually("the old file has the new line", async || (whole_lines(&before) == 2).then_some(())).await;

@@ -172,7 +172,7 @@ async fn a_canary_that_fails_is_failed_and_the_reason_is_told() {
     let site = Site::new("operate");
     let (gateway, admin) = site.start("");
     split(&admin).await;
-    site.fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    site.fails();
     let kayenta = Kayenta::new(&gateway, &site);
     let start = Timestamp::now();
     let _users = Users::of(&gateway);
@@ -279,7 +279,7 @@ async fn flagger_and_argo_rollouts_find_a_prometheus() {
     })
     .await;
     assert_eq!(rate, "100");
-    site.fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    site.fails();
     wait::eventually("a rate that falls", async || {
         let answer = form(&query).await;
         let rate: f64 = answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()?;

@@ -2,8 +2,10 @@
 
 #![cfg(test)]
 
+mod argo;
 mod between;
 mod inline;
 mod kayenta;
 mod site;
 mod spinnaker;
+mod watch;

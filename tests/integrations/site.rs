@@ -19,7 +19,7 @@ pub const HOST: &str = "rollgate.gateway.svc";
 pub struct Site {
     pub stable: Backend,
     pub canary: Backend,
-    pub fails: Arc<AtomicBool>,
+    fails: Arc<AtomicBool>,
     pub token: Token,
 }
 
@@ -43,6 +43,16 @@ impl Site {
             }
         });
         Self { stable: Backend::echo("stable"), canary, fails, token: Token::new("other", role) }
+    }
+
+    /// Every answer of the canary is an error from now on.
+    pub fn fails(&self) {
+        self.fails.store(true, Ordering::SeqCst);
+    }
+
+    /// None is.
+    pub fn works(&self) {
+        self.fails.store(false, Ordering::SeqCst);
     }
 
     /// Stable has all users. `more` stands beside `http`.

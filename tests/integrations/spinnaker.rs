@@ -143,7 +143,7 @@ async fn a_canceled_stage_gives_all_users_back() {
 #[tokio::test]
 async fn a_stage_whose_canary_is_worse_fails_and_says_why() {
     let site = Site::new("operate");
-    site.fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    site.fails();
     let (gateway, admin, between) = start(&site, Vec::new());
     let _users = Users::of(&gateway);
     let orca = orca(&site, &between);

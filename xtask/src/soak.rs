@@ -52,5 +52,7 @@ fn build_gateway(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf, St
 }
 
 /// The names of the scenarios, as `rollgate-soak` has them: a run that names none has all.
-const SCENARIOS: [&str; 11] =
-    ["reload", "split", "chain", "live", "weights", "attacks", "upgrade", "rolling", "leak", "suites", "slow"];
+const SCENARIOS: [&str; 12] = [
+    "reload", "split", "chain", "live", "weights", "rollouts", "attacks", "upgrade", "rolling", "leak", "suites",
+    "slow",
+];

@@ -13,7 +13,10 @@ mod defaults;
 
 use std::{fmt, sync::Arc};
 
-use self::{analysis::Analysis, stage::Stage};
+use self::{
+    analysis::Analysis,
+    stage::{Stage, StageKind},
+};
 use crate::{
     problem::{Located, Place},
     tree::masked_json,
@@ -48,6 +51,13 @@ impl Pipeline {
     pub fn shown(&self) -> String {
         masked_json(&self.source).unwrap_or_default()
     }
+
+    /// Whether it decides who gets which version; otherwise it only watches, or does not even that.
+    pub fn moves_users(&self) -> bool {
+        let moves =
+            |stage: &Stage| matches!(stage.kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_));
+        self.stages.iter().any(moves)
+    }
 }
 
 impl fmt::Debug for Pipeline {
@@ -74,6 +84,6 @@ pub enum OnFailure {
     Rollback,
     /// `hold`: a canary that was found worse is braked, everything else stays as it is, and somebody has to decide.
     Hold,
-    /// These stages, 1 to 64, are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `promote`.
+    /// These stages, 1 to 64, are run after a rollback: to notify, or to clean up. None of `abTest`, `ramp`, `watch`, `promote`.
     Stages(Vec<Stage>),
 }

@@ -103,6 +103,7 @@ impl Check {
             let (key, draws, keeps) = match &stage.kind {
                 StageKind::Ramp(ramp) => ("ramp", true, ramp.cohort == Some(true)),
                 StageKind::AbTest(test) => ("abTest.draw", test.draw.is_some(), false),
+                StageKind::Watch(_) => ("watch", true, false),
                 _ => continue,
             };
             let key = format!("stages[{index}].{key}");

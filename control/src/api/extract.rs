@@ -67,7 +67,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Unconditional {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         if parts.headers.contains_key(header::IF_MATCH) {
-            return Err(Problem::invalid("If-Match", "is not looked at for a brake", "none"));
+            return Err(Problem::invalid("If-Match", "is not looked at here", "none"));
         }
         if let Some(value) = parts.headers.get("idempotency-key") {
             let key = value.to_str().map_err(|_| wrong_key("Idempotency-Key"))?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{body::Bytes, extract::State};
 use rollgate_config::{Document, Format, dynamic::rollout::Pipeline};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{
@@ -30,7 +30,7 @@ pub struct PipelineView {
     canary: String,
     /// It as it was written; what may be secret is `***`.
     #[schema(value_type = Object)]
-    pipeline: Value,
+    pipeline: Box<RawValue>,
     /// What is wrong with it under the configuration that is live.
     problems: Vec<ConfigProblem>,
 }
@@ -69,7 +69,9 @@ pub async fn put(
     _: Unconditional,
     body: Bytes,
 ) -> Result<axum::Json<PipelineView>, Problem> {
-    let (name, pipeline) = read(&shared, parse(&body)?, PROVIDER)?;
+    // What is no JSON, or nested too deeply for it, is found here.
+    parse::<Value>(&body)?;
+    let (name, pipeline) = read(&shared, &String::from_utf8_lossy(&body), PROVIDER, None)?;
     shared.traffic.put_text(&format!("{PREFIX}{name}"), Some(pipeline.source.to_string()), &by).await?;
     Ok(axum::Json(view(&shared, &name, &pipeline)))
 }
@@ -92,11 +94,20 @@ pub async fn delete(
     Ok(axum::Json(view))
 }
 
-/// One that was sent: its qualified name, and it.
-pub(super) fn read(shared: &Shared, mut sent: Value, provider: &str) -> Result<(String, Arc<Pipeline>), Problem> {
+/// One that was sent, by its JSON, whose numbers keep their digits: its qualified name, and it. `name`: what it is called if it does not
+/// say.
+pub(super) fn read(
+    shared: &Shared,
+    sent: &str,
+    provider: &str,
+    name: Option<&str>,
+) -> Result<(String, Arc<Pipeline>), Problem> {
     let configuration = shared.traffic.configuration();
-    qualify(&mut sent, &configuration)?;
-    let document = Document::parse("body", &sent.to_string(), Format::Json).map_err(wrong)?;
+    let mut document = Document::parse("body", sent, Format::Json).map_err(wrong)?;
+    if let Some(name) = name {
+        document.set_missing("name", name);
+    }
+    qualify(&mut document, &configuration)?;
     let read = rollgate_config::read_pipeline(&document, provider, &configuration, &shared.allow);
     let (name, pipeline) = read.value.ok_or(read.problems).map_err(wrong)?;
     Ok((name.to_string(), pipeline))
@@ -145,13 +156,13 @@ fn view(shared: &Shared, name: &str, pipeline: &Pipeline) -> PipelineView {
         service: pipeline.service.value.clone(),
         stable: pipeline.stable.value.clone(),
         canary: pipeline.canary.value.clone(),
-        pipeline: serde_json::from_str(&pipeline.shown()).unwrap_or_default(),
+        pipeline: RawValue::from_string(pipeline.shown()).unwrap_or_default(),
         problems: problems.iter().map(Into::into).collect(),
     }
 }
 
 /// Writes names whole that are bare and only one thing's.
-fn qualify(sent: &mut Value, configuration: &rollgate_config::dynamic::Configuration) -> Result<(), Problem> {
+fn qualify(sent: &mut Document, configuration: &rollgate_config::dynamic::Configuration) -> Result<(), Problem> {
     let of = |name: &str, all: &mut dyn Iterator<Item = &Arc<str>>| -> Result<Option<String>, Problem> {
         if name.contains('@') {
             return Ok(None);
@@ -167,20 +178,9 @@ fn qualify(sent: &mut Value, configuration: &rollgate_config::dynamic::Configura
         }
     };
     for key in ["service", "stable", "canary"] {
-        if let Some(Value::String(name)) = sent.get_mut(key)
-            && let Some(whole) = of(name, &mut configuration.services.keys())?
-        {
-            *name = whole;
-        }
+        sent.change_texts(&[key], &|name| of(name, &mut configuration.services.keys()))?;
     }
-    for stage in sent.get_mut("stages").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(Value::String(name)) = stage.pointer_mut("/deploy/router")
-            && let Some(whole) = of(name, &mut configuration.routers.keys())?
-        {
-            *name = whole;
-        }
-    }
-    Ok(())
+    sent.change_texts(&["stages", "*", "deploy", "router"], &|name| of(name, &mut configuration.routers.keys()))
 }
 
 /// Of the names of what was sent here.

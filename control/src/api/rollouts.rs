@@ -3,6 +3,8 @@
 mod order;
 mod view;
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -11,10 +13,10 @@ use axum::{
 use rollgate_config::dynamic::rollout::Pipeline;
 use rollgate_gateway::Caller;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use self::view::{RolloutView, answer, view};
+use self::view::{Braked, RolloutView, answer, view};
 use super::{
     Shared,
     extract::{Asked, By, Changing, Named},
@@ -24,8 +26,8 @@ use super::{
 };
 use crate::{
     rollout::{
-        NotBegun, NotDone, Once, Start,
-        engine::{self, Action, Rollout},
+        NotBegun, NotDone, Once, Seen, Start,
+        engine::{self, Action, Rollout, Status},
     },
     store::{Remembered, RolloutQuery},
     traffic::Key,
@@ -42,7 +44,7 @@ pub struct SentStart {
     /// A pipeline as `POST /pipelines` takes it, for this rollout alone. One with a `job`, a `webhook`, a `deploy` by one of these or
     /// a `promote` with `writeBack` takes the role `admin`.
     #[schema(value_type = Option<Object>)]
-    definition: Option<Value>,
+    definition: Option<Box<RawValue>>,
     /// The rollout's id, if the caller wants to know it beforehand.
     #[schema(max_length = 100, pattern = "^[A-Za-z0-9_-]+$")]
     id: Option<String>,
@@ -97,7 +99,8 @@ pub struct Filter {
     service: Option<String>,
     /// Of this pipeline, by its qualified name.
     pipeline: Option<String>,
-    /// `PENDING`, `RUNNING`, `WAITING`, `PAUSED`, `SUCCEEDED`, `ROLLED_BACK`, `FAILED` or `CANCELED`.
+    /// One or several with commas between them: `PENDING`, `RUNNING`, `WAITING`, `PAUSED`, `SUCCEEDED`, `ROLLED_BACK`, `FAILED`, `CANCELED`.
+    #[param(example = "RUNNING,WAITING")]
     status: Option<String>,
     /// At most so many, 1 to 1,000.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -137,7 +140,7 @@ pub async fn start(
     let (name, pipeline) = match (value.pipeline, value.definition) {
         (Some(name), None) => super::pipelines::named(&shared, &name)?,
         (None, Some(sent)) => {
-            let (name, pipeline) = order::inline(&shared, sent, id.as_deref().unwrap_or("inline"))?;
+            let (name, pipeline) = order::inline(&shared, &sent, id.as_deref().unwrap_or("inline"))?;
             order::allowed(&pipeline, caller.role)?;
             (name, pipeline)
         }
@@ -151,11 +154,12 @@ pub async fn start(
     };
     let observed = order::observed(&shared, value.after.as_deref(), &pipeline, build.as_deref()).await?;
     let start = Start { name: &name, pipeline, by: &by, build, id, observed };
+    let braked = Braked::now(&shared.traffic);
     let remember = |rollout: &Rollout, pipeline: &Pipeline| {
-        key.clone().map(|key| remembered(key, 201, &answer(rollout, pipeline, (&base, caller.role))))
+        key.clone().map(|key| remembered(key, 201, &answer(rollout, pipeline, (&base, caller.role), &braked)))
     };
     match shared.rollouts.start(start, remember).await {
-        Ok((rollout, pipeline)) => Ok(created(text(&answer(&rollout, &pipeline, (&base, caller.role))))),
+        Ok((rollout, pipeline)) => Ok(created(text(&answer(&rollout, &pipeline, (&base, caller.role), &braked)))),
         // The same request may have come in the meantime.
         Err(error) => match before(&shared, key.as_ref()).await? {
             Some(before) => Ok(created(before)),
@@ -201,7 +205,7 @@ pub async fn list(
     let query = RolloutQuery {
         service: filter.service,
         pipeline: filter.pipeline,
-        status: filter.status,
+        status: filter.status.as_deref().map(statuses).transpose()?.unwrap_or_default(),
         limit: paging::limit(filter.limit)? as u32,
         before: filter
             .after
@@ -211,10 +215,22 @@ pub async fn list(
     };
     let (items, next) = shared.rollouts.list(query).await?;
     let base = base(&shared, &caller, &headers);
-    let now = jiff::Timestamp::now().as_millisecond();
-    let items =
-        items.iter().map(|(rollout, pipeline)| view(rollout, pipeline, (&base, caller.role), now, false)).collect();
+    let (now, braked) = (jiff::Timestamp::now().as_millisecond(), Braked::now(&shared.traffic));
+    let view = |(rollout, pipeline): &Seen| view(rollout, pipeline, (&base, caller.role), (now, &braked), false);
+    let items = items.iter().map(view).collect();
     Ok(axum::Json(Listed { items, next: next.map(|next| next.to_string()) }))
+}
+
+/// What is between the commas.
+fn statuses(text: &str) -> Result<Vec<String>, Problem> {
+    let known = |name: &str| {
+        let wrong = || {
+            let all = Status::ALL.map(Status::name).join(", ");
+            Problem::invalid("status", format!("{name:?} is none"), format!("one or several of {all}"))
+        };
+        Status::ALL.into_iter().find(|status| status.name() == name).map(|_| name.to_owned()).ok_or_else(wrong)
+    };
+    text.split(',').map(known).collect()
 }
 
 /// A rollout, with all that has happened.
@@ -227,7 +243,8 @@ pub async fn get(
 ) -> Result<axum::Json<RolloutView>, Problem> {
     let (rollout, pipeline) = shared.rollouts.get(&id).await?.ok_or_else(|| missing(&id))?;
     let (base, now) = (base(&shared, &caller, &headers), jiff::Timestamp::now().as_millisecond());
-    Ok(axum::Json(view(&rollout, &pipeline, (&base, caller.role), now, true)))
+    let braked = Braked::now(&shared.traffic);
+    Ok(axum::Json(view(&rollout, &pipeline, (&base, caller.role), (now, &braked), true)))
 }
 
 /// Acts on a rollout: `pause`, `resume`, `approve`, `deny`, `retry`, `skip`, `abort` or `promote`. Answers when it is kept.
@@ -263,10 +280,11 @@ pub async fn act(
         reason: reason(why)?,
     };
     let base = base(&shared, &caller, &headers);
+    let braked = Arc::new(Braked::now(&shared.traffic));
     let once = key.clone().map(|key| {
-        let (again, base) = (key.clone(), base.clone());
+        let (again, base, braked) = (key.clone(), base.clone(), braked.clone());
         let answer = move |rollout: &Rollout, pipeline: &Pipeline| {
-            remembered(key, 200, &answer(rollout, pipeline, (&base, caller.role)))
+            remembered(key, 200, &answer(rollout, pipeline, (&base, caller.role), &braked))
         };
         Once { key: again, answer: Box::new(answer) }
     });
@@ -278,7 +296,7 @@ pub async fn act(
         },
     };
     match done {
-        Ok((rollout, pipeline)) => Ok(json_text(text(&answer(&rollout, &pipeline, (&base, caller.role))))),
+        Ok((rollout, pipeline)) => Ok(json_text(text(&answer(&rollout, &pipeline, (&base, caller.role), &braked)))),
         Err(NotDone::Before(body)) => Ok(json_text(body)),
         // The same request may have ended it in the meantime.
         Err(error) => match before(&shared, key.as_ref()).await? {

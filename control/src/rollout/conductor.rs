@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    engine::{self, Asked, Effect, EffectId, Entry, Event, Happened, Outcome, Refusal, Rollout, Step},
+    engine::{self, Effect, EffectId, Entry, Event, Happened, Outcome, Refusal, Rollout, Step},
     hands::{self, Work},
     observer::Observer,
     registry::Context,
@@ -33,11 +33,11 @@ use crate::{
     traffic::{Key, Refused},
 };
 
-/// What an operator has asked for, and where his answer goes.
+/// What somebody wants or knows, and where his answer goes.
 pub(super) struct Message {
-    pub(super) asked: Asked,
-    /// Where he comes from, for the audit log.
-    pub(super) address: String,
+    pub(super) event: Event,
+    /// Where he comes from, and his role, for the audit log.
+    pub(super) by: (String, Option<&'static str>),
     /// Where he may ask for the same again.
     pub(super) once: Option<Once>,
     pub(super) answer: oneshot::Sender<Result<Arc<Rollout>, NotDone>>,
@@ -154,12 +154,11 @@ impl Conductor {
         Ok(())
     }
 
-    /// What an operator has asked for.
-    async fn answer(&mut self, Message { asked, address, once, answer }: Message) -> Result<(), Lost> {
-        let by = (address, Some(asked.by.role.name()));
+    /// What somebody waits for.
+    async fn answer(&mut self, Message { event, by, once, answer }: Message) -> Result<(), Lost> {
         let done = match self.before(once.as_ref().map(|once| &once.key)).await {
             Err(before) => Err(before),
-            Ok(()) => match engine::step(&self.rollout, &self.pipeline, Event::Operator(asked), engine_now()) {
+            Ok(()) => match engine::step(&self.rollout, &self.pipeline, event, engine_now()) {
                 Err(refusal) => Err(NotDone::Refused(refusal)),
                 Ok(step) => {
                     let remembered = once.map(|once| (once.answer)(&step.rollout, &self.pipeline));

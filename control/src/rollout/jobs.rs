@@ -15,7 +15,8 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -108,18 +109,14 @@ impl Jobs {
     /// The folder cannot be used; nothing was begun.
     pub async fn run(&self, id: &str, job: &Job) -> io::Result<Report> {
         let folder = self.folder_of(id)?;
-        let mut child = if folder.join(JOB).exists() { None } else { Some(self.begin(&folder, job)?) };
+        let mut child = if folder.join(JOB).exists() { None } else { Some(Keeping(Some(self.begin(&folder, job)?))) };
         let mut kept_at = Instant::now();
         loop {
             if let Some(ended) = ended(&folder)? {
-                // What was begun is waited for: nobody else does.
-                if let Some(mut child) = child.take() {
-                    let _reaped = tokio::task::spawn_blocking(move || child.wait()).await;
-                }
                 return Ok(Report { ended, output: output(&folder) });
             }
             let gone = match &mut child {
-                Some(child) => child.try_wait()?.is_some(),
+                Some(Keeping(child)) => child.as_mut().map_or(Ok(None), Child::try_wait)?.is_some(),
                 None if keeper::is_kept(&folder)? => {
                     kept_at = Instant::now();
                     false
@@ -149,15 +146,20 @@ impl Jobs {
         self.folder_of(id).map(|folder| output(&folder)).unwrap_or_default()
     }
 
-    /// Forgets a job whose outcome is kept elsewhere.
+    /// Forgets a job: its outcome is kept elsewhere, or nobody wants it. One that is under way is ended, and its keeper removes what is
+    /// left of it.
     ///
     /// # Errors
     /// Its folder cannot be removed.
     pub fn forget(&self, id: &str) -> io::Result<()> {
-        match fs::remove_dir_all(self.folder_of(id)?) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        let folder = self.folder_of(id)?;
+        // First what its keeper goes by.
+        absent(fs::remove_file(folder.join(JOB)))?;
+        absent(fs::remove_dir_all(&folder)).or_else(|error| match error.kind() {
+            // It is just writing something there.
+            io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            _ => Err(error),
+        })
     }
 
     /// Those that were begun and not forgotten.
@@ -176,7 +178,7 @@ impl Jobs {
         Ok(self.folder.join(id))
     }
 
-    fn begin(&self, folder: &Path, job: &Job) -> io::Result<std::process::Child> {
+    fn begin(&self, folder: &Path, job: &Job) -> io::Result<Child> {
         // What it holds may be secret.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         put(folder, JOB, &serde_json::to_vec(job)?)?;
@@ -194,6 +196,25 @@ impl Jobs {
             }
         }
     }
+}
+
+/// A keeper that was begun here. It is waited for, whoever loses interest in it: nobody else does.
+struct Keeping(Option<Child>);
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take()
+            && !matches!(child.try_wait(), Ok(Some(_)))
+        {
+            let waits = thread::Builder::new().name("keeper".to_owned());
+            drop(waits.spawn(move || child.wait()));
+        }
+    }
+}
+
+/// What is not there is removed.
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 fn ended(folder: &Path) -> io::Result<Option<Ended>> {

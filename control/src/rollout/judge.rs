@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rollgate_analysis::{Advance, Family, Progress};
 use rollgate_config::scalar::Share;
-use rollgate_gateway::{TrialEvidence, TrialState, TrialVerdict};
+use rollgate_gateway::{Level, TrialEvidence, TrialState, TrialVerdict};
 use serde_json::{Value, json};
 
 use super::engine::{Busiest, Evidence, Mode, Ratio, Rollout, Tally};
@@ -22,15 +22,19 @@ pub(super) fn evidence(
         _ => None,
     };
     let progress = margin.and_then(advance);
-    let levels = found.families.iter().map(|(family, level)| (name(*family).to_owned(), level.ln_e));
+    let levels = |value: fn(&Level) -> f64| -> BTreeMap<String, f64> {
+        found.families.iter().map(|(family, level)| (name(*family).to_owned(), value(level))).collect()
+    };
     Evidence {
         canary: tally(&found.total.canary),
         stable: tally(&found.total.stable),
         step_requests: found.step_requests,
-        ln_e: levels.collect::<BTreeMap<_, _>>(),
+        ln_e: levels(|level| level.ln_e),
+        ln_needed: levels(|level| level.needed),
         ln_not_inferior: progress.map(|progress| progress.ln_not_inferior),
         ln_kept: progress.and_then(|progress| progress.ln_kept),
         ln_broken: found.broken.map(|level| level.ln_e),
+        ln_broken_needed: found.broken.map(|level| level.needed),
         ratio: found.ratio.zip(found.interval).map(|(estimate, interval)| Ratio {
             estimate,
             lower: interval.lower,

@@ -4,10 +4,12 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use rollgate_config::dynamic::{rollout::Pipeline, service::ServiceKind};
+use rollgate_gateway::TrialVerdict;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::AbortHandle,
@@ -15,8 +17,10 @@ use tokio::{
 
 use super::{
     conductor::{Conductor, Message, NotDone, Once, engine_now, kept},
+    decision::{Judged, Known, Now},
     engine::{Asked, EffectId, Event, LinkKey, Observed, Order, Rollout, Unreadable},
     jobs::Jobs,
+    judge,
 };
 use crate::{
     store::{KeptRollout, Owner, Remembered, RolloutPage, RolloutQuery, StoreError},
@@ -124,17 +128,16 @@ impl Rollouts {
         let _beginning = self.beginning.lock().await;
         let traffic = &self.context.traffic;
         let found = traffic.found(&pipeline.service.value)?;
-        let owner = self.open.lock().values().find_map(|handle| {
-            let other = handle.seen.borrow().clone();
-            (other.service == pipeline.service.value && !other.status.is_end())
-                .then(|| Owner::Rollout(other.id.clone()))
-        });
-        let owner = owner.or(match found.owner {
-            Owner::None | Owner::Api => None,
-            owner => Some(owner),
-        });
-        if let Some(owner) = owner {
-            return Err(Refused::Owned { service: found.service.to_string(), owner }.into());
+        let owned = |owner| NotBegun::Refused(Refused::Owned { service: found.service.to_string(), owner });
+        let others = self.of_service(&pipeline.service.value).map(|other| other.seen.borrow().clone());
+        if let Some(other) = others.filter(|other| !other.makes_room()) {
+            return Err(owned(Owner::Rollout(other.id.clone())));
+        }
+        match &found.owner {
+            Owner::None | Owner::Api => {}
+            // Whoever only watches leaves the weights to him.
+            Owner::Kubernetes(_) if !pipeline.moves_users() => {}
+            owner @ (Owner::Rollout(_) | Owner::Kubernetes(_)) => return Err(owned(owner.clone())),
         }
         let id = match id {
             None => format!("{}-{}", base(name), random(4)),
@@ -146,6 +149,11 @@ impl Rollouts {
                 id
             }
         };
+        self.make_room(&pipeline.service.value, name, by).await?;
+        if let Some(other) = self.of_service(&pipeline.service.value) {
+            let id = other.seen.borrow().id.clone();
+            return Err(owned(Owner::Rollout(id)));
+        }
         let (salt, link_key) = (random(16), LinkKey(random(32)));
         let order = Order { id: &id, pipeline: name, actor: &by.name, salt: &salt, link_key, build };
         let mut rollout = Rollout::new(order, &pipeline, engine_now());
@@ -185,15 +193,50 @@ impl Rollouts {
     /// # Errors
     /// If there is no such rollout (`None`), it is not possible, or it was done before.
     pub async fn act(&self, id: &str, asked: Asked, by: &Actor, once: Option<Once>) -> Option<Result<Seen, NotDone>> {
+        self.send(id, Event::Operator(asked), by, once).await
+    }
+
+    async fn send(&self, id: &str, event: Event, by: &Actor, once: Option<Once>) -> Option<Result<Seen, NotDone>> {
         let handle = self.open.lock().get(id).cloned()?;
         let address = by.address.map(|address| address.ip().to_string()).unwrap_or_default();
         let (answer, answered) = oneshot::channel();
         let ended = || NotDone::Ended(id.to_owned());
-        if handle.inbox.send(Message { asked, address, once, answer }).await.is_err() {
+        let message = Message { event, by: (address, Some(by.role)), once, answer };
+        if handle.inbox.send(message).await.is_err() {
             return Some(Err(ended()));
         }
         let done = answered.await.unwrap_or_else(|_| Err(ended()));
         Some(done.map(|rollout| (rollout, handle.pipeline)))
+    }
+
+    /// One that only watches the service ends, since another one is to begin.
+    async fn make_room(&self, service: &str, name: &str, by: &Actor) -> Result<(), NotBegun> {
+        let Some(mut handle) = self.of_service(service) else { return Ok(()) };
+        let watching = handle.seen.borrow().clone();
+        if !watching.makes_room() {
+            return Ok(());
+        }
+        let why = format!("{} has begun a rollout of {name}", by.name);
+        match self.send(&watching.id, Event::Replaced { why }, by, None).await {
+            None | Some(Ok(_) | Err(NotDone::Ended(_))) => {}
+            Some(Err(NotDone::Store(error))) => return Err(NotBegun::Refused(error.into())),
+            // Not what an operator has asked for.
+            Some(Err(NotDone::Refused(_) | NotDone::Before(_) | NotDone::Key(_))) => {}
+        }
+        // It is over when its trial is off.
+        let is_over = |rollout: &Arc<Rollout>| rollout.status.is_end() || rollout.makes_room();
+        drop(tokio::time::timeout(ROOM, handle.seen.wait_for(is_over)).await);
+        Ok(())
+    }
+
+    /// The one under way that is about a service.
+    fn of_service(&self, service: &str) -> Option<Handle> {
+        let open = self.open.lock();
+        let is_its = |handle: &&Handle| {
+            let rollout = handle.seen.borrow();
+            rollout.service == service && !rollout.status.is_end()
+        };
+        open.values().find(is_its).cloned()
     }
 
     /// One, whether or not it has ended.
@@ -210,6 +253,44 @@ impl Rollouts {
                 read(&kept).map(|(rollout, pipeline)| Some((Arc::new(rollout), pipeline))).map_err(unreadable)
             }
         }
+    }
+
+    /// What is known of its canary now, and what whoever decides elsewhere is to do. A verdict that the rollout has not taken in yet
+    /// counts.
+    pub fn known(&self, rollout: &Rollout, pipeline: &Pipeline) -> Known {
+        let traffic = &self.context.traffic;
+        let trial = traffic.trial(&rollout.service).filter(|trial| *trial.order().rollout == *rollout.id);
+        let trial = trial.map(|trial| {
+            let found = trial.evidence();
+            Judged {
+                evidence: judge::evidence(|margin| trial.advance(margin), &found, rollout).tidy(),
+                share: trial.share(),
+                braked: trial.is_braked(),
+                holds: found.verdict == TrialVerdict::Hold,
+            }
+        });
+        let brake = traffic.found(&rollout.service).ok().and_then(|found| {
+            let brake = found.brakes.get(&rollout.canary)?;
+            let why = brake.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            // One of an earlier rollout is about to be taken off.
+            (!brake.actor.starts_with("rollout:")).then(|| format!("{}{why}", brake.actor))
+        });
+        Known::of(rollout, pipeline, Now { trial, brake })
+    }
+
+    /// The newest one of a service, whether or not it has ended.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn newest(&self, service: &str) -> Result<Option<Seen>, StoreError> {
+        let query = RolloutQuery {
+            service: Some(service.to_owned()),
+            pipeline: None,
+            status: Vec::new(),
+            limit: 1,
+            before: None,
+        };
+        Ok(self.list(query).await?.0.into_iter().next())
     }
 
     /// Changes of one that is under way.
@@ -317,5 +398,7 @@ fn random(bytes: usize) -> String {
     random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// How long one that makes room may take for it.
+const ROOM: Duration = Duration::from_secs(5);
 /// Actions that may wait for one rollout.
 const WAITING: usize = 64;

@@ -162,8 +162,8 @@ pub struct RolloutQuery {
     pub service: Option<String>,
     /// Of this pipeline.
     pub pipeline: Option<String>,
-    /// In this status.
-    pub status: Option<String>,
+    /// In one of these; in any where none is named.
+    pub status: Vec<String>,
     /// How many at most, 1 to 1000; what is beyond is taken as the nearest.
     pub limit: u32,
     /// Only those whose number is lower: [`RolloutPage::next`] of the page before.
@@ -177,7 +177,7 @@ impl RolloutQuery {
 
 impl Default for RolloutQuery {
     fn default() -> Self {
-        Self { service: None, pipeline: None, status: None, limit: 100, before: None }
+        Self { service: None, pipeline: None, status: Vec::new(), limit: 100, before: None }
     }
 }
 

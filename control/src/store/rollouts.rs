@@ -49,8 +49,11 @@ pub(super) fn list(connection: &Connection, asked: &RolloutQuery) -> Result<Roll
     let limit = (*limit).clamp(1, RolloutQuery::MOST);
     let sql = format!(
         "SELECT {COLUMNS} FROM rollouts WHERE number < ?1 AND (?2 IS NULL OR service = ?2) \
-         AND (?3 IS NULL OR pipeline = ?3) AND (?4 IS NULL OR status = ?4) ORDER BY number DESC LIMIT ?5"
+         AND (?3 IS NULL OR pipeline = ?3) AND (?4 = '' OR instr(?4, ',' || status || ',') > 0) ORDER BY number DESC \
+         LIMIT ?5"
     );
+    // No status has a comma in it.
+    let status = if status.is_empty() { String::new() } else { format!(",{},", status.join(",")) };
     let values = params![before.map_or(i64::MAX, signed), service, pipeline, status, limit + 1];
     let mut statement = connection.prepare_cached(&sql)?;
     let mut items = statement.query_map(values, rollout)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -130,8 +133,14 @@ mod tests {
         assert_eq!((ids(&first), first.next), (vec!["r8".to_owned(), "r6".to_owned(), "r4".to_owned()], Some(5)));
         let second = store.rollouts(&RolloutQuery { before: first.next, ..asked }).unwrap();
         assert_eq!((ids(&second), second.next), (vec!["r2".to_owned(), "r0".to_owned()], None));
-        let open = RolloutQuery { status: Some("RUNNING".to_owned()), ..RolloutQuery::default() };
-        assert_eq!(ids(&store.rollouts(&open).unwrap()), ["r3"]);
+        let of = |status: &[&str]| RolloutQuery {
+            status: status.iter().map(ToString::to_string).collect(),
+            limit: 3,
+            ..RolloutQuery::default()
+        };
+        assert_eq!(ids(&store.rollouts(&of(&["RUNNING"])).unwrap()), ["r3"]);
+        assert_eq!(ids(&store.rollouts(&of(&["RUNNING", "SUCCEEDED"])).unwrap()), ["r9", "r8", "r7"]);
+        assert_eq!(ids(&store.rollouts(&of(&["RUNN", "FAILED"])).unwrap()), Vec::<String>::new());
         let left = list(&connection, &RolloutQuery::default()).unwrap();
         assert_eq!(ids(&left), ["r9", "r8", "r7", "r6", "r3"], "the one that has not ended is not counted");
     }

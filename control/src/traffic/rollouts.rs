@@ -62,6 +62,11 @@ impl Traffic {
         self.lay(vec![(service.into(), over)]).await;
     }
 
+    /// The trial that lies over a service.
+    pub fn trial(&self, service: &str) -> Option<Arc<Trial>> {
+        self.state.lock().trials.get(service).cloned()
+    }
+
     /// The next change of the service's weights takes its trial off too.
     pub fn let_go_of_trial(&self, service: &str) -> Option<Arc<Trial>> {
         self.state.lock().trials.remove(service)

@@ -1,6 +1,11 @@
 //! A change of live weights, of one service or of several at once.
 
-use std::{collections::BTreeMap, mem, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use rollgate_config::{dynamic::Configuration, scalar::Weight};
 use rollgate_gateway::Over;
@@ -216,10 +221,11 @@ impl State {
 
     fn plan(&self, wish: &Wish, by: &Actor, now: SystemTime) -> Result<Vec<Planned>, Refused> {
         let mut planned: Vec<Planned> = Vec::with_capacity(wish.services.len());
+        let mut named = BTreeSet::new();
         for (name, weighing) in &wish.services {
             let field = if wish.several { format!("services.{name}.") } else { String::new() };
             let service = names::service(&self.configuration, name)?;
-            if planned.iter().any(|planned| planned.service == service) {
+            if !named.insert(service.clone()) {
                 let (field, what) = (format!("services.{name}"), format!("names {service} once more"));
                 return Err(Refused::Invalid { field, what, allowed: "each service once".to_owned() });
             }

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
+use rollgate_load::{Load, Plan, Shot, Tally};
 use rollgate_testkit::{Backend, Launch, configuration};
 
 use crate::{
     attack::{Attack, Fought, Kind},
     figures::{Figures, mebibytes, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
     site::{HOST, letter},
-    tally::Tally,
     watch::{Conclusion, held},
 };
 

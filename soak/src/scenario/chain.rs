@@ -6,13 +6,12 @@
 
 use std::time::{Duration, Instant};
 
+use rollgate_load::{Load, Plan, Shot, Tally};
 use rollgate_testkit::{Ask, Backend, Connection, Gateway, Launch, Reply, configuration};
 
 use crate::{
     figures::{Figures, mebibytes, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
-    tally::Tally,
     watch,
 };
 

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::{
     figures::Figures,
-    load::{Load, Plan, Shot},
     options::Options,
     side::{self, Side},
     site::{HOST, Kind, PROBLEMS, Site},
     slope::{Slope, medians},
-    tally::Tally,
     watch::{self, Held, held},
 };
+use rollgate_load::{Load, Plan, Shot, Tally};
 
 /// Runs it.
 pub async fn run(options: Options) -> Figures {

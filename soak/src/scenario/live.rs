@@ -9,13 +9,12 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use rollgate_load::{Client, Timer};
 use rollgate_testkit::{Backend, Gateway, Launch, configuration};
 
 use crate::{
-    client::Client,
     figures::{Figures, milliseconds},
     options::Options,
-    pace::Timer,
     site::{MARKED, letter, marker, marker_host},
     watch::Conclusion,
 };
@@ -109,7 +108,7 @@ impl File {
         let beside = path.with_extension("new");
         std::fs::write(&beside, self.text(generation)).expect("a file can be written");
         let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", marker_host(&self.marker, generation));
-        let timer = Timer::new();
+        let timer = Timer::default();
         let renamed = Instant::now();
         std::fs::rename(beside, path).expect("a file can be renamed");
         let watching = async {

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::{
     figures::{Figures, milliseconds},
-    load::{Load, Plan},
     options::Options,
     side::{self, Side},
     site::{Kind, PROBLEMS, Site},
-    tally::Tally,
     watch,
 };
+use rollgate_load::{Load, Plan, Tally};
 
 /// Runs it.
 pub async fn run(options: Options) -> Figures {

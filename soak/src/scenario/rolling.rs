@@ -5,12 +5,13 @@ mod balancer;
 
 use std::time::{Duration, Instant};
 
+use rollgate_load::Load;
 use rollgate_testkit::{Gateway, Launch};
 use rustix::process::Signal;
 
 use self::balancer::Balancer;
 use super::upgrade::{RATE, SHORT_RATE, config, plan, report};
-use crate::{figures::Figures, load::Load, options::Options, site::letter, watch::Conclusion};
+use crate::{figures::Figures, options::Options, site::letter, watch::Conclusion};
 
 /// Runs it.
 pub async fn run(options: Options) -> Figures {

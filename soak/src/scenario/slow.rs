@@ -8,14 +8,13 @@ use std::{
     time::Duration,
 };
 
+use rollgate_load::{Load, Plan, Shot, Tally};
 use rollgate_testkit::{Backend, Gateway, Launch};
 
 use super::{attacks::large, upgrade};
 use crate::{
     figures::{Figures, mebibytes, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
-    tally::Tally,
     watch::{Conclusion, held},
 };
 

@@ -1,10 +1,10 @@
 //! 99:1 while an unrelated router is rewritten every 50 requests: a share that is drawn does not care, one that is counted
 //! from each publication on never reaches its hundredth request.
 
+use rollgate_load::Client;
 use rollgate_testkit::{Gateway, Launch, configuration};
 
 use crate::{
-    client::Client,
     figures::Figures,
     options::Options,
     site::{MARKED, becomes, letter, marker, marker_host},

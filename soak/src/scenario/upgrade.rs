@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use rollgate_load::{Load, Plan, Shot, Tally};
 use rollgate_testkit::{Launch, Successor};
 use rustix::process::Signal;
 
 use crate::{
     figures::{Figures, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
     site::letter,
-    tally::Tally,
     watch,
 };
 

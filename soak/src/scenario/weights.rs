@@ -13,17 +13,14 @@ use std::{
 
 use futures_util::future::join_all;
 use hdrhistogram::Histogram;
+use rollgate_load::{Client, Load, Plan, Shot, Tally, Timer};
 use rollgate_testkit::{Backend, Gateway, Launch, configuration};
 
 use super::reload::capacity;
 use crate::{
-    client::Client,
     figures::{Figures, milliseconds},
-    load::{Load, Plan, Shot},
     options::Options,
-    pace::Timer,
     site::letter,
-    tally::Tally,
     watch::Conclusion,
 };
 
@@ -105,7 +102,7 @@ async fn unnoticed(options: &Options, figures: &mut Figures, site: &Site) {
         observers.push(Client::open(site.gateway.web()).await.expect("the gateway accepts"));
     }
     let (mut changes, mut looks, mut wrong) = (0_u64, 0_u64, 0_u64);
-    let timer = Timer::new();
+    let timer = Timer::default();
     let part = Duration::from_secs(seconds) / PARTS;
     let (began, before) = (Instant::now(), load.answered());
     for number in 0..2 * PARTS {

@@ -30,6 +30,9 @@ pub(super) struct Rollout {
     pub(super) ended_at: Option<String>,
     /// The canary's share of both versions', `5%`; none: not its to say.
     pub(super) weight: Option<String>,
+    /// The canary gets nothing, whatever its weight.
+    #[serde(default)]
+    pub(super) canary_braked: bool,
     #[serde(default)]
     pub(super) stage: String,
     /// Actions that can be done now.
@@ -99,6 +102,9 @@ pub(super) struct Evidence {
     /// `ln E` against the canary, by kind.
     #[serde(default)]
     pub(super) ln_e: BTreeMap<String, f64>,
+    /// What that has to reach for a rollback.
+    #[serde(default)]
+    pub(super) ln_needed: BTreeMap<String, f64>,
     /// `ln E` for going on: not inferior by the margin.
     pub(super) ln_not_inferior: Option<f64>,
     /// The same: the promise is kept.
@@ -173,16 +179,21 @@ impl Stage {
 }
 
 impl Happening {
-    /// In the gateway's words. What this program does not know is told member by member.
+    /// In the gateway's words. What this program does not know is told as the gateway says it, or member by member.
     pub(super) fn of(entry: &Value) -> Self {
         let at = entry.get("at").and_then(Value::as_i64);
         if let Ok(entry) = Entry::deserialize(entry) {
             return Self { at, says: entry.to_string() };
         }
         let text = |key: &str| entry.get(key).filter(|value| !value.is_null()).map(plain);
-        let happened = entry.get("happened").and_then(Value::as_object).into_iter().flatten();
         let mut words: Vec<String> = text("stage").map(|stage| format!("{stage}:")).into_iter().collect();
-        words.extend(happened.map(|(key, value)| format!("{key}={}", plain(value))));
+        match text("says") {
+            Some(says) => words.push(says),
+            None => {
+                let happened = entry.get("happened").and_then(Value::as_object).into_iter().flatten();
+                words.extend(happened.map(|(key, value)| format!("{key}={}", plain(value))));
+            }
+        }
         words.extend(text("by").map(|by| format!("by {by}")));
         words.extend(text("reason").map(|reason| format!("({reason})")));
         Self { at, says: words.join(" ") }
@@ -205,6 +216,9 @@ mod tests {
         ] {
             assert_eq!(Happening::of(&entry(happened)), Happening { at: Some(5), says: says.to_owned() });
         }
+        let mut said = entry(json!({"what": "danced", "steps": 3}));
+        said["says"] = json!("it has danced");
+        assert_eq!(Happening::of(&said).says, "look: it has danced by ann (fine)");
         assert_eq!(Happening::of(&json!("x")), Happening { at: None, says: String::new() });
     }
 }

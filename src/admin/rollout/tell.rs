@@ -62,6 +62,9 @@ pub(super) fn facts(rollout: &Rollout) -> Table {
         facts.fact("ended", format!("at {ended}"));
     }
     facts.fact("progress", status(&rollout.status, &rollout.progress));
+    if rollout.canary_braked {
+        facts.fact("canary", Cell::from("braked: it gets nothing, whatever its weight").toned(Tone::Warning));
+    }
     if !rollout.has_ended() {
         facts.fact("waits for", &rollout.waits_for);
     }
@@ -145,8 +148,11 @@ pub(super) fn evidence(rollout: &Rollout) -> Table {
     let mut facts = Table::facts();
     let Some(evidence) = &rollout.evidence else { return facts };
     facts.fact("ratio", ratio(evidence).unwrap_or_else(|| "not known yet".to_owned()));
-    let against: Vec<String> =
-        evidence.ln_e.iter().map(|(kind, ln_e)| format!("E = {} ({kind})", times(ln_e.exp()))).collect();
+    let against = evidence.ln_e.iter().map(|(kind, ln_e)| {
+        let needed = evidence.ln_needed.get(kind).map(|needed| format!(" of {}", times(needed.exp())));
+        format!("E = {}{} ({kind})", times(ln_e.exp()), needed.unwrap_or_default())
+    });
+    let against: Vec<String> = against.collect();
     if !against.is_empty() {
         facts.fact("against it", against.join(", "));
     }

@@ -38,7 +38,8 @@ impl Axis {
             (from.min(value), to.max(value))
         };
         let (from, to) = values.fold((most, least), within);
-        let from = marks.iter().rev().find(|mark| **mark <= from).copied().unwrap_or(least);
+        // There is one more behind it.
+        let from = marks[..marks.len() - 1].iter().rev().find(|mark| **mark <= from).copied().unwrap_or(least);
         let to = marks.iter().find(|mark| **mark >= to && **mark > from).copied().unwrap_or(most);
         Self { from, to, place, marks, name }
     }

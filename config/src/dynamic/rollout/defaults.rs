@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     analysis::{Analysis, ErrorRule, Latency},
-    stage::{Approve, Command, Deploy, OnTimeout, ProtectBreaker, ProtectRate, Ramp, Step, Webhook},
+    stage::{Approve, Command, Deploy, OnTimeout, ProtectBreaker, ProtectRate, Ramp, Step, Watch, Webhook},
 };
 use crate::{
     problem::Located,
@@ -78,6 +78,12 @@ impl Step {
             _ => (120, 2.0),
         };
         Self { weight, min_duration: Duration::from_secs(seconds), min_requests: 0, margin }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { margin: 2.0, min_requests: 20 }
     }
 }
 

@@ -35,6 +35,8 @@ pub enum StageKind {
     AbTest(AbTest),
     /// `ramp`
     Ramp(Ramp),
+    /// `watch`
+    Watch(Watch),
     /// `wait`, or its `duration`: so long; above 0, at most 30 days.
     Wait(Duration),
     /// `webhook`
@@ -149,6 +151,17 @@ pub struct Step {
     pub margin: f64,
 }
 
+/// `watch`: both versions are judged, and somebody else decides about their weights. It goes on until somebody ends it, or another
+/// rollout of the service begins. Not where the service has `sticky`, as with a ramp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Watch {
+    /// `margin`, 2: how many times as many errors as stable's have to be ruled out before the canary is said to be no worse. Above 1,
+    /// at most 100.
+    pub margin: f64,
+    /// `minRequests`, 20: of the canary since its share has changed, before it is said to be no worse. At most 1,000,000,000.
+    pub min_requests: u64,
+}
+
 /// `webhook`: asks somebody else.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -242,6 +255,7 @@ impl StageKind {
             Self::Approve(_) => "approve",
             Self::AbTest(_) => "abTest",
             Self::Ramp(_) => "ramp",
+            Self::Watch(_) => "watch",
             Self::Wait(_) => "wait",
             Self::Webhook(_) => "webhook",
             Self::Protect(_) => "protect",

@@ -46,6 +46,9 @@ pub(super) fn check_order(list: Path<'_>, stages: &[Draft], out: &mut Sink) {
             StageKind::AbTest(_) | StageKind::Ramp(_) if promoted => {
                 refuse("moves users after the promotion".into(), "promote after it");
             }
+            StageKind::Watch(_) if promoted => {
+                refuse("compares with stable, which has no users after the promotion".into(), "promote after it");
+            }
             StageKind::Ramp(ramp) => {
                 let first = ramp.steps.first().map(|step| step.weight);
                 if let (Some(first), Some(reached)) = (first, reached)
@@ -64,10 +67,13 @@ pub(super) fn check_order(list: Path<'_>, stages: &[Draft], out: &mut Sink) {
 /// After a failure nobody gets the canary.
 pub(super) fn check_failure(list: Path<'_>, stages: &[Draft], out: &mut Sink) {
     for (index, Draft { stage, .. }) in stages.iter().enumerate() {
-        if let StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_) = stage.kind {
-            let kind = stage.kind.name();
-            let what = format!("{kind} gives users to the canary, which has just failed");
-            out.problem(&stage.at, list.index(index).key(kind), what, "job, deploy, approve, wait, webhook, protect");
-        }
+        let does = match stage.kind {
+            StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_) => "gives users to",
+            StageKind::Watch(_) => "judges",
+            _ => continue,
+        };
+        let kind = stage.kind.name();
+        let what = format!("{kind} {does} the canary, which has just failed");
+        out.problem(&stage.at, list.index(index).key(kind), what, "job, deploy, approve, wait, webhook, protect");
     }
 }

@@ -1,4 +1,4 @@
-//! `abTest`, `ramp`, `wait` and `promote`: stages that move users, or let time pass between.
+//! `abTest`, `ramp`, `watch`, `wait` and `promote`: stages that move users, judge them, or let time pass between.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{
     values::{INSTANT, MONTH, decimal, file, length, section, share, too_many},
 };
 use crate::{
-    dynamic::rollout::stage::{AbTest, Promote, Ramp, Step},
+    dynamic::rollout::stage::{AbTest, Promote, Ramp, Step, Watch},
     fields::{Sink, Value, boolean, integer},
     scalar::{Share, Weight},
     tree::Kind,
@@ -72,6 +72,15 @@ fn step(value: Value<'_>, out: &mut Sink) -> Option<Step> {
         weight.map(|_| step)
     });
     read.flatten()
+}
+
+pub(super) fn watch(value: Value<'_>, out: &mut Sink) -> Option<Watch> {
+    section(value, out, |fields| {
+        let mut watch = Watch::default();
+        fields.set("margin", &mut watch.margin, decimal(Weight::ONE, true, HUNDRED));
+        fields.set("minRequests", &mut watch.min_requests, integer(0..=MOST_REQUESTS));
+        watch
+    })
 }
 
 /// A length of time alone, or in a section.

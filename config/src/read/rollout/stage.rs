@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     command::{deploy, job},
     protect,
-    ramp::{ab_test, promote, ramp, wait},
+    ramp::{ab_test, promote, ramp, wait, watch},
     values::{MONTH, SECOND, length, section, too_many},
     webhook,
 };
@@ -63,6 +63,7 @@ fn kind(fields: &mut Fields<'_>) -> Option<StageKind> {
         fields.read("approve", approve).map(StageKind::Approve),
         fields.read("abTest", ab_test).map(StageKind::AbTest),
         fields.read("ramp", ramp).map(StageKind::Ramp),
+        fields.read("watch", watch).map(StageKind::Watch),
         fields.read("wait", wait).map(StageKind::Wait),
         fields.read("webhook", webhook::read).map(StageKind::Webhook),
         fields.read("protect", protect::read).map(StageKind::Protect),
@@ -115,6 +116,7 @@ fn caller(value: Value<'_>, out: &mut Sink) -> Option<String> {
     Some(name)
 }
 
-const KINDS: [&str; 9] = ["job", "deploy", "approve", "abTest", "ramp", "wait", "webhook", "protect", "promote"];
+const KINDS: [&str; 10] =
+    ["job", "deploy", "approve", "abTest", "ramp", "watch", "wait", "webhook", "protect", "promote"];
 
 const MAX_STAGES: usize = 64;

@@ -8,20 +8,24 @@ use rollgate_config::dynamic::rollout::{
     stage::{DeployBy, Stage, StageKind},
 };
 use rollgate_config::static_config::Role;
-use serde_json::{Value, json};
+use serde_json::{Value, value::RawValue};
 
 use super::super::{
-    Shared, pipelines,
+    Shared,
+    extract::parse,
+    pipelines,
     problem::{Code, Problem},
 };
 use crate::rollout::engine::Observed;
 
 /// A pipeline that is kept in its rollout and nowhere else. The body is that of `POST /pipelines`, in which `name` may be missing.
-pub(super) fn inline(shared: &Shared, mut sent: Value, name: &str) -> Result<(String, Arc<Pipeline>), Problem> {
-    if let Some(sent) = sent.as_object_mut() {
-        sent.entry("name").or_insert_with(|| json!(name));
-    }
-    pipelines::read(shared, sent, PROVIDER).map_err(|problem| match &problem.field {
+pub(super) fn inline(shared: &Shared, sent: &RawValue, name: &str) -> Result<(String, Arc<Pipeline>), Problem> {
+    // What is nested too deeply is found here.
+    let read = match parse::<Value>(sent.get().as_bytes()) {
+        Ok(_) => pipelines::read(shared, sent.get(), PROVIDER, Some(name)),
+        Err(problem) => Err(problem),
+    };
+    read.map_err(|problem| match &problem.field {
         Some(field) => Problem { field: Some(format!("definition.{field}")), ..problem },
         None => Problem { field: Some("definition".to_owned()), ..problem },
     })
@@ -57,6 +61,7 @@ fn reaches_out(stage: &Stage) -> bool {
         StageKind::Approve(_)
         | StageKind::AbTest(_)
         | StageKind::Ramp(_)
+        | StageKind::Watch(_)
         | StageKind::Wait(_)
         | StageKind::Protect(_) => false,
     }

@@ -1,11 +1,18 @@
 //! A rollout as it is told.
 
+use std::{collections::HashSet, sync::Arc};
+
 use rollgate_config::{dynamic::rollout::Pipeline, static_config::Role};
+use rollgate_gateway::Gateway;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{events::milliseconds_as_text, rollout::engine::Rollout};
+use crate::{
+    events::milliseconds_as_text,
+    rollout::engine::{Entry, Rollout},
+    traffic::Traffic,
+};
 
 /// A rollout as it is told.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -38,6 +45,8 @@ pub struct RolloutView {
     ended_at: Option<String>,
     /// The canary's share of what both versions have; null: not its to say.
     weight: Option<String>,
+    /// The canary is braked now: it gets nothing, whatever its weight, by the judge, by the rollout or by an operator.
+    canary_braked: bool,
     /// The stage that it is at, by its name.
     stage: String,
     /// Answers the question that is open, once, without a token: for whoever is asked. Shown to those who may change weights.
@@ -47,18 +56,48 @@ pub struct RolloutView {
     /// Every stage with how far it has come, and the numbers that decided.
     #[schema(value_type = Vec<Object>)]
     stages: Vec<Value>,
-    /// The last look at both versions.
+    /// The last look at both versions. `lnE` is what speaks against the canary, by kind, and `lnNeeded` what that has to reach for it to be
+    /// taken back.
     #[schema(value_type = Option<Object>)]
     evidence: Option<Value>,
-    /// What has happened, the newest last; with one rollout alone.
+    /// What has happened, the newest last, each with `says`, the same in a sentence; with one rollout alone.
     #[schema(value_type = Vec<Object>)]
     history: Vec<Value>,
 }
 
+/// Which versions are braked, whoever has braked them.
+pub(super) struct Braked {
+    /// By service and name.
+    kept: HashSet<(String, String)>,
+    /// Whose judges may have stopped a canary that is not kept yet.
+    gateway: Option<Arc<Gateway>>,
+}
+
+impl Braked {
+    /// As things are.
+    pub(super) fn now(traffic: &Traffic) -> Self {
+        let kept = traffic.brakes().into_iter().map(|brake| (brake.service, brake.version)).collect();
+        Self { kept, gateway: traffic.gateway().cloned() }
+    }
+
+    fn has(&self, rollout: &Rollout) -> bool {
+        let is_under_way = !rollout.status.is_end();
+        // Its own brake is on its way for a moment.
+        self.kept.contains(&(rollout.service.clone(), rollout.canary.clone()))
+            || (is_under_way && (rollout.brake.is_some() || self.is_judged(rollout)))
+    }
+
+    fn is_judged(&self, rollout: &Rollout) -> bool {
+        let status = self.gateway.as_ref().and_then(|gateway| gateway.status(&rollout.service));
+        let mut versions = status.iter().flat_map(|status| &status.versions);
+        versions.any(|version| version.braked_by_judge && *version.name == *rollout.canary)
+    }
+}
+
 /// As it was when it was decided upon: the same request is answered the same.
-pub(super) fn answer(rollout: &Rollout, pipeline: &Pipeline, seen: (&str, Role)) -> RolloutView {
+pub(super) fn answer(rollout: &Rollout, pipeline: &Pipeline, seen: (&str, Role), braked: &Braked) -> RolloutView {
     let decided = rollout.history.last().map_or(rollout.created, |entry| entry.at);
-    view(rollout, pipeline, seen, decided, false)
+    view(rollout, pipeline, seen, (decided, braked), false)
 }
 
 /// As whoever asks may see it. `whole`: with what has happened.
@@ -66,7 +105,7 @@ pub(super) fn view(
     rollout: &Rollout,
     pipeline: &Pipeline,
     (base, role): (&str, Role),
-    now: i64,
+    (now, braked): (i64, &Braked),
     whole: bool,
 ) -> RolloutView {
     let nonce = rollout.nonce().filter(|_| role >= Role::Operate);
@@ -87,13 +126,22 @@ pub(super) fn view(
         started_at: milliseconds_as_text(rollout.created),
         ended_at: rollout.ended.map(milliseconds_as_text),
         weight: rollout.share.map(|share| share.to_string()),
+        canary_braked: braked.has(rollout),
         stage: rollout.record().name.clone(),
         approval_url: nonce.map(|nonce| format!("{base}/rollouts/{}/approval?nonce={}", rollout.id, nonce.0)),
         possible: possible.iter().map(|action| action.name().to_owned()).collect(),
         stages: rollout.plan(pipeline).into_iter().map(json).collect(),
         evidence: rollout.evidence.as_ref().map(json),
-        history: if whole { rollout.history.iter().map(json).collect() } else { Vec::new() },
+        history: if whole { rollout.history.iter().map(|entry| told(entry)).collect() } else { Vec::new() },
     }
+}
+
+fn told(entry: &Entry) -> Value {
+    let mut told = json(entry);
+    if let Some(members) = told.as_object_mut() {
+        members.insert("says".to_owned(), entry.happened.to_string().into());
+    }
+    told
 }
 
 fn json(value: impl Serialize) -> Value {

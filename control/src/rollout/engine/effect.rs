@@ -138,7 +138,7 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Mode {
-    /// Whom the weights give the canary to. The stage is a `ramp`, which says about cohorts.
+    /// Whom the weights give the canary to. The stage is a `ramp`, which says about cohorts, or a `watch`.
     Randomised {
         /// Its step, from 0.
         step: usize,

@@ -58,6 +58,11 @@ pub enum Event {
         /// Its name, whatever tells builds apart.
         build: String,
     },
+    /// Another rollout of the service is to begin: one that only watches makes room. Of another one it does not count.
+    Replaced {
+        /// By whom, in a sentence.
+        why: String,
+    },
     /// The process has started again, or has taken over: nothing is under way but what this step returns, and no trial is laid.
     Resumed,
 }

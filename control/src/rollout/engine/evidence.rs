@@ -19,12 +19,18 @@ pub struct Evidence {
     pub step_requests: u64,
     /// `ln E` against the canary, by the kind of evidence; at most 8.
     pub ln_e: BTreeMap<String, f64>,
+    /// What those have to reach for the canary to be taken back. Each kind has a part of alpha to itself.
+    #[serde(default)]
+    pub ln_needed: BTreeMap<String, f64>,
     /// `ln E` for a canary that is not worse by the margin.
     pub ln_not_inferior: Option<f64>,
     /// `ln E` for a promise that is kept.
     pub ln_kept: Option<f64>,
     /// `ln E` for one that is broken.
     pub ln_broken: Option<f64>,
+    /// What that has to reach for it to count as broken.
+    #[serde(default)]
+    pub ln_broken_needed: Option<f64>,
     /// How many times as many errors as stable's.
     pub ratio: Option<Ratio>,
     /// It is enough for the step's margin, and nothing speaks against the canary.
@@ -74,8 +80,8 @@ pub struct Busiest {
 
 impl Evidence {
     /// As it can be kept and read again: in bounds, and without numbers that JSON does not have.
-    pub(super) fn tidy(mut self) -> Self {
-        for value in [&mut self.ln_not_inferior, &mut self.ln_kept, &mut self.ln_broken] {
+    pub(in super::super) fn tidy(mut self) -> Self {
+        for value in [&mut self.ln_not_inferior, &mut self.ln_kept, &mut self.ln_broken, &mut self.ln_broken_needed] {
             *value = value.map(rounded);
         }
         self.ratio = self.ratio.map(|ratio| Ratio {
@@ -83,8 +89,10 @@ impl Evidence {
             lower: rounded(ratio.lower),
             upper: rounded(ratio.upper),
         });
-        let ln_e = mem::take(&mut self.ln_e).into_iter().take(FAMILIES);
-        self.ln_e = ln_e.map(|(family, value)| (text::short(family, 64), rounded(value))).collect();
+        for values in [&mut self.ln_e, &mut self.ln_needed] {
+            let some = mem::take(values).into_iter().take(FAMILIES);
+            *values = some.map(|(family, value)| (text::short(family, 64), rounded(value))).collect();
+        }
         self.says = text::short(self.says, text::REASON);
         self
     }

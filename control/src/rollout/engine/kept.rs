@@ -356,6 +356,18 @@ impl Rollout {
 }
 
 impl Status {
+    /// All of them, in the order in which a rollout comes to them.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Waiting,
+        Self::Paused,
+        Self::Succeeded,
+        Self::RolledBack,
+        Self::Failed,
+        Self::Canceled,
+    ];
+
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {

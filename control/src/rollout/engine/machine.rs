@@ -66,6 +66,7 @@ impl<'p> Machine<'p> {
             Event::Verdict { trial, verdict } if is_under_way => self.verdict(&trial, verdict),
             Event::Evidence { of, evidence, judge } if is_under_way => self.evidence(&of, *evidence, judge),
             Event::ConfigurationChanged(change) if is_under_way => self.configuration_changed(change),
+            Event::Replaced { why } if self.rollout.makes_room() => self.replaced(short(why)),
             // What comes before the begin, twice or after the end is of no concern.
             Event::Begin
             | Event::Tick
@@ -74,6 +75,7 @@ impl<'p> Machine<'p> {
             | Event::NewBuild { .. }
             | Event::Verdict { .. }
             | Event::Evidence { .. }
+            | Event::Replaced { .. }
             | Event::ConfigurationChanged(_) => {}
         }
         Ok(())
@@ -294,6 +296,9 @@ impl<'p> Machine<'p> {
 
     fn configuration_changed(&mut self, change: Change) {
         match change {
+            // Whoever decides about the weights may write others, and take the canary out and in again.
+            Change::Drifted { .. } if self.rollout.is_watching() => {}
+            Change::Gone { why } if self.rollout.is_watching() => self.tell(Happened::Gone { why: short(why) }),
             Change::Drifted { why } => self.tell(Happened::Drifted { why: short(why) }),
             Change::Gone { why } => {
                 let why = short(why);

@@ -161,9 +161,9 @@ impl StageRecord {
         matches!(self.state, StageState::Running | StageState::Waiting)
     }
 
-    /// Whether it gives the canary traffic.
+    /// Whether it gives the canary traffic, or watches what somebody else gives it.
     pub fn gives_traffic(&self) -> bool {
-        matches!(&*self.kind, "abTest" | "ramp")
+        matches!(&*self.kind, "abTest" | "ramp" | "watch")
     }
 
     /// A further attempt.

@@ -5,4 +5,5 @@ mod held;
 mod pipelines;
 mod properties;
 mod ride;
+mod watch;
 mod world;

@@ -36,6 +36,16 @@ pub struct Planned {
 }
 
 impl Rollout {
+    /// Somebody else decides about the weights as things are.
+    pub fn is_watching(&self) -> bool {
+        self.record().kind == "watch" && self.ending.is_none() && !self.status.is_end()
+    }
+
+    /// Another rollout of the service may begin in its place.
+    pub fn makes_room(&self) -> bool {
+        self.is_watching() && self.status != Status::Pending && self.share.is_none()
+    }
+
     /// What operators can do as things are.
     pub fn possible(&self) -> Vec<Action> {
         machine::possible(self)
@@ -118,6 +128,7 @@ impl Rollout {
             Some(StageKind::Approve(_)) => self.answer(now),
             Some(StageKind::AbTest(test)) => self.test(test, now),
             Some(StageKind::Ramp(ramp)) => self.step(ramp, now),
+            Some(StageKind::Watch(_)) => "somebody to end it, or another rollout of the service".to_owned(),
             _ => match self.due(pipeline) {
                 Some(due) => format!("{} to pass", span(due.saturating_sub(now))),
                 None => "what it has begun".to_owned(),
@@ -140,6 +151,7 @@ impl Rollout {
             StageKind::Wait(long) => millis(*long),
             // A step is passed by a look, not by time alone.
             StageKind::Ramp(_)
+            | StageKind::Watch(_)
             | StageKind::Job(_)
             | StageKind::Webhook(_)
             | StageKind::Protect(_)
@@ -247,6 +259,7 @@ fn says(kind: &StageKind) -> String {
             let steps = ramp.steps.iter().map(|step| step.weight.to_string());
             format!("the canary gets {}", steps.collect::<Vec<_>>().join(", "))
         }
+        StageKind::Watch(_) => "judge the canary, to which somebody else gives users".to_owned(),
         StageKind::Wait(duration) => format!("wait {}", long(*duration)),
         StageKind::Webhook(webhook) => {
             format!("{} {}", webhook.method, webhook.url.value.host_str().unwrap_or_default())

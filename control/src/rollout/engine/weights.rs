@@ -60,6 +60,14 @@ impl Before {
         if self.of(stable) == 0 {
             return Err(format!("{canary} has all users already: exchange `stable` and `canary` for the way back"));
         }
+        self.check_brake(canary)
+    }
+
+    /// Whether the canary may be judged, whoever decides about its weight.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn check_brake(&self, canary: &str) -> Result<(), String> {
         match &self.brake {
             Some(brake) if !brake.of_rollout => {
                 let why = brake.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

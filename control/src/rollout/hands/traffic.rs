@@ -87,9 +87,15 @@ pub(super) async fn set(work: &Work, weights: &Weights, takes: bool) -> Done {
 pub(super) async fn begin_trial(work: &Work, effect: &Effect, mode: &Mode) -> Done {
     let rollout = &work.rollout;
     let stage = effect.stage(&work.pipeline).map(|stage| &stage.kind);
+    let mut salt = rollout.salt.clone();
     let (cohort, mode) = match (mode, stage) {
         (Mode::Randomised { .. }, Some(StageKind::Ramp(ramp))) => {
             (ramp.cohort.unwrap_or_else(|| work.context.has_cohort(&rollout.service)), TrialMode::Randomised)
+        }
+        (Mode::Randomised { .. }, Some(StageKind::Watch(_))) => {
+            // Nobody's version changes because it is watched.
+            salt.clear();
+            (work.context.has_cohort(&rollout.service), TrialMode::Followed)
         }
         (Mode::Audience, Some(StageKind::AbTest(test))) => {
             (false, TrialMode::Audience { audience: test.audience.clone(), draw: test.draw })
@@ -101,7 +107,7 @@ pub(super) async fn begin_trial(work: &Work, effect: &Effect, mode: &Mode) -> Do
         service: rollout.service.as_str().into(),
         stable: rollout.stable.as_str().into(),
         canary: rollout.canary.as_str().into(),
-        salt: rollout.salt.clone(),
+        salt,
         analysis: Arc::new(work.pipeline.analysis.clone()),
         cohort,
         mode,

@@ -16,7 +16,7 @@ use rustix::{
     process::{Pid, Signal, kill_process_group},
 };
 
-use super::{CANCEL, ENDED, Ended, JOB, Job, LOCK, OUTPUT, put};
+use super::{CANCEL, ENDED, Ended, JOB, Job, LOCK, OUTPUT, absent, put};
 
 /// Keeps the job of a folder until it has ended. Where another process keeps it, waits for that one; a job that has ended is left
 /// alone. The process should have a session of its own.
@@ -30,8 +30,20 @@ pub fn keep(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     let job: Job = serde_json::from_slice(&fs::read(folder.join(JOB))?)?;
-    let ended = run(folder, &job).unwrap_or_else(|error| Ended::NotBegun(error.to_string()));
+    let ended = match is_wanted(folder) {
+        true => run(folder, &job).unwrap_or_else(|error| Ended::NotBegun(error.to_string())),
+        false => Ended::Canceled,
+    };
+    if !folder.join(JOB).exists() {
+        // It was forgotten meanwhile.
+        return absent(fs::remove_dir_all(folder));
+    }
     put(folder, ENDED, &serde_json::to_vec(&ended)?)
+}
+
+/// It was neither canceled nor forgotten.
+fn is_wanted(folder: &Path) -> bool {
+    !folder.join(CANCEL).exists() && folder.join(JOB).exists()
 }
 
 /// Whether a process keeps the job of a folder now.
@@ -76,7 +88,7 @@ fn wait(folder: &Path, child: &mut Child, by: Instant) -> io::Result<Ended> {
         }
         let why = match Instant::now() >= by {
             true => Ended::TimedOut,
-            false if folder.join(CANCEL).exists() => Ended::Canceled,
+            false if !is_wanted(folder) => Ended::Canceled,
             false => {
                 thread::sleep(LOOK);
                 continue;

@@ -127,6 +127,27 @@ fn a_job_that_is_canceled_ends() {
 }
 
 #[test]
+fn a_job_that_is_forgotten_while_it_is_under_way_ends_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("a");
+    fs::create_dir(&place).unwrap();
+    put(&place, JOB, &serde_json::to_vec(&job("sleep 600")).unwrap()).unwrap();
+    let keeper = {
+        let place = place.clone();
+        thread::spawn(move || keeper::keep(&place))
+    };
+    while !place.join(OUTPUT).exists() {
+        thread::yield_now();
+    }
+    // As at the end of a rollout that is aborted: its keeper has not seen the first when the second comes.
+    let jobs = jobs(folder.path());
+    jobs.cancel("a").unwrap();
+    jobs.forget("a").unwrap();
+    keeper.join().unwrap().unwrap();
+    assert!(!place.exists());
+}
+
+#[test]
 fn an_id_is_the_name_of_a_folder_and_nothing_else() {
     let jobs = jobs(Path::new("/nowhere"));
     for id in ["", ".", "..", "a/b", "../a", ".hidden", "a b", &"x".repeat(201)] {

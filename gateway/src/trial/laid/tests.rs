@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use rollgate_config::dynamic::rollout::{analysis::Analysis, audience};
 
@@ -6,7 +8,7 @@ use crate::{
     metrics::Metrics,
     split::{Draw, tests::children},
     trial::{
-        TrialMode, TrialOrder,
+        Booking, Ended, TrialMode, TrialOrder,
         tests::{order, trial_of},
     },
 };
@@ -54,6 +56,28 @@ fn the_same_weights_are_the_same_stratum() {
     trial.strata.read();
     assert_eq!(trial.strata.len(), 0);
     assert_eq!(at(5).w, Some(0.05));
+}
+
+#[test]
+fn where_somebody_else_changes_the_weights_another_share_is_another_step() {
+    for (mode, expected) in [(TrialMode::Followed, [2, 2, 2, 2, 0]), (TrialMode::Randomised, [2; 5])] {
+        let trial = trial(mode);
+        let lay = |canary: u64, up: bool| laid(&trial, &[(100 - canary, true), (canary, up)], false).unwrap().stratum;
+        assert_eq!((trial.share(), lay(0, true).is_none()), (None, true));
+        let stratum = lay(5, true).unwrap();
+        for _ in 0..2 {
+            let answered = Ended::Answered { status: 200, grpc: None };
+            Booking::new(stratum.seat(0), true, None).end(Some(answered), Duration::ZERO);
+        }
+        // Nobody has another share because a server is away for a while, or because nothing is given for a while.
+        let weights = [(5, true), (5, false), (0, true), (5, true), (25, true)];
+        let seen = weights.map(|(canary, up)| {
+            lay(canary, up);
+            trial.evidence().step_requests
+        });
+        assert_eq!(seen, expected);
+        assert_eq!((trial.share(), trial.evidence().total.canary.requests), (Some(0.25), 2));
+    }
 }
 
 #[test]

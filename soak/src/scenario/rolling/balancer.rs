@@ -12,7 +12,7 @@ use tokio::{
     runtime::Runtime,
 };
 
-use crate::client;
+use rollgate_load::once;
 
 /// It runs on a thread of its own, and ends with it.
 pub struct Balancer {
@@ -114,7 +114,7 @@ async fn look(places: Arc<Mutex<[Option<Place>; 2]>>, number: usize) {
     loop {
         let place = places.lock().unwrap_or_else(PoisonError::into_inner)[number];
         if let Some(place) = place {
-            let answer = client::once(place.internal, b"GET /ready HTTP/1.1\r\nHost: h\r\n\r\n", PATIENCE).await;
+            let answer = once(place.internal, b"GET /ready HTTP/1.1\r\nHost: h\r\n\r\n", PATIENCE).await;
             let ready = answer.is_ok_and(|answer| answer.status == 200);
             let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(now) = places[number].as_mut().filter(|now| now.internal == place.internal) {

@@ -17,7 +17,12 @@ use tokio::{
 
 use super::{
     super::{
-        super::{Done, client::Client, failure::Failure, screen::Screen},
+        super::{
+            Done,
+            client::{Client, fresh_key},
+            failure::Failure,
+            screen::Screen,
+        },
         Look, act, look, sections, state,
     },
     LOOK,
@@ -141,7 +146,7 @@ fn look_on(id: &str, client: &Client, tells: mpsc::Sender<Heard>) -> io::Result<
 fn act_on(id: &str, action: &'static str, client: &Client, tells: mpsc::Sender<Heard>) -> io::Result<()> {
     let (id, client) = (id.to_owned(), client.clone());
     let acts = move || {
-        let answer = act(&id, action, None, &client).map(drop);
+        let answer = fresh_key().and_then(|key| act(&id, (action, key), None, &client)).map(drop);
         // Nobody listens any more: he has left.
         drop(tells.blocking_send(Heard::Acted(action, answer)));
     };

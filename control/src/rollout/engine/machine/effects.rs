@@ -1,6 +1,6 @@
 //! An effect has come to its end.
 
-use rollgate_config::scalar::Share;
+use rollgate_config::{dynamic::rollout::stage::StageKind, scalar::Share};
 
 use super::{
     super::{
@@ -30,7 +30,11 @@ impl Machine<'_> {
                 None
             }
             Outcome::Weights(before) if effect.what == What::ReadWeights => {
-                let checked = before.check(&self.rollout.stable, &self.rollout.canary);
+                let (stable, canary) = (&self.rollout.stable, &self.rollout.canary);
+                let checked = match self.kind() {
+                    Some(StageKind::Watch(_)) => before.check_brake(canary),
+                    _ => before.check(stable, canary),
+                };
                 if checked.is_ok() && !is_abandoned {
                     self.rollout.before = Some(before);
                 }

@@ -56,7 +56,9 @@ impl Machine<'_> {
                 let rollout = &self.rollout;
                 let is_for_some = |trial: &TrialState| trial.mode == Mode::Audience && trial.is_laid;
                 let had_some = rollout.trial.as_ref().is_some_and(is_for_some);
-                let has_moved = rollout.share.is_some() || had_some || rollout.is_protected;
+                // Where it has only watched, the brake is what it has done.
+                let has_acted = rollout.is_protected || rollout.brake.is_some();
+                let has_moved = rollout.share.is_some() || had_some || has_acted;
                 let status = if has_moved && !rollout.is_promoted { Status::RolledBack } else { Status::Failed };
                 let then_stages = matches!(on_failure, OnFailure::Stages(_));
                 self.take_back(status, Some(why), then_stages);
@@ -93,7 +95,8 @@ impl Machine<'_> {
         if let Some(before) = before.filter(|_| self.rollout.share.is_some()) {
             self.queue(What::RestoreWeights { before });
         }
-        if self.rollout.trial.is_some() {
+        let is_queued = self.rollout.program.iter().any(|effect| effect.what == What::EndTrial);
+        if self.rollout.trial.is_some() && !is_queued {
             self.queue(What::EndTrial);
         }
     }

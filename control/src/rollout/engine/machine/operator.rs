@@ -114,14 +114,21 @@ impl Machine<'_> {
     fn skip(&mut self, why: String) {
         let at = self.rollout.at;
         self.unpause();
-        // An audience has the canary as long as its stage.
-        let is_test = at.of == List::Main && self.rollout.record().kind == "abTest";
+        // An audience has the canary as long as its stage; likewise what somebody else gives it is judged.
+        let is_test = at.of == List::Main && matches!(&*self.rollout.record().kind, "abTest" | "watch");
         let ends_trial = is_test && self.rollout.trial.as_ref().is_some_and(|trial| trial.stage == at.index);
         self.end_stage(StageState::Skipped, Some(why));
+        self.end_watch();
         if ends_trial {
             self.queue(What::EndTrial);
         }
         self.next();
+    }
+
+    /// The one that follows finds the service as it is: a brake that was taken off stays off, one that is on is its to take off.
+    pub(super) fn replaced(&mut self, why: String) {
+        self.end_watch();
+        self.abort(why);
     }
 
     fn abort(&mut self, why: String) {
@@ -145,6 +152,7 @@ impl Machine<'_> {
         if self.rollout.record().is_active() {
             self.end_stage(StageState::Skipped, Some(why.clone()));
         }
+        self.end_watch();
         let from = self.rollout.at.index + 1;
         let target = self.promotion();
         let until = target.unwrap_or(self.rollout.stages.len());

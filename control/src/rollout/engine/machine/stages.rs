@@ -26,11 +26,12 @@ impl Machine<'_> {
         let attempt = self.record().attempt;
         self.tell(Happened::StageBegun { attempt });
         let Some(kind) = kind else { return };
-        if moves(kind) && self.rollout.before.is_none() {
+        // Whoever watches has to know whether an earlier rollout has braked the canary.
+        if is_of_versions(kind) && self.rollout.before.is_none() {
             self.queue(What::ReadWeights);
         }
         match kind {
-            StageKind::AbTest(_) | StageKind::Ramp(_) => {
+            StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Watch(_) => {
                 self.rollout.stages.iter_mut().for_each(|record| record.is_shown = false);
             }
             StageKind::Deploy(_) | StageKind::Approve(_) | StageKind::Wait(_) => {
@@ -52,7 +53,7 @@ impl Machine<'_> {
         }
         if !self.rollout.record().work.is_planned {
             self.record().work.is_planned = true;
-            if moves(kind) && self.rollout.is_promoted {
+            if is_of_versions(kind) && self.rollout.is_promoted {
                 self.end_stage(StageState::Skipped, Some("the canary has all users already".to_owned()));
                 self.next();
             } else {
@@ -65,6 +66,7 @@ impl Machine<'_> {
         match kind {
             StageKind::AbTest(test) => self.test(test, elapsed),
             StageKind::Ramp(ramp) if !ramp.steps.is_empty() => self.start_clock(),
+            StageKind::Watch(_) => false,
             StageKind::Approve(_) if !work.is_approved => false,
             StageKind::Wait(long) if elapsed.is_none_or(|elapsed| elapsed < millis(*long)) => false,
             StageKind::Approve(_)
@@ -111,6 +113,7 @@ impl Machine<'_> {
                 self.plan_traffic(Mode::Audience, share);
             }
             StageKind::Ramp(ramp) => self.plan_ramp(ramp),
+            StageKind::Watch(watch) => self.plan_watch(*watch),
             StageKind::Wait(_) => {}
             StageKind::Protect(protect) => self.plan_protection(protect),
             StageKind::Promote(_) => self.plan_promotion(),
@@ -295,8 +298,8 @@ impl Machine<'_> {
 }
 
 /// Whether a stage is about which version gets what.
-fn moves(kind: &StageKind) -> bool {
-    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Promote(_))
+fn is_of_versions(kind: &StageKind) -> bool {
+    matches!(kind, StageKind::AbTest(_) | StageKind::Ramp(_) | StageKind::Watch(_) | StageKind::Promote(_))
 }
 
 /// As the engine counts time.

@@ -1,7 +1,7 @@
 //! What gives the canary traffic: trials, weights, and the brake that has to be off for it.
 
 use rollgate_config::{
-    dynamic::rollout::stage::{Ramp, Step},
+    dynamic::rollout::stage::{Ramp, Step, Watch},
     scalar::Share,
 };
 
@@ -30,6 +30,22 @@ impl Machine<'_> {
         let was_braked = self.rollout.before.as_ref().is_some_and(|before| before.brake.is_some());
         if (is_braked && !grows) || (was_braked && !is_braked) {
             self.queue(What::ReleaseBrake);
+        }
+    }
+
+    /// What somebody else gives the canary is judged from now on. The brake of an earlier rollout goes then.
+    pub(super) fn plan_watch(&mut self, watch: Watch) {
+        self.queue(What::BeginTrial { mode: Mode::Randomised { step: 0, margin: watch.margin } });
+        let was_braked = self.rollout.before.as_ref().is_some_and(|before| before.brake.is_some());
+        if self.rollout.brake.is_some() || was_braked {
+            self.queue(What::ReleaseBrake);
+        }
+    }
+
+    /// What was in force when a watch began says nothing of what is: somebody else has decided since.
+    pub(super) fn end_watch(&mut self) {
+        if self.rollout.record().kind == "watch" && self.rollout.share.is_none() {
+            (self.rollout.before, self.rollout.released) = (None, None);
         }
     }
 

@@ -9,7 +9,7 @@ use rollgate_config::{
         audience::Audience,
         stage::{
             AbTest, Approve, Command, Deploy, DeployBy, OnTimeout, Promote, Protect, ProtectBreaker, ProtectRate, Ramp,
-            Stage, StageKind, Step, Webhook,
+            Stage, StageKind, Step, Watch, Webhook,
         },
     },
     problem::{Located, Place},
@@ -98,6 +98,11 @@ pub(super) fn ramp() -> StageKind {
     };
     let steps = vec![step(10_000, 30, 0, 5.0), step(50_000, 60, 10, 3.0), step(500_000, 120, 0, 2.0)];
     StageKind::Ramp(Ramp { steps, cohort: None })
+}
+
+/// Whose canary must not fail four times as often.
+pub(super) fn watch() -> StageKind {
+    StageKind::Watch(Watch { margin: 4.0, min_requests: 20 })
 }
 
 pub(super) fn wait(seconds: u64) -> StageKind {

@@ -35,6 +35,7 @@ enum Op {
     Drifted,
     Build(u8),
     Resumed,
+    Replaced,
     Begin,
 }
 
@@ -49,8 +50,19 @@ enum End {
 }
 
 fn pipelines() -> impl Strategy<Value = Pipeline> {
-    let kind =
-        select(vec![job(), deploy(), approve(), ab_test(), ramp(), ramp(), wait(20), webhook(), protect(), promote()]);
+    let kind = select(vec![
+        job(),
+        deploy(),
+        approve(),
+        ab_test(),
+        ramp(),
+        ramp(),
+        watch(),
+        wait(20),
+        webhook(),
+        protect(),
+        promote(),
+    ]);
     let after = vec(select(vec![job(), approve(), webhook(), wait(20), protect()]), 1..3);
     let on_failure = prop_oneof![
         Just(OnFailure::Rollback),
@@ -79,6 +91,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Up),
         1 => prop_oneof![Just(Op::Gone), Just(Op::Drifted), Just(Op::Begin), Just(Op::Drifted)],
         1 => (0..3_u8).prop_map(Op::Build),
+        1 => Just(Op::Replaced),
         2 => Just(Op::Resumed),
     ];
     vec(op, 0..120)
@@ -153,6 +166,7 @@ impl Watched {
             Op::Drifted => Event::ConfigurationChanged(Change::Drifted { why: "drifted".to_owned() }),
             Op::Build(build) => Event::NewBuild { build: build.to_string() },
             Op::Resumed => Event::Resumed,
+            Op::Replaced => Event::Replaced { why: "another one begins".to_owned() },
         };
         Some(event)
     }
@@ -284,6 +298,7 @@ fn finish(watched: &mut Watched) -> Result<(), TestCaseError> {
             _ if rollout.outage.is_some() => Op::Clear,
             Some(PauseKind::Asked) => Op::Act(Action::Resume, Role::Admin, true),
             Some(_) => Op::Act(Action::Skip, Role::Admin, true),
+            None if rollout.is_watching() => Op::Act(Action::Skip, Role::Admin, true),
             None if rollout.status == Status::Waiting => Op::Act(Action::Approve, Role::Admin, true),
             None if rollout.record().gives_traffic() && rollout.trial.is_some() => {
                 Op::Look { advance: true, requests: 1000, discarding: false, is_late: false }

@@ -407,7 +407,7 @@ fn point(rollout: &Rollout, event: &Event) -> String {
         Event::Begin | Event::Tick | Event::CanaryUnavailable { .. } | Event::CanaryAvailable => {
             format!("time at {at}")
         }
-        Event::ConfigurationChanged(_) => format!("configuration at {at}"),
+        Event::ConfigurationChanged(_) | Event::Replaced { .. } => format!("configuration at {at}"),
     }
 }
 

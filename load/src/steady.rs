@@ -158,7 +158,7 @@ async fn kept(run: Rc<Run>) {
 /// One kept connection; opened anew after a failure and after an answer that closes it.
 async fn connection(run: Rc<Run>, index: usize) {
     let pace = run.plan.rate.map(|rate| Pace::new(run.begin, rate).share(index, run.plan.connections));
-    let timer = Timer::new();
+    let timer = Timer::default();
     let mut client = None;
     for turn in 0.. {
         let due = pace.map_or_else(Instant::now, |pace| pace.due(turn));
@@ -191,7 +191,7 @@ async fn ask(client: &mut Option<Client>, address: SocketAddr, request: &[u8]) -
 
 async fn fresh(run: Rc<Run>) {
     let pace = Pace::new(run.begin, run.plan.rate.expect("new connections come at a rate"));
-    let timer = Timer::new();
+    let timer = Timer::default();
     let mut clients = JoinSet::new();
     for turn in 0.. {
         let due = pace.due(turn);

@@ -64,6 +64,11 @@ impl Tally {
         self.sum(|outcome| matches!(outcome, Outcome::Failed(Failure::Reset | Failure::Refused)))
     }
 
+    /// How many had no answer at all.
+    pub fn unanswered(&self) -> u64 {
+        self.sum(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
     /// The latency, in microseconds from the moment at which a request was due, that this share of requests is within.
     pub fn quantile(&self, share: f64) -> u64 {
         self.latencies.value_at_quantile(share)

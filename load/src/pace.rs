@@ -11,14 +11,16 @@ use tokio::net::unix::pipe::Receiver;
 #[derive(Debug)]
 pub struct Timer(Receiver);
 
-impl Timer {
+impl Default for Timer {
     /// A timer of the runtime that this is called on.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC);
         let timer = timer.expect("a timer can be made");
         Self(Receiver::from_owned_fd_unchecked(timer).expect("the runtime takes a timer"))
     }
+}
 
+impl Timer {
     /// Returns at `due`, or at once if it is past.
     pub async fn until(&self, due: Instant) {
         let left = due.saturating_duration_since(Instant::now());
@@ -85,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_moment_is_waited_for_and_a_past_one_is_not() {
-        let (timer, begin) = (Timer::new(), Instant::now());
+        let (timer, begin) = (Timer::default(), Instant::now());
         for due in [begin + Duration::from_millis(3), begin, begin + Duration::from_micros(3200)] {
             timer.until(due).await;
             assert!(Instant::now() >= due);

@@ -1,0 +1,17 @@
+//! Us, with the files of Traefik.
+
+use super::{Peer, Start, nothing, traefik};
+
+pub(super) const PEER: Peer = Peer {
+    name: "rollgate",
+    program: "rollgate",
+    variable: "ROLLGATE_BIN",
+    version: &["--version"],
+    lacks: nothing,
+    files: |site, folder| {
+        let file = traefik::files(site, folder);
+        let state = folder.display().to_string();
+        Start::of(["run", "--config", &file]).with("STATE_DIRECTORY", state)
+    },
+    again: Some(|site, folder, _, generation| traefik::again(site, folder, generation)),
+};
