@@ -21,7 +21,7 @@ use rollgate_gateway::metrics::SeriesId;
 use self::series::{Labels, Series};
 pub use self::{
     follow::follow,
-    track::{NAMES, Name, Track},
+    track::{Looked, NAMES, Name, Track},
 };
 
 /// What is kept.
@@ -75,8 +75,13 @@ impl History {
         }
     }
 
-    /// Begins with a sample's time; what follows are its cells. A clock that was put back goes on by a millisecond.
+    /// Begins with a sample's time; what follows are its cells. A clock that was put back a little goes on by a millisecond;
+    /// if it was more, what is known has times that have not come, and everything begins anew.
     pub fn tick(&mut self, now: i64) {
+        if self.ticks.back().is_some_and(|last| last - now > PUT_BACK) {
+            *self =
+                Self { limits: self.limits, buckets: std::mem::take(&mut self.buckets), ..Self::new(self.limits, &[]) };
+        }
         let now = self.ticks.back().map_or(now, |last| now.max(last + 1));
         self.ticks.push_back(now);
         self.forget(now - self.limits.span);
@@ -125,25 +130,29 @@ impl History {
         left_out.find(|(service, _)| are(service)).map(|(service, _)| &**service)
     }
 
-    /// The course of every series of a metric whose labels fit, in the order of their labels.
+    /// Tells the course of every series of a metric whose labels fit, one after the other, until it is told to stop.
     ///
     /// # Errors
-    /// There are more than `most`.
-    pub fn tracks(
+    /// What `tell` or `fits` stop with.
+    pub fn tracks<E>(
         &self,
         name: Name,
-        fits: &dyn Fn(&BTreeMap<&'static str, String>) -> bool,
-        most: usize,
-    ) -> Result<Vec<Track>, TooMany> {
-        track::select(name, self.series.values(), &self.buckets, fits, most)
+        fits: &dyn Fn(&Looked<'_>) -> Result<bool, E>,
+        tell: &mut dyn FnMut(&Track) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parts = name.parts(&self.buckets);
+        self.series.values().try_for_each(|series| track::each(name, &parts, series, fits, tell))
     }
 
     /// A series for an id that is met for the first time.
     fn admit(&mut self, id: SeriesId, cells: &[u64], labels: &dyn Fn() -> Vec<String>, now: i64) -> Option<u32> {
         let labels = Labels::new(id, labels());
-        // A name that was gone and came back.
+        // A name that was gone and came back: its counters began again at zero.
         if let Some(&known) = self.by_labels.get(&labels) {
+            let series = self.series.get_mut(&known)?;
+            self.by_id.remove(&std::mem::replace(&mut series.id, id));
             self.by_id.insert(id, known);
+            self.bytes += series.add(now, &vec![0; cells.len()]);
             return Some(known);
         }
         let is_late = self.left_out.contains_key(labels.service());
@@ -153,7 +162,7 @@ impl History {
         }
         // What it has counted before anybody looked is no increase of now.
         let is_first = self.ticks.len() == 1;
-        let series = Series::new(labels, now, cells, is_first || is_late);
+        let series = Series::new(id, labels, now, cells, is_first || is_late);
         self.bytes += series.bytes();
         let labels = Arc::clone(series.labels());
         self.by_labels.insert(labels, self.next);
@@ -178,18 +187,12 @@ impl History {
             if let Some(series) = self.series.remove(id) {
                 self.bytes -= series.bytes().min(self.bytes);
                 self.by_labels.remove(series.labels());
+                self.by_id.remove(&series.id);
             }
-        }
-        if !gone.is_empty() {
-            self.by_id.retain(|_, id| self.series.contains_key(id));
         }
         self.left_out.retain(|_, last| *last >= horizon);
     }
 }
-
-/// More was selected than may be looked at at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooMany;
 
 /// A thousand services with traffic are known for an hour in it, ten thousand for some minutes.
 const BYTES: usize = 64 << 20;
@@ -199,6 +202,9 @@ const SERIES: usize = 50_000;
 
 /// An hour.
 const SPAN: i64 = 60 * 60 * 1_000;
+
+/// Milliseconds that a clock may be put back.
+const PUT_BACK: i64 = 15_000;
 
 /// What is kept even if it is too much: a judgment of nothing is none.
 const SHORTEST: i64 = 60 * 1_000;

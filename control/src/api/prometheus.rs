@@ -1,7 +1,10 @@
 //! Prometheus' HTTP API over what is kept of the last hour, for whoever knows no other: Kayenta, Flagger, Argo Rollouts.
 //! Requests, answers and errors are shaped as there.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     body::Bytes,
@@ -10,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde_json::{Number, Value as Json, json};
+use serde_json::json;
 use url::form_urlencoded;
 
 use super::Shared;
@@ -21,9 +24,9 @@ use crate::{
 
 /// `query`: values at one time.
 pub async fn query(State(shared): State<Shared>, uri: Uri, body: Bytes) -> Response {
-    let asked = Asked::new(&uri, &body);
-    let time = match asked.time("time") {
-        Ok(time) => time.unwrap_or_else(now),
+    let read = Asked::new(&uri, &body).and_then(|asked| Ok((asked.time("time")?.unwrap_or_else(now), asked)));
+    let (time, asked) = match read {
+        Ok(read) => read,
         Err(error) => return error.into_response(),
     };
     answer(shared, asked, move |newest| {
@@ -34,9 +37,8 @@ pub async fn query(State(shared): State<Shared>, uri: Uri, body: Bytes) -> Respo
 
 /// `query_range`: values at many.
 pub async fn query_range(State(shared): State<Shared>, uri: Uri, body: Bytes) -> Response {
-    let asked = Asked::new(&uri, &body);
-    let times = match asked.times() {
-        Ok(times) => times,
+    let (times, asked) = match Asked::new(&uri, &body).and_then(|asked| Ok((asked.times()?, asked))) {
+        Ok(read) => read,
         Err(error) => return error.into_response(),
     };
     answer(shared, asked, move |_| Err(times)).await
@@ -44,7 +46,7 @@ pub async fn query_range(State(shared): State<Shared>, uri: Uri, body: Bytes) ->
 
 /// `label/__name__/values`: the names of all metrics.
 pub async fn names() -> Response {
-    success(&json!(NAMES.map(|(name, _)| name)))
+    success(json!({"status": "success", "data": NAMES.map(|(name, _)| name)}).to_string())
 }
 
 /// `/-/healthy`.
@@ -78,21 +80,45 @@ impl From<Failed> for Error {
         match failed {
             Failed::Wrong(what) => Self::bad("query", what),
             Failed::NotPossible(what) => Self { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", what },
+            Failed::Late => Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "timeout", what: failed.to_string() },
         }
     }
 }
 
-/// The parameters: those of the body stand before those of the address.
-struct Asked(Vec<(String, String)>);
+impl From<Refused> for Error {
+    fn from(Refused { at, what }: Refused) -> Self {
+        Self::bad("query", format_args!("1:{at}: parse error: {what}"))
+    }
+}
+
+/// The values of [`PARAMETERS`]: those of the body stand before those of the address, and of several the first one.
+struct Asked([Option<String>; PARAMETERS.len()]);
+
+/// What is read; other parameters of Prometheus make no difference to an answer, or to none that is given here.
+const PARAMETERS: [&str; 5] = ["query", "time", "start", "end", "step"];
 
 impl Asked {
-    fn new(uri: &Uri, body: &[u8]) -> Self {
-        let parsed = |bytes| form_urlencoded::parse(bytes).into_owned();
-        Self(parsed(body).chain(parsed(uri.query().unwrap_or_default().as_bytes())).collect())
+    fn new(uri: &Uri, body: &[u8]) -> Result<Self, Error> {
+        if body.len() > FORM {
+            let what = format!("a form has at most {FORM} bytes");
+            return Err(Error { status: StatusCode::PAYLOAD_TOO_LARGE, kind: "bad_data", what });
+        }
+        let mut values = [const { None }; PARAMETERS.len()];
+        let address = uri.query().unwrap_or_default().as_bytes();
+        for (name, value) in form_urlencoded::parse(body).chain(form_urlencoded::parse(address)) {
+            let known = PARAMETERS.iter().position(|known| *known == name);
+            if let Some(place @ None) = known.map(|index| &mut values[index])
+                && !value.is_empty()
+            {
+                *place = Some(value.into_owned());
+            }
+        }
+        Ok(Self(values))
     }
 
     fn one(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| &**value)
+        let index = PARAMETERS.iter().position(|known| *known == name)?;
+        self.0[index].as_deref()
     }
 
     fn time(&self, name: &'static str) -> Result<Option<i64>, Error> {
@@ -142,25 +168,28 @@ async fn answer(
     asked: Asked,
     when: impl FnOnce(i64) -> Result<(i64, Times), Times> + Send + 'static,
 ) -> Response {
-    let Some(text) = asked.one("query") else { return Error::bad("query", "it is needed").into_response() };
-    let expr = match parse(text) {
-        Ok(expr) => expr,
-        Err(Refused { at, what }) => {
-            return Error::bad("query", format_args!("1:{at}: parse error: {what}")).into_response();
-        }
-    };
     let history = shared.history.clone();
-    let evaluated = shared.bounds.heavy(move || {
+    let answered = shared.bounds.heavy(move || -> Result<String, Error> {
+        let text = asked.one("query").ok_or_else(|| Error::bad("query", "it is needed"))?;
+        let expr = parse(text)?;
+        let until = Instant::now() + LONGEST;
+        let is_late = || Instant::now() > until;
         let history = history.lock();
         let newest = history.span().map_or(i64::MIN / 2, |(_, newest)| newest);
-        match when(newest) {
-            Ok((shown, times)) => evaluate(&expr, &history, times).map(|value| at_one(value, shown)),
-            Err(times) => evaluate(&expr, &history, times).map(|value| at_many(value, times)),
-        }
+        let (when, evaluated) = match when(newest) {
+            Ok((shown, times)) => (Ok(shown), evaluate(&expr, &history, times, &is_late)),
+            Err(times) => (Err(times), evaluate(&expr, &history, times, &is_late)),
+        };
+        // Whoever takes samples need not wait until it is written.
+        drop(history);
+        Ok(match when {
+            Ok(shown) => at_one(evaluated?, shown)?,
+            Err(times) => at_many(evaluated?, times)?,
+        })
     });
-    match evaluated.await {
-        Ok(Ok(data)) => success(&data),
-        Ok(Err(failed)) => Error::from(failed).into_response(),
+    match answered.await {
+        Ok(Ok(body)) => success(body),
+        Ok(Err(error)) => error.into_response(),
         Err(busy) => {
             let error = Error { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", what: busy.detail };
             error.into_response()
@@ -168,50 +197,77 @@ async fn answer(
     }
 }
 
-fn success(data: &Json) -> Response {
-    let body = json!({"status": "success", "data": data}).to_string();
+fn success(body: String) -> Response {
     ([(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
-fn at_one(value: Value, time: i64) -> Json {
+fn at_one(value: Value, time: i64) -> Result<String, Failed> {
     match value {
-        Value::Scalar(number) => json!({"resultType": "scalar", "result": point(time, number)}),
-        Value::Vector(rows) => {
-            let one = |row: Row| {
-                let value = row.values.first().copied().flatten()?;
-                Some(json!({"metric": row.labels, "value": point(time, value)}))
-            };
-            json!({"resultType": "vector", "result": rows.into_iter().filter_map(one).collect::<Vec<_>>()})
+        Value::Scalar(number) => {
+            let mut body = "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":".to_owned();
+            write_point(&mut body, time, number);
+            Ok(body + "}}")
         }
+        Value::Vector(rows) => written("vector", rows, |row, body| {
+            let Some(value) = row.values.first().copied().flatten() else { return 0 };
+            body.push_str("\"value\":");
+            write_point(body, time, value);
+            1
+        }),
     }
 }
 
-fn at_many(value: Value, times: Times) -> Json {
+fn at_many(value: Value, times: Times) -> Result<String, Failed> {
     let rows = match value {
         Value::Scalar(number) => vec![Row { labels: [].into(), values: vec![Some(number); times.count()] }],
         Value::Vector(rows) => rows,
     };
-    let all = |row: Row| {
-        let points = times.all().zip(row.values).filter_map(|(time, value)| Some(point(time, value?)));
-        let points: Vec<Json> = points.collect();
-        (!points.is_empty()).then(|| json!({"metric": row.labels, "values": points}))
-    };
-    json!({"resultType": "matrix", "result": rows.into_iter().filter_map(all).collect::<Vec<_>>()})
+    written("matrix", rows, |row, body| {
+        body.push_str("\"values\":");
+        let mut count = 0;
+        for (time, value) in times.all().zip(&row.values) {
+            let Some(value) = value else { continue };
+            body.push(if count == 0 { '[' } else { ',' });
+            write_point(body, time, *value);
+            count += 1;
+        }
+        body.push(']');
+        count
+    })
+}
+
+/// An answer of series. `values` writes those of one and says how many there were; one without any is left out.
+fn written(kind: &str, rows: Vec<Row>, values: impl Fn(&Row, &mut String) -> usize) -> Result<String, Failed> {
+    let mut body = format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":[");
+    let (begin, mut total) = (body.len(), 0);
+    for row in rows {
+        let before = body.len();
+        let labels = serde_json::to_string(&row.labels).unwrap_or_default();
+        body.push_str(if before == begin { "" } else { "," });
+        body.extend(["{\"metric\":", &labels, ","]);
+        let count = values(&row, &mut body);
+        body.push('}');
+        if count == 0 {
+            body.truncate(before);
+        }
+        total += count;
+        if total > MOST_ANSWERED {
+            let what = format!("the answer has more than {MOST_ANSWERED} values: add up more of them, or ask for less");
+            return Err(Failed::NotPossible(what));
+        }
+    }
+    Ok(body + "]}}")
 }
 
 /// `[1435781430.781, "0.5"]`.
-fn point(time: i64, value: f64) -> Json {
-    let seconds = if time % 1_000 == 0 {
-        Number::from(time / 1_000)
-    } else {
-        Number::from_f64(time as f64 / 1e3).unwrap_or_else(|| Number::from(time / 1_000))
+fn write_point(body: &mut String, time: i64, value: f64) {
+    // Writing to a string does not fail.
+    let _ = if time % 1_000 == 0 { write!(body, "[{}", time / 1_000) } else { write!(body, "[{}", time as f64 / 1e3) };
+    let _ = match value {
+        _ if value == f64::INFINITY => write!(body, ",\"+Inf\"]"),
+        _ if value == f64::NEG_INFINITY => write!(body, ",\"-Inf\"]"),
+        _ => write!(body, ",\"{value}\"]"),
     };
-    let text = match value {
-        _ if value == f64::INFINITY => "+Inf".to_owned(),
-        _ if value == f64::NEG_INFINITY => "-Inf".to_owned(),
-        _ => value.to_string(),
-    };
-    Json::Array(vec![Json::Number(seconds), Json::String(text)])
 }
 
 fn now() -> i64 {
@@ -224,6 +280,15 @@ const JSON: &str = "application/json";
 /// Points of a series, as in Prometheus.
 const POINTS: usize = 11_000;
 
+/// Values in one answer.
+const MOST_ANSWERED: usize = 100_000;
+
+/// Bytes of a form: what a query may have, with all of it escaped, is a fifth of it.
+const FORM: usize = 64 << 10;
+
+/// What a query may take: as long is no sample taken, and others wait who ask for much.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// A query at a time that has not come is answered by the newest sample, as clocks differ.
 const LATE: i64 = 5 * 60 * 1_000;
 
@@ -235,7 +300,8 @@ mod tests {
     use super::*;
 
     fn asked(query: &str) -> Asked {
-        Asked::new(&format!("/prometheus/api/v1/query_range?{query}").parse().unwrap(), b"")
+        let uri = format!("/prometheus/api/v1/query_range?{query}").parse().unwrap();
+        Asked::new(&uri, b"").map_err(|error| error.what).unwrap()
     }
 
     #[test]
@@ -292,7 +358,60 @@ mod tests {
             (0, f64::NEG_INFINITY, r#"[0,"-Inf"]"#),
             (0, 1e21, r#"[0,"1000000000000000000000"]"#),
         ] {
-            assert_eq!(point(time, value).to_string(), expected);
+            let mut body = String::new();
+            write_point(&mut body, time, value);
+            assert_eq!(body, expected);
         }
+    }
+
+    fn row(name: &str, values: &[Option<f64>]) -> Row {
+        Row { labels: [("service".to_owned(), name.to_owned())].into(), values: values.to_vec() }
+    }
+
+    #[test]
+    fn answers_are_written_as_prometheus_writes_them() {
+        let times = Times { start: 1_000, end: 3_000, step: 1_000 };
+        let rows =
+            || vec![row("none", &[None; 3]), row("a\"b", &[Some(1.0), None, Some(2.5)]), row("c", &[Some(0.0); 3])];
+        for (written, expected) in [
+            (
+                at_many(Value::Vector(rows()), times),
+                r#"{"resultType":"matrix","result":[{"metric":{"service":"a\"b"},"values":[[1,"1"],[3,"2.5"]]},{"metric":{"service":"c"},"values":[[1,"0"],[2,"0"],[3,"0"]]}]}"#,
+            ),
+            (
+                at_many(Value::Scalar(7.0), times),
+                r#"{"resultType":"matrix","result":[{"metric":{},"values":[[1,"7"],[2,"7"],[3,"7"]]}]}"#,
+            ),
+            (at_many(Value::Vector(vec![]), times), r#"{"resultType":"matrix","result":[]}"#),
+            (
+                at_one(Value::Vector(rows()), 1_500),
+                r#"{"resultType":"vector","result":[{"metric":{"service":"a\"b"},"value":[1.5,"1"]},{"metric":{"service":"c"},"value":[1.5,"0"]}]}"#,
+            ),
+            (at_one(Value::Scalar(f64::NAN), 2_000), r#"{"resultType":"scalar","result":[2,"NaN"]}"#),
+        ] {
+            assert_eq!(written.unwrap(), format!(r#"{{"status":"success","data":{expected}}}"#));
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_bound() {
+        let times = Times { start: 0, end: 9_999_000, step: 1_000 };
+        let rows = |count: usize| Value::Vector(vec![row("a", &vec![Some(1.0); 10_000]); count]);
+        assert!(at_many(rows(10), times).is_ok());
+        assert_eq!(
+            at_many(rows(11), times),
+            Err(Failed::NotPossible(
+                "the answer has more than 100000 values: add up more of them, or ask for less".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn a_form_has_a_bound_and_stands_before_the_address() {
+        let uri = "/prometheus/api/v1/query?query=b&time=2&query=c&other=d".parse().unwrap();
+        let asked = Asked::new(&uri, b"query=&query=a+b&x=y").map_err(|error| error.what).unwrap();
+        assert_eq!((asked.one("query"), asked.one("time"), asked.one("step")), (Some("a b"), Some("2"), None));
+        let Err(error) = Asked::new(&uri, &[b'&'; FORM + 1]) else { panic!("it is read") };
+        assert_eq!((error.status.as_u16(), &*error.what), (413, "a form has at most 65536 bytes"));
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rollgate_gateway::Gateway;
+use tokio::time::Instant;
 
 use super::History;
 
@@ -14,10 +15,11 @@ use super::History;
 /// milliseconds.
 pub async fn follow(gateway: Arc<Gateway>, history: Arc<Mutex<History>>) {
     loop {
+        let began = Instant::now();
         let (gateway, kept) = (gateway.clone(), history.clone());
         let sampled = tokio::task::spawn_blocking(move || sample(&gateway, &kept));
         let Ok(series) = sampled.await else { return };
-        tokio::time::sleep(if series <= MANY { OFTEN } else { SELDOM }).await;
+        tokio::time::sleep_until(began + if series <= MANY { OFTEN } else { SELDOM }).await;
     }
 }
 

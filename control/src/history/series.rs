@@ -47,6 +47,8 @@ impl Labels {
 /// See the module.
 #[derive(Debug)]
 pub struct Series {
+    /// Under which it is counted now.
+    pub(super) id: SeriesId,
     labels: Arc<Labels>,
     first_seen: i64,
     last_seen: i64,
@@ -69,9 +71,10 @@ struct Chunk {
 
 impl Series {
     /// A series that was seen for the first time. Unless it was there `before`, it came from nothing.
-    pub fn new(labels: Labels, now: i64, cells: &[u64], before: bool) -> Self {
+    pub fn new(id: SeriesId, labels: Labels, now: i64, cells: &[u64], before: bool) -> Self {
         let begin: Box<[u64]> = if before { cells.into() } else { vec![0; cells.len()].into() };
         Self {
+            id,
             labels: Arc::new(labels),
             first_seen: now,
             last_seen: now,
@@ -209,8 +212,10 @@ mod tests {
 
     use super::*;
 
+    const ID: SeriesId = SeriesId::Version { owner: 0 };
+
     fn labels() -> Labels {
-        Labels::new(SeriesId::Version { owner: 0 }, vec!["pro@file".to_owned(), "a@file".to_owned()])
+        Labels::new(ID, vec!["pro@file".to_owned(), "a@file".to_owned()])
     }
 
     fn told(series: &Series) -> Vec<(i64, Vec<u64>)> {
@@ -225,7 +230,7 @@ mod tests {
             samples in prop::collection::vec((1..100_000_i64, prop::array::uniform3(any::<u64>())), 1..200), before: bool,
         ) {
             let mut now = 1_700_000_000_000;
-            let mut series = Series::new(labels(), now, &samples[0].1, before);
+            let mut series = Series::new(ID, labels(), now, &samples[0].1, before);
             let mut bytes = series.bytes();
             let mut expected = vec![(i64::MIN, if before { samples[0].1.to_vec() } else { vec![0; 3] })];
             for (later, cells) in &samples {
@@ -256,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_does_not_change_takes_no_room() {
-        let mut series = Series::new(labels(), 0, &[5, 0, 0], true);
+        let mut series = Series::new(ID, labels(), 0, &[5, 0, 0], true);
         let bytes = series.bytes();
         for now in 1..1_000 {
             assert_eq!(series.add(now, &[5, 0, 0]), 0);

@@ -21,7 +21,14 @@ fn history() -> History {
 }
 
 fn tracks(history: &History, name: Name, service: &str) -> Vec<Track> {
-    history.tracks(name, &|labels| labels["service"] == service, 100).unwrap()
+    let mut tracks = Vec::new();
+    let told = history.tracks(name, &|looked| Ok::<_, ()>(looked.label("service") == service), &mut |track| {
+        tracks.push(track.clone());
+        Ok(())
+    });
+    assert_eq!(told, Ok(()));
+    tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
+    tracks
 }
 
 #[test]
@@ -64,6 +71,37 @@ fn a_name_that_comes_back_goes_on_and_its_counter_has_begun_again() {
     }
     let track = &tracks(&history, Name::ServiceRequests, "a@file")[0];
     assert_eq!((history.len(), track.increase(0, 3_000)), (1, Some(9.0)));
+    // Also if it has more than before by the time it is seen.
+    history.tick(4_000);
+    history.take(service(3), &cells(20, 0), &labels_of("a@file"));
+    assert_eq!(tracks(&history, Name::ServiceRequests, "a@file")[0].increase(3_000, 4_000), Some(20.0));
+}
+
+#[test]
+fn a_name_that_comes_and_goes_takes_no_more_room_each_time() {
+    let mut history = history();
+    for owner in 0..1_000 {
+        history.tick(i64::from(owner) * 1_000);
+        history.take(service(owner), &cells(0, 0), &labels_of("a@file"));
+        assert_eq!((history.len(), history.by_id.len(), history.by_labels.len()), (1, 1, 1));
+    }
+}
+
+#[test]
+fn whoever_is_told_of_series_may_stop() {
+    let mut history = history();
+    history.tick(0);
+    for owner in 0..3 {
+        history.take(service(owner), &cells(1, 0), &labels_of(&format!("{owner}@file")));
+    }
+    let mut count = 0;
+    let told = history.tracks(Name::ServiceRequests, &|_| Ok(true), &mut |_| {
+        count += 1;
+        if count == 2 { Err("enough") } else { Ok(()) }
+    });
+    assert_eq!((told, count), (Err("enough"), 2));
+    let told = history.tracks(Name::ServiceRequests, &|_| Err("late"), &mut |_| panic!("it is told"));
+    assert_eq!(told, Err("late"));
 }
 
 #[test]
@@ -124,6 +162,23 @@ fn a_clock_that_is_put_back_goes_on() {
     );
 }
 
+#[test]
+fn a_clock_that_is_put_back_far_begins_anew() {
+    let mut history = history();
+    for (now, count) in [(100_000, 1), (101_000, 5)] {
+        history.tick(now);
+        history.take(service(1), &cells(count, 0), &labels_of("a@file"));
+    }
+    history.tick(50_000);
+    assert_eq!((history.span(), history.len(), history.bytes), (Some((50_000, 50_000)), 0, 0));
+    for (now, count) in [(50_000, 6), (51_000, 8)] {
+        history.tick(now);
+        history.take(service(1), &cells(count, 0), &labels_of("a@file"));
+    }
+    let track = &tracks(&history, Name::DurationBucket, "a@file")[0];
+    assert_eq!((track.increase(50_001, 51_000), &*track.labels["le"]), (Some(2.0), "+Inf"));
+}
+
 proptest! {
     /// Windows that follow each other add up: no request is counted twice or not at all.
     #[test]
@@ -141,44 +196,5 @@ proptest! {
         let (end, cut) = ((counts.len() as i64 - 1) * 1_000, cut.index(counts.len()) as i64 * 1_000);
         let parts = track.increase(0, cut).unwrap_or(0.0) + track.increase(cut, end).unwrap_or(0.0);
         prop_assert_eq!(parts, (total - counts[0]) as f64);
-    }
-}
-
-#[test]
-fn zz_measure() {
-    for (services, step) in [(1_000_u32, 5), (10_000, 5), (100, 1)] {
-        let mut history = history();
-        let mut spent = std::time::Duration::ZERO;
-        let samples = 4_000 / step;
-        let mut n = 0;
-        for sample in 0..samples.min(if services > 5_000 { 300 } else { 4_000 }) {
-            let labels: Vec<_> =
-                (0..services).map(|s| format!("team-{s}-service-web@kubernetescrd")).collect();
-            let began = std::time::Instant::now();
-            history.tick(sample as i64 * step as i64 * 1_000);
-            for service in 0..services {
-                for key in 0..3 {
-                    let base = sample as u64 * 50 + u64::from(service % 7);
-                    let cells = [base * 30, base * 3, base, base / 7, 0, base * 123_456_789 + u64::from(service)];
-                    let id = SeriesId::Service { owner: service, key };
-                    let l = &labels[service as usize];
-                    history.take(id, &cells, &|| {
-                        vec![l.clone(), key.to_string(), "GET".to_owned(), "http".to_owned()]
-                    });
-                }
-            }
-            history.settle();
-            spent += began.elapsed();
-            n += 1;
-        }
-        let (a, b) = history.span().unwrap();
-        eprintln!(
-            "{services} services: kept {} s, {} bytes, {} series, left out {:?}, {:?} a sample",
-            (b - a) / 1_000,
-            history.bytes,
-            history.len(),
-            history.left_out.len(),
-            spent / n
-        );
     }
 }

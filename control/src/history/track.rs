@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    TooMany,
-    series::{Family, Series},
-};
+use super::series::{Family, Series};
 
 /// A metric whose course is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,42 +72,54 @@ impl Track {
     }
 }
 
-/// Those of one metric whose labels fit.
-pub fn select<'s>(
-    name: Name,
-    all: impl Iterator<Item = &'s Series>,
-    buckets: &[String],
-    fits: &dyn Fn(&BTreeMap<&'static str, String>) -> bool,
-    most: usize,
-) -> Result<Vec<Track>, TooMany> {
-    let mut tracks = Vec::new();
-    for series in all.filter(|series| series.labels().family == name.family()) {
-        let own: BTreeMap<_, _> = series.labels().pairs().map(|(name, value)| (name, value.to_owned())).collect();
-        for part in name.parts(buckets) {
-            let mut labels = own.clone();
-            labels.extend(part.label);
-            if !fits(&labels) {
-                continue;
-            }
-            if tracks.len() == most {
-                return Err(TooMany);
-            }
-            let mut values: Vec<(i64, f64)> = Vec::new();
-            series.each(|time, cells| {
-                let value = part.of.value(cells);
-                if values.last().is_none_or(|(_, last)| *last != value) {
-                    values.push((time, value));
-                }
-            });
-            tracks.push(Track::new(labels, series, values));
+/// The labels of a series that is looked at, before anything is made of it.
+pub struct Looked<'s> {
+    series: &'s Series,
+    part: &'s Part,
+}
+
+impl Looked<'_> {
+    /// A label's value; empty if it has none.
+    pub fn label(&self, name: &str) -> &str {
+        match &self.part.label {
+            Some((label, value)) if *label == name => value,
+            _ => self.series.labels().pairs().find(|(label, _)| *label == name).map_or("", |(_, value)| value),
         }
     }
-    tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(tracks)
+}
+
+/// Tells the courses of one metric that a series holds, as far as their labels fit.
+pub fn each<E>(
+    name: Name,
+    parts: &[Part],
+    series: &Series,
+    fits: &dyn Fn(&Looked<'_>) -> Result<bool, E>,
+    tell: &mut dyn FnMut(&Track) -> Result<(), E>,
+) -> Result<(), E> {
+    if series.labels().family != name.family() {
+        return Ok(());
+    }
+    for part in parts {
+        if !fits(&Looked { series, part })? {
+            continue;
+        }
+        let mut labels: BTreeMap<_, _> =
+            series.labels().pairs().map(|(name, value)| (name, value.to_owned())).collect();
+        labels.extend(part.label.clone());
+        let mut values: Vec<(i64, f64)> = Vec::new();
+        series.each(|time, cells| {
+            let value = part.of.value(cells);
+            if values.last().is_none_or(|(_, last)| *last != value) {
+                values.push((time, value));
+            }
+        });
+        tell(&Track::new(labels, series, values))?;
+    }
+    Ok(())
 }
 
 /// A metric's own part of a series' cells.
-struct Part {
+pub struct Part {
     label: Option<(&'static str, String)>,
     of: Of,
 }
@@ -147,7 +156,8 @@ impl Name {
         }
     }
 
-    fn parts(self, buckets: &[String]) -> Vec<Part> {
+    /// What it is of the cells of a series.
+    pub fn parts(self, buckets: &[String]) -> Vec<Part> {
         let whole = |of| vec![Part { label: None, of }];
         match self {
             Self::VersionRequests => {

@@ -112,6 +112,13 @@ impl Pair {
                 what: "is not there".to_owned(),
                 allowed: "a list of numbers".to_owned(),
             })?;
+            if values.len() > POINTS {
+                return Err(Unfit {
+                    field: format!("{field}.values.{name}"),
+                    what: format!("has {} values", values.len()),
+                    allowed: format!("at most {POINTS}, as many as a Prometheus gives"),
+                });
+            }
             Ok(values.iter().map(|Number(value)| *value).collect())
         };
         Ok(Sides { canary: side("experiment")?, stable: side("control")? })
@@ -149,3 +156,6 @@ impl<'de> Deserialize<'de> for Number {
         }
     }
 }
+
+/// Values of a series.
+const POINTS: usize = 11_000;

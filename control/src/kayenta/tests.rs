@@ -159,6 +159,26 @@ fn what_is_no_count_is_named() {
     );
 }
 
+#[test]
+fn there_are_bounds() {
+    let (many, up) = (vec![0; 11_001], json!({}));
+    for (pairs, expected) in [
+        (
+            vec![("m", json!(many), json!([0]))],
+            "metricSetPairList[0].values.experiment has 11001 values; at most 11000, as many as a Prometheus gives",
+        ),
+        (
+            vec![("m", json!([0]), json!(many))],
+            "metricSetPairList[0].values.control has 11001 values; at most 11000, as many as a Prometheus gives",
+        ),
+        (vec![("m", json!([0]), json!([0])); 1_001], "metricSetPairList has 1001 items; at most 1000"),
+    ] {
+        assert_eq!(told(&request(&json!([metric("m", &up)]), &pairs)), expected);
+    }
+    let metrics = json!(vec![metric("m", &up); 1_001]);
+    assert_eq!(told(&request(&metrics, &[])), "canaryConfig.metrics has 1001 items; at most 1000");
+}
+
 fn of_series(canary: &Value, experiment: &[f64], control: &[f64]) -> String {
     told(&request(&json!([metric("latency", canary)]), &[("latency", json!(experiment), json!(control))]))
 }

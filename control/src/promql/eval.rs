@@ -1,6 +1,6 @@
 //! From an expression and the history to values.
 
-use std::{collections::BTreeMap, fmt};
+use std::{cell::Cell, collections::BTreeMap, fmt};
 
 use super::{
     arithmetic::{arithmetic, or},
@@ -8,7 +8,7 @@ use super::{
     quantile::quantiles,
     value::{NAME, Row, Value},
 };
-use crate::history::{History, TooMany, Track};
+use crate::history::{History, Looked, Track};
 
 /// When values are asked for, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Failed {
     Wrong(String),
     /// It asks for too much, or for what is not known whole.
     NotPossible(String),
+    /// It took too long.
+    Late,
 }
 
 impl Times {
@@ -47,21 +49,26 @@ impl Times {
     }
 }
 
-/// Values of an expression at each time.
-pub fn evaluate(expr: &Expr, history: &History, times: Times) -> Result<Value, Failed> {
-    Evaluation { history, times }.value(expr)
+/// Values of an expression at each time, unless it is late by then: that is asked before each series.
+pub fn evaluate(expr: &Expr, history: &History, times: Times, is_late: &dyn Fn() -> bool) -> Result<Value, Failed> {
+    Evaluation { history, times, is_late, left: Cell::new(MOST_VALUES) }.value(expr)
 }
 
 struct Evaluation<'h> {
     history: &'h History,
     times: Times,
+    is_late: &'h dyn Fn() -> bool,
+    /// How many values more the whole query may take.
+    left: Cell<usize>,
 }
 
 impl Evaluation<'_> {
     fn value(&self, expr: &Expr) -> Result<Value, Failed> {
+        self.in_time()?;
         match expr {
             Expr::Number(number) => Ok(Value::Scalar(*number)),
             Expr::Vector(number) => {
+                self.take_row()?;
                 let values = vec![Some(*number); self.times.count()];
                 Ok(Value::Vector(vec![Row { labels: BTreeMap::new(), values }]))
             }
@@ -76,6 +83,21 @@ impl Evaluation<'_> {
             Expr::Arithmetic(operation, left, right) => arithmetic(*operation, self.value(left)?, self.value(right)?),
             Expr::Or(left, right) => or(self.value(left)?, self.value(right)?),
         }
+    }
+
+    fn in_time(&self) -> Result<(), Failed> {
+        if (self.is_late)() { Err(Failed::Late) } else { Ok(()) }
+    }
+
+    /// There is one series more.
+    fn take_row(&self) -> Result<(), Failed> {
+        let left = self.left.get().checked_sub(self.times.count().saturating_add(ROW));
+        let left = left.ok_or_else(|| {
+            let what = format!("it takes more than {MOST_VALUES} values, {ROW} for a series itself: narrow it down");
+            Failed::NotPossible(what)
+        })?;
+        self.left.set(left);
+        Ok(())
     }
 
     fn vector(&self, expr: &Expr) -> Result<Vec<Row>, Failed> {
@@ -117,26 +139,26 @@ impl Evaluation<'_> {
             let what = format!("{service} has more series than there was room for: it is not known whole");
             return Err(Failed::NotPossible(what));
         }
-        let fits = |labels: &BTreeMap<&'static str, String>| {
-            selector.matchers.iter().all(|matcher| match &*matcher.label {
+        let fits = |looked: &Looked<'_>| {
+            self.in_time()?;
+            Ok(selector.matchers.iter().all(|matcher| match &*matcher.label {
                 NAME => matcher.is(selector.metric),
-                label => matcher.is(labels.get(label).map_or("", |value| value)),
-            })
+                label => matcher.is(looked.label(label)),
+            }))
         };
-        let most = MOST_VALUES / self.times.count().max(1);
-        let tracks = self.history.tracks(selector.name, &fits, most).map_err(|TooMany| {
-            let steps = self.times.count();
-            Failed::NotPossible(format!("more than {most} series at {steps} times are too much: narrow it down"))
-        })?;
-        let rows = tracks.iter().map(|track| {
-            let mut labels: BTreeMap<String, String> =
-                track.labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-            if window == 0 {
-                labels.insert(NAME.to_owned(), selector.metric.to_owned());
+        let mut rows = Vec::new();
+        self.history.tracks(selector.name, &fits, &mut |track| {
+            self.take_row()?;
+            let values: Vec<Option<f64>> = self.times.all().map(|at| value(track, at)).collect();
+            if values.iter().any(Option::is_some) {
+                let labels = track.labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+                let named = (window == 0).then(|| (NAME.to_owned(), selector.metric.to_owned()));
+                rows.push(Row { labels: labels.chain(named).collect(), values });
             }
-            Row { labels, values: self.times.all().map(|at| value(track, at)).collect() }
-        });
-        Ok(Value::Vector(rows.filter(|row| row.values.iter().any(Option::is_some)).collect()))
+            Ok(())
+        })?;
+        rows.sort_by(|a: &Row, b| a.labels.cmp(&b.labels));
+        Ok(Value::Vector(rows))
     }
 }
 
@@ -170,6 +192,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrong(what) | Self::NotPossible(what) => f.write_str(what),
+            Self::Late => f.write_str("it takes too long: narrow it down"),
         }
     }
 }
@@ -177,5 +200,8 @@ impl fmt::Display for Failed {
 /// A time that is so many milliseconds after the newest sample is still answered by it: samples are seconds apart.
 const AHEAD: i64 = 15_000;
 
-/// Series times times of one selector.
+/// Series times times, of all selectors together.
 const MOST_VALUES: usize = 1_000_000;
+
+/// A series' labels take as much room as so many values.
+const ROW: usize = 32;

@@ -16,9 +16,33 @@ pub enum Kind {
     Number(String),
     /// What stands between quotes.
     Text(String),
-    /// `( ) { } [ ] , + - * /` and `= != =~ !~`.
+    /// `( ) { } [ ] , + - * /`, `= != =~ !~`, and those of PromQL that are refused by name.
     Sign(&'static str),
     End,
+}
+
+impl Kind {
+    /// As it is shown to whoever wrote it.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Word(word) | Self::Number(word) => format!("{word:?}"),
+            Self::Text(_) => "a text".to_owned(),
+            Self::Sign(sign) => format!("{sign:?}"),
+            Self::End => "the end".to_owned(),
+        }
+    }
+
+    /// Its name, if it is a part of PromQL that is not supported.
+    pub fn unsupported(&self) -> Option<&str> {
+        const WORDS: [&str; 9] =
+            ["offset", "and", "unless", "on", "ignoring", "group_left", "group_right", "bool", "atan2"];
+        match self {
+            Self::Word(word) if word.starts_with(':') => Some("a subquery"),
+            Self::Word(word) => WORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known)),
+            Self::Sign(sign @ ("==" | "!=" | ">=" | "<=" | "<" | ">" | "%" | "^" | "@")) => Some(sign),
+            _ => None,
+        }
+    }
 }
 
 /// The words of a text; or what cannot be one, and where.
@@ -91,8 +115,10 @@ fn quoted(text: &str, quote: char) -> Result<(Kind, usize), String> {
 }
 
 /// Longer ones first.
-const SIGNS: [&str; 18] =
-    ["!=", "=~", "!~", "==", ">=", "<=", "(", ")", "{", "}", "[", "]", ",", "+", "-", "*", "/", "="];
+const SIGNS: [&str; 23] = [
+    "!=", "=~", "!~", "==", ">=", "<=", "(", ")", "{", "}", "[", "]", ",", "+", "-", "*", "/", "=", "<", ">", "%", "^",
+    "@",
+];
 
 /// Words of a query.
 const MOST: usize = 400;

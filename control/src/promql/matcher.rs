@@ -45,8 +45,8 @@ fn like(text: &str) -> Result<Is, String> {
         return Err(format!("a pattern has at most {PATTERN} bytes"));
     }
     // By itself too: a parenthesis that closes what is put around it would match parts of values.
-    let alone = RegexBuilder::new(text).size_limit(COMPILED).build();
-    let pattern = alone.and_then(|_| RegexBuilder::new(&format!("^(?s:{text})$")).size_limit(COMPILED).build());
+    let compiled = |text: &str| RegexBuilder::new(text).size_limit(COMPILED).dfa_size_limit(COMPILED).build();
+    let pattern = compiled(text).and_then(|_| compiled(&format!("^(?s:{text})$")));
     pattern.map(Is::Like).map_err(|error| format!("{text:?} is no pattern: {}", last_line(&error.to_string())))
 }
 

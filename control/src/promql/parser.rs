@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Expr, Refused> {
     }
     let at = |byte: usize| text.get(..byte).map_or(1, |before| before.chars().count() + 1);
     let tokens = words(text).map_err(|(byte, what)| Refused { at: at(byte), what: format!("{what}; {SUPPORTED}") })?;
-    let mut parser = Parser { tokens: &tokens, depth: 0 };
+    let mut parser = Parser { tokens: &tokens, depth: 0, patterns: 0 };
     let expr = parser.expr(0).and_then(|expr| {
         parser.end()?;
         Ok(expr)
@@ -58,6 +58,8 @@ struct Parser<'t> {
     /// Those that follow; the last one is the end.
     tokens: &'t [Token],
     depth: usize,
+    /// How many were compiled so far.
+    patterns: usize,
 }
 
 type Parsed<T> = Result<T, (usize, String)>;
@@ -83,11 +85,6 @@ impl Parser<'_> {
                 break;
             }
             self.next();
-            if let Kind::Word(word) = self.peek()
-                && ["on", "ignoring", "group_left", "group_right", "bool"].contains(&&**word)
-            {
-                return self.refuse(format!("{word} is not supported; {SUPPORTED}"));
-            }
             let right = self.expr(strength + 1)?;
             left = match operation {
                 Some(operation) => Expr::Arithmetic(operation, left.into(), right.into()),
@@ -100,6 +97,7 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Parsed<Expr> {
         match self.peek().clone() {
+            next if next.unsupported().is_some() => self.unfit(SOMETHING),
             Kind::Sign("(") => {
                 self.next();
                 let inside = self.expr(0)?;
@@ -109,7 +107,7 @@ impl Parser<'_> {
             Kind::Number(_) | Kind::Sign("-" | "+") => self.number().map(Expr::Number),
             Kind::Word(word) => self.named(&word),
             Kind::Text(_) => self.refuse(format!("a text is no query; {SUPPORTED}")),
-            Kind::Sign(sign) => self.refuse(format!("unexpected {sign:?}; {SUPPORTED}")),
+            Kind::Sign(_) => self.unfit(SOMETHING),
             Kind::End => self.refuse("it ends too early".to_owned()),
         }
     }
@@ -161,8 +159,13 @@ impl Parser<'_> {
         self.next();
         self.expect("(")?;
         let Kind::Word(word) = self.peek().clone() else {
-            return self.refuse(format!("a metric with a window has to stand here, like NAME[5m]; {SUPPORTED}"));
+            return self.unfit(WINDOWED);
         };
+        let is_call = matches!(self.tokens.get(1).map(|token| &token.kind), Some(Kind::Sign("(")));
+        if is_call {
+            return self
+                .refuse(format!("{WINDOWED} has to stand here, {word}(...) is not supported there; {SUPPORTED}"));
+        }
         let selector = self.selector(&word)?;
         self.expect("[")?;
         let Kind::Number(written) = self.peek().clone() else {
@@ -239,11 +242,6 @@ impl Parser<'_> {
                 }
             }
         }
-        if let Kind::Word(word) = self.peek()
-            && word == "offset"
-        {
-            return self.refuse(format!("offset is not supported; {SUPPORTED}"));
-        }
         Ok(Selector { metric, name, matchers })
     }
 
@@ -259,6 +257,12 @@ impl Parser<'_> {
         let Kind::Text(text) = self.peek().clone() else {
             return self.refuse("a text in quotes has to stand here".to_owned());
         };
+        if matches!(operator, "=~" | "!~") {
+            self.patterns += 1;
+            if self.patterns > PATTERNS {
+                return self.refuse(format!("a query has at most {PATTERNS} patterns"));
+            }
+        }
         match Matcher::new(label, operator, text) {
             Some(Ok(matcher)) => {
                 self.next();
@@ -306,21 +310,43 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, sign: &str) -> Parsed<()> {
-        if self.skip(sign) { Ok(()) } else { self.refuse(format!("{sign:?} has to stand here; {SUPPORTED}")) }
+        if self.skip(sign) { Ok(()) } else { self.unfit(&format!("{sign:?}")) }
     }
 
     fn end(&self) -> Parsed<()> {
         match self.peek() {
             Kind::End => Ok(()),
             Kind::Sign("[") => self.refuse("a window stands in rate(...) or increase(...) only".to_owned()),
-            _ => self.refuse(format!("this cannot follow here; {SUPPORTED}")),
+            next => self.refuse_next(&format!("{} cannot follow here", next.shown())),
         }
+    }
+
+    /// Something else has to stand where the next word stands.
+    fn unfit<T>(&self, instead: &str) -> Parsed<T> {
+        self.refuse_next(&format!("{instead} has to stand here instead of {}", self.peek().shown()))
+    }
+
+    /// The next word is refused by its name if it is none that is supported anywhere.
+    fn refuse_next<T>(&self, otherwise: &str) -> Parsed<T> {
+        self.refuse(match self.peek().unsupported() {
+            Some(name) => format!("{name} is not supported; {SUPPORTED}"),
+            None => format!("{otherwise}; {SUPPORTED}"),
+        })
     }
 
     fn refuse<T>(&self, what: String) -> Parsed<T> {
         Err((self.tokens.first().map_or(0, |token| token.at), what))
     }
 }
+
+/// What a function of a window takes.
+const WINDOWED: &str = "a metric with a window like NAME[5m]";
+
+/// What a query is made of.
+const SOMETHING: &str = "a metric, a function or a number";
+
+/// Each costs a millisecond to compile, and room.
+const PATTERNS: usize = 16;
 
 /// Of expressions in each other.
 const DEEPEST: usize = 24;

@@ -34,7 +34,7 @@ fn told(query: &str, at: i64) -> String {
         Ok(expr) => expr,
         Err(Refused { at, what }) => return format!("refused at {at}: {what}"),
     };
-    match evaluate(&expr, &history(), Times::at(at)) {
+    match evaluate(&expr, &history(), Times::at(at), &|| false) {
         Ok(Value::Scalar(number)) => number.to_string(),
         Ok(Value::Vector(rows)) => rows.iter().fold(String::new(), |mut told, row| {
             let value = row.values[0].map_or_else(|| "none".to_owned(), |value| format!("{value:.4}"));
@@ -93,7 +93,7 @@ fn what_is_supported_is_answered() {
         ),
         (
             r#"sum(rate({__name__="x"}[1m]))"#,
-            "refused at 10: a metric with a window has to stand here, like NAME[5m]; ",
+            "refused at 10: a metric with a window like NAME[5m] has to stand here instead of \"{\"; ",
         ),
     ] {
         let found = told(query, 180_000);
@@ -124,7 +124,8 @@ fn flaggers_queries_of_traefik_are_answered() {
         "histogram_quantile( 0.99, sum( rate( traefik_service_request_duration_seconds_bucket{{ service=~\"{service}\" }}[10s] ) ) by (le) )"
     );
     for (query, expected) in [(rate, 95.0), (duration, 0.099)] {
-        let Value::Vector(rows) = evaluate(&parse(&query).unwrap(), &history, Times::at(60_000)).unwrap() else {
+        let Value::Vector(rows) = evaluate(&parse(&query).unwrap(), &history, Times::at(60_000), &|| false).unwrap()
+        else {
             panic!("{query}")
         };
         let [Row { values, .. }] = &rows[..] else { panic!("{rows:?}") };
@@ -137,6 +138,7 @@ fn what_is_not_supported_is_refused_with_what_is() {
     let long = format!("vector({})", "1".repeat(LONGEST));
     let deep = format!("{}1{}", "(".repeat(30), ")".repeat(30));
     let words = "1+".repeat(300);
+    let patterns = vec!["traefik_service_requests_total{code=~\"5..\"}"; 17].join(" or ");
     let pattern = format!("traefik_service_requests_total{{code=~\"{}\"}}", "a".repeat(2_000));
     let queries = [
         "",
@@ -169,6 +171,23 @@ fn what_is_not_supported_is_refused_with_what_is() {
         &deep,
         &words,
         &pattern,
+        &patterns,
+        "vector(1) unless vector(2)",
+        "vector(1) == bool 1",
+        "2 ^ 2",
+        "2 % 2",
+        "traefik_service_requests_total @ 5",
+        "traefik_service_requests_total offset 5m",
+        "-traefik_service_requests_total",
+        "rate(sum(traefik_service_requests_total)[5m:])",
+        "rate(traefik_service_requests_total[1m] @ start())",
+        "{code=\"200\"}",
+        "sum(traefik_service_requests_total) by code",
+        "vector(1 + 1)",
+        "histogram_quantile(vector(1), traefik_service_requests_total)",
+        "quantile(0.5, traefik_service_requests_total)",
+        "label_replace(traefik_service_requests_total, \"a\", \"b\", \"c\", \"d\")",
+        "0x1F",
     ];
     let told = queries.iter().fold(String::new(), |mut told, query| {
         let refused = parse(query).expect_err(query);
@@ -201,12 +220,45 @@ fn a_time_without_samples_has_no_value() {
     assert_eq!(told(query, 185_000), "{} 40.0000;", "half a window is known");
 }
 
+/// What a query comes to at so many times.
+fn at(query: &str, count: i64, is_late: &dyn Fn() -> bool) -> Result<usize, Failed> {
+    let times = Times { start: 0, end: (count - 1) * 1_000, step: 1_000 };
+    let value = evaluate(&parse(query).unwrap(), &history(), times, is_late)?;
+    Ok(if let Value::Vector(rows) = value { rows.iter().map(|row| row.values.len()).sum() } else { 0 })
+}
+
 #[test]
-fn too_much_is_refused() {
-    let expr = parse("rollgate_version_requests_total").unwrap();
-    let times = Times { start: 0, end: 1_000_000, step: 1 };
-    let Err(Failed::NotPossible(what)) = evaluate(&expr, &history(), times) else { panic!("it is answered") };
-    assert_eq!(what, "more than 0 series at 1000001 times are too much: narrow it down");
+fn what_a_whole_query_takes_has_a_bound() {
+    let too_much = Err(Failed::NotPossible(
+        "it takes more than 1000000 values, 32 for a series itself: narrow it down".to_owned(),
+    ));
+    let metric = "rollgate_version_requests_total";
+    // It has six series; each counts 11,032.
+    assert_eq!(at(metric, 11_000, &|| false), Ok(66_000));
+    let times = |count: usize| vec![metric; count].join(" or ");
+    assert_eq!(at(&times(15), 11_000, &|| false), Ok(66_000));
+    assert_eq!(at(&times(16), 11_000, &|| false), too_much);
+    let numbers = |count: usize| format!("{} or {}", times(10), vec!["vector(1)"; count].join(" or "));
+    assert_eq!(at(&numbers(30), 11_000, &|| false), Ok(77_000));
+    assert_eq!(at(&numbers(31), 11_000, &|| false), too_much);
+    assert_eq!(at("rate(rollgate_version_requests_total[1m])", 1_000_001, &|| false), too_much);
+}
+
+#[test]
+fn a_query_that_is_late_ends() {
+    let asked = std::cell::Cell::new(0);
+    let after = |count: usize| {
+        asked.set(0);
+        at("sum(rollgate_version_requests_total)", 10, &|| {
+            asked.set(asked.get() + 1);
+            asked.get() > count
+        })
+    };
+    // Twice for what it is made of, and for each of six series.
+    assert_eq!(after(8), Ok(10));
+    for count in 0..8 {
+        assert_eq!((after(count), asked.get()), (Err(Failed::Late), count + 1));
+    }
 }
 
 #[test]
@@ -275,7 +327,7 @@ proptest! {
     #[test]
     fn no_text_is_too_strange(text in prop_oneof![any::<String>(), pieces()], at in any::<i32>()) {
         match parse(&text) {
-            Ok(expr) => drop(evaluate(&expr, &history(), Times::at(i64::from(at)))),
+            Ok(expr) => drop(evaluate(&expr, &history(), Times::at(i64::from(at)), &|| false)),
             Err(refused) => prop_assert!(refused.at >= 1 && refused.at <= text.chars().count() + 1, "{refused:?}"),
         }
     }
@@ -285,7 +337,7 @@ proptest! {
         let query = format!("sum(increase(rollgate_version_requests_total[{step}s]))");
         let expr = parse(&query).unwrap();
         let times = Times { start: step * 1_000, end: 180_000, step: step * 1_000 };
-        let Value::Vector(rows) = evaluate(&expr, &history(), times).unwrap() else { panic!("it is a number") };
+        let Value::Vector(rows) = evaluate(&expr, &history(), times, &|| false).unwrap() else { panic!("it is a number") };
         let sum: f64 = rows[0].values.iter().flatten().sum();
         prop_assert_eq!(sum, (180 / step * step * 40) as f64);
     }
