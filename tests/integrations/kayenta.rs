@@ -156,7 +156,7 @@ async fn a_good_canary_passes() {
     split(&admin).await;
     let kayenta = Kayenta::new(&gateway, &site);
     let start = Timestamp::now();
-    let _users = Users::of(&gateway);
+    let _users = Users::calm(&gateway);
     let request = wait::within("points", kayenta.enough(start)).await;
     let judged = kayenta.judge(&request).await;
     assert!(told(&judged).starts_with("errors: Pass, requests: "), "{judged:#}");
@@ -175,7 +175,7 @@ async fn a_canary_that_fails_is_failed_and_the_reason_is_told() {
     site.fails();
     let kayenta = Kayenta::new(&gateway, &site);
     let start = Timestamp::now();
-    let _users = Users::of(&gateway);
+    let _users = Users::calm(&gateway);
     // Errors need no number of points.
     let request = wait::eventually("some errors", async || {
         let request = kayenta.collect([start, Timestamp::now()]).await;
@@ -251,7 +251,7 @@ async fn flagger_and_argo_rollouts_find_a_prometheus() {
     let site = Site::new("operate");
     let (gateway, admin) = site.start("");
     split(&admin).await;
-    let _users = Users::of(&gateway);
+    let _users = Users::calm(&gateway);
     let kayenta = Kayenta::new(&gateway, &site);
     let online: Value = serde_json::from_slice(&kayenta.get("api/v1/query?query=vector%281%29").await.body).unwrap();
     assert_eq!(online["data"]["resultType"], "vector");
