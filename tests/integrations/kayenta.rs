@@ -58,7 +58,10 @@ impl Kayenta {
             assert!(points[0][0].as_f64().is_some(), "it reads the first one's time, so there has to be one: {answer}");
             let values = points.iter().map(|point| {
                 let text = point[1].as_str().expect("a text");
-                text.parse::<f64>().ok().filter(|value| value.is_finite()).map_or(json!(text), |value| json!(value))
+                text.parse::<f64>()
+                    .ok()
+                    .filter(|value| value.is_finite())
+                    .map_or_else(|| json!(text), |value| json!(value))
             });
             sets.insert(series["metric"].to_string(), values.collect());
         }
