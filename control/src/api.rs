@@ -1,4 +1,5 @@
-//! The admin API: `/api/v1` in JSON, its description, and Traefik's own paths below `/api`.
+//! The admin API: `/api/v1` in JSON, its description, Traefik's own paths below `/api`, and what
+//! other systems ask by paths of their own: `/prometheus`, `/kayenta`.
 //!
 //! ```text
 //! worker (access, passage) -> serve -> axum router -> handlers -> traffic, gateway, providers, store
@@ -16,9 +17,11 @@ mod docs;
 mod events;
 mod explain;
 mod extract;
+mod kayenta;
 mod paging;
 mod pipelines;
 mod problem;
+mod prometheus;
 mod providers;
 mod rest;
 mod rollouts;
@@ -30,8 +33,15 @@ mod weights;
 
 use std::{sync::Arc, time::SystemTime};
 
-use axum::{Router, body::Body, http::Request, response::IntoResponse as _, routing::put};
+use axum::{
+    Router,
+    body::Body,
+    http::Request,
+    response::IntoResponse as _,
+    routing::{get, post, put},
+};
 use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
 use rollgate_config::Allow;
 use rollgate_gateway::{AdminBody, Asked, Gateway};
 use tokio::sync::mpsc;
@@ -40,7 +50,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::bounds::Bounds;
 use self::unknown::{unknown, wrong_method};
-use crate::{providers::Providers, reconciler::RestProvider, rollout::Rollouts, traffic::Traffic};
+use crate::{history::History, providers::Providers, reconciler::RestProvider, rollout::Rollouts, traffic::Traffic};
 
 /// What handlers consult.
 pub type Shared = Arc<Consulted>;
@@ -63,6 +73,8 @@ pub struct Consulted {
     pub rest: Option<RestProvider>,
     /// Rollouts.
     pub rollouts: Arc<Rollouts>,
+    /// The course of counters.
+    pub history: Arc<Mutex<History>>,
     /// How much at once.
     pub bounds: Bounds,
 }
@@ -107,7 +119,13 @@ pub async fn serve(mut requests: mpsc::Receiver<Asked>, shared: Shared) {
 fn router(shared: Shared) -> Router {
     let (v1, description) = OpenApiRouter::with_openapi(docs::description()).nest("/api/v1", v1()).split_for_parts();
     let described = docs::router(description);
-    let v1 = v1.route("/api/providers/{provider}", put(rest::put));
+    let v1 = v1
+        .route("/api/providers/{provider}", put(rest::put))
+        .route("/prometheus/api/v1/query", get(prometheus::query).post(prometheus::query))
+        .route("/prometheus/api/v1/query_range", get(prometheus::query_range).post(prometheus::query_range))
+        .route("/prometheus/api/v1/label/__name__/values", get(prometheus::names))
+        .route("/prometheus/-/healthy", get(prometheus::healthy))
+        .route("/kayenta/judge", post(kayenta::judge));
     v1.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(shared).merge(described)
 }
 

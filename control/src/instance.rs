@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::Mutex;
 use rollgate_config::{Allow, dynamic::Configuration, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, ListeningSocket};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
@@ -16,6 +17,7 @@ use crate::{
     api::{self, Bounds, Consulted, StoreFacts},
     events::Events,
     file::{self, Sources},
+    history::{self, History},
     providers::Providers,
     reconciler::{Reconciler, RestProvider},
     rollout::{Rollouts, jobs::Jobs},
@@ -119,7 +121,7 @@ impl Instance {
         let traffic = Traffic::open(store, events).await;
         let traffic = Arc::new(traffic.map_err(|error| StartFailure::System(error.to_string()))?);
         let providers = Arc::new(Providers::new(Arc::new(statics.clone())));
-        let rest_provider = statics.rest_provider;
+        let (rest_provider, has_api) = (statics.rest_provider, statics.api.is_some());
         let started = Started { statics, internal_address, allow: allow.clone(), allowed };
         let folder = sources.main.as_deref().and_then(Path::parent).map_or_else(|| ".".into(), Path::to_owned);
         let mut reconciler = Reconciler::new(started, sources, kept, traffic.clone(), providers.clone())
@@ -135,6 +137,7 @@ impl Instance {
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
+        let history = Arc::new(Mutex::new(History::new(history::Limits::default(), gateway.metrics().buckets())));
         let consulted = Consulted {
             gateway: gateway.clone(),
             traffic: traffic.clone(),
@@ -144,6 +147,7 @@ impl Instance {
             store: store_facts,
             rest,
             rollouts: rollouts.clone(),
+            history: history.clone(),
             bounds: Bounds::default(),
         };
         let paying = traffic.clone();
@@ -153,6 +157,9 @@ impl Instance {
             tokio::spawn(tell_of_notices(gateway.clone(), consulted.traffic.clone())),
             tokio::spawn(serve_api(gateway.clone(), Arc::new(consulted))),
         ];
+        if has_api {
+            helpers.push(tokio::spawn(history::follow(gateway.clone(), history)));
+        }
         if taken_over {
             helpers.push(tokio::spawn(look_again(traffic.clone(), rollouts.clone())));
         } else {

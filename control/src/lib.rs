@@ -3,6 +3,7 @@
 //! ```text
 //! file -> reconciler (last_good, statics, certificates) -> traffic -> Gateway::publish -> report, state
 //! worker -> api -> traffic (store, events) -> Gateway::lay_over
+//! Metrics -> history -> promql, kayenta -> api (whoever judges elsewhere)
 //! ```
 //!
 //! It runs on a runtime of its own: it may stall or die, and no request notices.
@@ -20,6 +21,10 @@ pub mod store;
 pub mod traffic;
 
 pub mod rollout;
+
+mod history;
+mod kayenta;
+mod promql;
 
 mod api;
 

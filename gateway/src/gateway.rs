@@ -294,6 +294,11 @@ impl Gateway {
         self.shared.metrics.encode(clock::seconds())
     }
 
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
     /// Every circuit breaker, as it is now.
     pub fn breakers(&self) -> Vec<BreakerStatus> {
         self.shared.metrics.breakers().all(Instant::now())

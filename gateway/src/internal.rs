@@ -40,10 +40,11 @@ pub(crate) fn direct(connection: &Connection, parts: &request::Parts) -> Option<
     }
 }
 
-/// `/api` below a path, and all below that.
+/// `/api` below a path, and all below that; and what others ask for by paths of their own.
 fn is_api(path: &str, base: &str) -> bool {
-    let below = path.strip_prefix(base).and_then(|path| path.strip_prefix("/api"));
-    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let Some(path) = path.strip_prefix(base) else { return false };
+    let below = path.strip_prefix("/api");
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || access::is_by_others(path)
 }
 
 /// Answers.

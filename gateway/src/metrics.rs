@@ -4,6 +4,7 @@
 //! worker 1: WorkerMetrics -> Part (its own cells) --.
 //! worker 2: WorkerMetrics -> Part (its own cells) ---+-> Collected (sums when scraped) -> prometheus::Registry -> text
 //! control plane: Rows (replaced whole) -------------'
+//!                                                    (or sampled, see `sample`: for the control plane's history)
 //! ```
 //!
 //! Every cell is written by one worker only, with a plain load and store, so counting a request takes neither a lock nor
@@ -20,6 +21,7 @@ mod local;
 mod observed;
 mod owner;
 mod rows;
+mod sample;
 mod series;
 mod share;
 mod tls;
@@ -42,6 +44,7 @@ use rollgate_config::static_config::Prometheus;
 use crate::{breaker::Reports, notice::Notices};
 
 pub(crate) use observed::{Observed, Told};
+pub use sample::{Sample, SeriesId};
 pub use tls::TlsLabels;
 pub use worker::{Assignment, Finished, LabelValues, Outcome, Protocol, Skipped, WorkerMetrics};
 

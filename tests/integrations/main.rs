@@ -5,6 +5,7 @@
 mod argo;
 mod between;
 mod inline;
+mod kayenta;
 mod site;
 mod spinnaker;
 mod watch;

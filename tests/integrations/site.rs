@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use http::{Response, StatusCode};
@@ -103,8 +104,17 @@ impl Users {
         Self::with(gateway, &[])
     }
 
+    /// Who take their time: some hundred requests a second, for as long as a test may last.
+    pub fn calm(gateway: &Gateway) -> Self {
+        Self::each(gateway, &[], Duration::from_millis(10))
+    }
+
     /// Whose requests have these headers.
     pub fn with(gateway: &Gateway, headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self::each(gateway, headers, Duration::ZERO)
+    }
+
+    fn each(gateway: &Gateway, headers: &'static [(&'static str, &'static str)], pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         for _ in 0..2 {
             let (stop, address) = (stop.clone(), gateway.web());
@@ -113,6 +123,9 @@ impl Users {
                     let ask = Ask::get("http://pro.test/");
                     let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
                     let _answered = ask.send(address).await;
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
                 }
             });
         }

@@ -42,7 +42,8 @@ impl Bounds {
     /// A place for a request until its answer's head.
     pub fn request<B>(&self, request: &Request<B>) -> Result<Place, Problem> {
         let looks = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
-            || matches!(request.uri().path(), "/api/v1/explain" | "/api/v1/check");
+            || matches!(request.uri().path(), "/api/v1/explain" | "/api/v1/check" | "/kayenta/judge")
+            || request.uri().path().starts_with("/prometheus/");
         let (places, most) = if looks { (&self.looking, LOOKING) } else { (&self.changing, CHANGING) };
         place(places, &format!("{most} requests are under way"))
     }
@@ -95,7 +96,13 @@ mod tests {
     fn whoever_looks_takes_no_place_of_a_change() {
         let bounds = Bounds::default();
         let held: Vec<_> = (0..LOOKING).map(|_| bounds.request(&request("GET", "/api/v1/audit")).unwrap()).collect();
-        for (method, path) in [("GET", "/api/v1/services"), ("POST", "/api/v1/check"), ("POST", "/api/v1/explain")] {
+        for (method, path) in [
+            ("GET", "/api/v1/services"),
+            ("POST", "/api/v1/check"),
+            ("POST", "/api/v1/explain"),
+            ("POST", "/kayenta/judge"),
+            ("POST", "/prometheus/api/v1/query"),
+        ] {
             let problem = bounds.request(&request(method, path)).unwrap_err();
             assert_eq!((problem.status, problem.detail.contains("128 requests")), (503, true), "{path}");
         }

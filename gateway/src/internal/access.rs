@@ -222,7 +222,7 @@ const NONCE: usize = 32;
 /// What a request needs.
 fn needed(method: &Method, path: &str) -> Role {
     let looks = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let asks = *method == Method::POST && matches!(path, "/api/v1/explain" | "/api/v1/check");
+    let asks = *method == Method::POST && (matches!(path, "/api/v1/explain" | "/api/v1/check") || is_by_others(path));
     if looks || asks {
         Role::Read
     } else if path.starts_with("/api/providers/") || path.starts_with("/api/v1/pipelines") {
@@ -232,7 +232,17 @@ fn needed(method: &Method, path: &str) -> Role {
     }
 }
 
-/// A form of another site cannot send JSON without asking first.
+/// Paths that other systems put together: of Prometheus' API and of Kayenta's remote judge. None of them changes anything.
+pub(crate) fn is_by_others(path: &str) -> bool {
+    path.starts_with("/prometheus/api/v1/") || matches!(path, "/prometheus/-/healthy" | "/kayenta/judge")
+}
+
+/// Queries that Prometheus' clients send as a form.
+fn is_query(path: &str) -> bool {
+    matches!(path, "/prometheus/api/v1/query" | "/prometheus/api/v1/query_range")
+}
+
+/// A form of another site cannot send JSON without asking first. Where it can, nothing is changed.
 fn content_type(facts: &Facts<'_>) -> Result<(), Refusal> {
     let changes = !matches!(*facts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !(changes && facts.has_body) {
@@ -240,7 +250,8 @@ fn content_type(facts: &Facts<'_>) -> Result<(), Refusal> {
     }
     let line = only(facts.headers, &header::CONTENT_TYPE).and_then(|line| line.to_str().ok()).unwrap_or_default();
     let kind = line.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
+    let is_form = kind == "application/x-www-form-urlencoded" && is_query(facts.path);
+    if is_form || kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")) {
         return Ok(());
     }
     let detail = format!("Content-Type {line:?} is not application/json");

@@ -155,7 +155,7 @@ impl Summed {
 }
 
 /// The sum of one plain cell over the workers.
-fn plain(owner: &Owner, cell: usize) -> u64 {
+pub(super) fn plain(owner: &Owner, cell: usize) -> u64 {
     owner.parts.lock().iter().map(|part| part.plain[cell].load(Relaxed)).sum()
 }
 

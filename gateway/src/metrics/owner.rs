@@ -56,6 +56,13 @@ impl Table {
         slots.slots.get(id as usize)?.as_ref().map(|slot| Arc::clone(&slot.owner))
     }
 
+    /// All that are known, with their ids. It changes nothing.
+    pub(super) fn all(&self) -> Vec<(u32, Arc<Owner>)> {
+        let slots = self.slots.lock();
+        let owners = (0..).zip(&slots.slots).filter_map(|(id, slot)| Some((id, Arc::clone(&slot.as_ref()?.owner))));
+        owners.collect()
+    }
+
     /// Marks all others as gone, and forgets those that nobody scrapes.
     pub(super) fn retain(&self, live: impl Iterator<Item = u32>) {
         let slots = &mut *self.slots.lock();

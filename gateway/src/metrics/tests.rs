@@ -5,7 +5,7 @@ use rollgate_config::problem::{Located, Place};
 
 use super::*;
 
-fn config() -> Prometheus {
+pub(super) fn config() -> Prometheus {
     let at = Place { source: "test".into(), line: 1, column: 1 };
     Prometheus {
         entry_point: Located { value: "traefik".to_owned(), at },

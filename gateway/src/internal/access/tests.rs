@@ -146,6 +146,9 @@ fn roles_allow_what_they_say() {
         ("GET", "/api/v1/services", ["looker read", "spinnaker operate", "root admin"]),
         ("POST", "/api/v1/explain", ["looker read", "spinnaker operate", "root admin"]),
         ("POST", "/api/v1/check", ["looker read", "spinnaker operate", "root admin"]),
+        ("POST", "/prometheus/api/v1/query", ["looker read", "spinnaker operate", "root admin"]),
+        ("POST", "/kayenta/judge", ["looker read", "spinnaker operate", "root admin"]),
+        ("PUT", "/prometheus/api/v1/query", ["403 forbidden", "spinnaker operate", "root admin"]),
         ("PUT", "/api/v1/weights", ["403 forbidden", "spinnaker operate", "root admin"]),
         ("DELETE", "/api/v1/services/a/brake/b", ["403 forbidden", "spinnaker operate", "root admin"]),
         ("PUT", "/api/providers/rest", ["403 forbidden", "403 forbidden", "root admin"]),
@@ -183,6 +186,33 @@ fn changes_are_sent_as_json() {
         let mut sent = sent(&[HERE, ("content-type", kind)]);
         sent.method = "PUT";
         assert_eq!(told(&open, &sent), expected, "{kind}");
+    }
+}
+
+#[test]
+fn queries_may_be_sent_as_a_form_and_nothing_else_may() {
+    let open = Policy::new(Some(&Api::default()));
+    for (path, expected) in [
+        ("/prometheus/api/v1/query", "loopback admin"),
+        ("/prometheus/api/v1/query_range", "loopback admin"),
+        ("/prometheus/api/v1/other", "415 unsupported-media-type"),
+        ("/kayenta/judge", "415 unsupported-media-type"),
+        ("/api/v1/weights", "415 unsupported-media-type"),
+    ] {
+        let mut sent = sent(&[HERE, ("content-type", "application/x-www-form-urlencoded")]);
+        (sent.method, sent.path) = ("POST", path);
+        assert_eq!(told(&open, &sent), expected, "{path}");
+    }
+}
+
+#[test]
+fn paths_of_others_are_their_own_and_no_more() {
+    for path in ["/prometheus/api/v1/query", "/prometheus/-/healthy", "/kayenta/judge"] {
+        assert!(is_by_others(path), "{path}");
+    }
+    for path in ["/prometheus", "/prometheus/", "/prometheus/graph", "/kayenta", "/kayenta/judge/x", "/x/kayenta/judge"]
+    {
+        assert!(!is_by_others(path), "{path}");
     }
 }
 
