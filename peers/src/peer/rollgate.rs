@@ -15,3 +15,7 @@ pub(super) const PEER: Peer = Peer {
     },
     again: Some(|site, folder, _, generation| traefik::again(site, folder, generation)),
 };
+
+/// Us as we were, where a change is measured: both in the same rounds.
+pub(super) const BEFORE: Peer =
+    Peer { name: "before", program: "rollgate-before", variable: "ROLLGATE_BEFORE", ..PEER };
