@@ -196,6 +196,14 @@ impl Rollouts {
         self.send(id, Event::Operator(asked), by, once).await
     }
 
+    /// What its canary is, for one that is under way: of another build, nothing that is known counts. Returns when it is kept.
+    ///
+    /// # Errors
+    /// If there is no such rollout under way (`None`), or it cannot be kept.
+    pub async fn rebuilt(&self, id: &str, build: String, by: &Actor) -> Option<Result<Seen, NotDone>> {
+        self.send(id, Event::NewBuild { build }, by, None).await
+    }
+
     async fn send(&self, id: &str, event: Event, by: &Actor, once: Option<Once>) -> Option<Result<Seen, NotDone>> {
         let handle = self.open.lock().get(id).cloned()?;
         let address = by.address.map(|address| address.ip().to_string()).unwrap_or_default();
