@@ -23,7 +23,7 @@ use self::{
 use crate::{
     between::{Between, Fault},
     site::{HOST, Site, Users, shipped},
-    watch::{analysis, gives},
+    watch::gives,
 };
 
 /// The Canary, with this caller's token.
@@ -33,7 +33,8 @@ fn canary(site: &Site) -> Value {
 
 /// As it is shipped, but soon enough content.
 fn pipelines() -> String {
-    let shipped = shipped("flagger/pipeline.yml").replace("stages:", "analysis: {latency: false}\n    stages:");
+    let shipped =
+        shipped("flagger/pipeline.yml").replace("stages:", "analysis: {latency: false, promise: 20%}\n    stages:");
     assert!(shipped.contains("watch: {}"), "{shipped}");
     shipped.replace("watch: {}", "watch: {margin: 50}")
 }
@@ -171,7 +172,8 @@ async fn flagger_that_is_restarted_goes_on_and_another_revision_is_another_build
     }
     // It is worse, and before Flagger asks there is another one, which is not meant.
     site.fails();
-    analysis(&admin, "it fails", |told| told["decision"] == "fail").await;
+    let is_back = async || (rollouts(&admin).await == [rollout("ROLLED_BACK", &first)]).then_some(());
+    wait::eventually("it is taken back", is_back).await;
     site.works();
     "v3".clone_into(&mut cluster.spec);
     flagger().run(&mut cluster, |_| true).await;

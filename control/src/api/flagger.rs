@@ -150,7 +150,12 @@ impl Question {
             Some(seen) if seen.0.build.as_ref() == build && (is_open(&seen.0) || self.is_worse(&seen)) => seen,
             _ => self.start(build.cloned()).await?,
         };
-        let (rollout, pipeline) = self.laid(seen).await?;
+        // Its trial lies over the service, and the brake of an earlier one is off.
+        let is_laid = |rollout: &Rollout| {
+            let is_done = rollout.program.is_empty() && rollout.outstanding.is_empty();
+            rollout.status.is_end() || (rollout.makes_room() && is_done)
+        };
+        let (rollout, pipeline) = self.once(seen, is_laid).await?;
         let known = self.shared.rollouts.known(&rollout, &pipeline);
         match known.decision {
             Decision::Pass | Decision::Hold if known.watched => Ok(Yes {
@@ -168,8 +173,10 @@ impl Question {
             let reason = match &newest {
                 None => format!("nobody watches {}: its hooks confirm-rollout and pre-rollout begin that", self.canary),
                 Some((rollout, _)) => {
-                    let is =
-                        rollout.build.as_ref().map_or_else(|| "no build yet".to_owned(), |build| format!("build {build}"));
+                    let is = rollout
+                        .build
+                        .as_ref()
+                        .map_or_else(|| "no build yet".to_owned(), |build| format!("build {build}"));
                     format!("nobody judges build {}: rollout {} is about {is}", self.build, rollout.id)
                 }
             };
@@ -187,7 +194,13 @@ impl Question {
     /// It has all users, or none: nobody watches it any more.
     async fn end(&self, phase: &str) -> Result<Yes, Problem> {
         let is_its = |rollout: &Rollout| rollout.build.as_ref().is_none_or(|build| *build == self.build);
-        let newest = self.newest().await?.filter(|(rollout, _)| is_open(rollout) && is_its(rollout));
+        let mut newest = self.newest().await?.filter(|(rollout, _)| is_open(rollout) && is_its(rollout));
+        // What was found of it is how it ends, although Flagger may know before the rollout does.
+        if let Some(seen) = newest.take_if(|(rollout, pipeline)| self.shared.rollouts.known(rollout, pipeline).stopped)
+        {
+            let has_ended = |rollout: &Rollout| !is_open(rollout) || rollout.pause.is_some();
+            newest = Some(self.once(seen, has_ended).await?).filter(|(rollout, _)| is_open(rollout));
+        }
         let Some((rollout, _)) = newest else {
             return Ok(Yes { says: format!("nobody watches {} any more", self.canary), rollout: None });
         };
@@ -228,15 +241,11 @@ impl Question {
         Ok(newest.filter(|(rollout, _)| rollout.pipeline == self.name))
     }
 
-    /// Once its trial lies over the service and the brake of an earlier one is off; or as it is after a while.
-    async fn laid(&self, seen: Seen) -> Result<Seen, Problem> {
+    /// Once it is so; or as it is after a while.
+    async fn once(&self, seen: Seen, is_so: impl Fn(&Rollout) -> bool) -> Result<Seen, Problem> {
         let id = &seen.0.id;
         if let Some(mut follows) = self.shared.rollouts.follow(id) {
-            let is_laid = |rollout: &Arc<Rollout>| {
-                let is_done = rollout.program.is_empty() && rollout.outstanding.is_empty();
-                rollout.status.is_end() || (rollout.makes_room() && is_done)
-            };
-            drop(tokio::time::timeout(LAYING, follows.wait_for(is_laid)).await);
+            drop(tokio::time::timeout(A_WHILE, follows.wait_for(|rollout| is_so(rollout))).await);
         }
         Ok(self.shared.rollouts.get(id).await?.unwrap_or(seen))
     }
@@ -274,5 +283,5 @@ const NAME: usize = 253;
 const CHECKSUM: usize = 255;
 /// Bytes of a text for the log.
 const EVENT: usize = 1024;
-/// How long a watch may take to begin: Flagger waits for ten seconds.
-const LAYING: Duration = Duration::from_secs(5);
+/// What a rollout may take to begin, or to end: Flagger waits for ten seconds.
+const A_WHILE: Duration = Duration::from_secs(5);
