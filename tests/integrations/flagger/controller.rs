@@ -73,7 +73,8 @@ impl Cluster {
 
     /// `SyncStatus`.
     fn sync(&mut self, phase: &str) {
-        (phase.clone_into(&mut self.status.phase), self.status.last_applied.clone_from(&self.spec));
+        phase.clone_into(&mut self.status.phase);
+        self.status.last_applied.clone_from(&self.spec);
         self.status.failed_checks = 0;
     }
 }
