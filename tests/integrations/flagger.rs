@@ -321,6 +321,34 @@ async fn each_hook_is_answered_by_what_is_known() {
     drop(gateway);
 }
 
+/// Flagger may roll back, and say so, before the rollout has taken in what the data plane has found.
+#[tokio::test]
+async fn what_was_found_is_how_it_ends() {
+    let site = Site::new("operate");
+    let (gateway, admin) = start(&site);
+    let _users = Users::of(&gateway);
+    for build in ["c-1", "c-2", "c-3"] {
+        site.works();
+        for hook in ["watch-pro/confirm-rollout", "watch-pro/pre-rollout"] {
+            let answered = told(&admin, hook, build).await;
+            assert!(answered.contains(": yes: "), "{answered}");
+        }
+        gives(&admin, 50).await;
+        site.fails();
+        wait::eventually("it is to be rolled back", async || {
+            told(&admin, "watch-pro/rollback", build).await.contains(": yes: ").then_some(())
+        })
+        .await;
+        gives(&admin, 0).await;
+        told(&admin, "watch-pro/post-rollout", build).await;
+        wait::eventually("it has ended", async || {
+            let newest = rollouts(&admin).await.swap_remove(0);
+            (newest.0 != "RUNNING").then(|| assert_eq!(newest, rollout("ROLLED_BACK", build)))
+        })
+        .await;
+    }
+}
+
 /// The files fit each other, and what the API has.
 #[tokio::test]
 async fn every_hook_of_the_canary_is_there() {
