@@ -321,6 +321,24 @@ async fn each_hook_is_answered_by_what_is_known() {
     drop(gateway);
 }
 
+#[tokio::test]
+async fn a_hook_that_comes_again_before_it_is_answered_begins_one_watch() {
+    let site = Site::new("operate");
+    let (_gateway, admin) = start(&site);
+    for (hook, build) in [("watch-pro/confirm-rollout", "c-1"), ("watch-pro/pre-rollout", "c-2")] {
+        let ask = || told(&admin, hook, build);
+        let (first, second, third, fourth) = tokio::join!(ask(), ask(), ask(), ask());
+        for answered in [first, second, third, fourth] {
+            assert!(answered.contains(": yes: "), "{answered}");
+        }
+        assert_eq!(rollouts(&admin).await.len(), 1, "{hook}");
+    }
+    // Of another build a new one is begun.
+    let ask = || told(&admin, "watch-pro/pre-rollout", "c-3");
+    tokio::join!(ask(), ask(), ask(), ask());
+    assert_eq!(rollouts(&admin).await, [rollout("RUNNING", "c-3"), rollout("CANCELED", "c-2")]);
+}
+
 /// Flagger may roll back, and say so, before the rollout has taken in what the data plane has found.
 #[tokio::test]
 async fn what_was_found_is_how_it_ends() {

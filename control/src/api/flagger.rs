@@ -1,7 +1,9 @@
-//! `/hooks/flagger`: what Flagger asks on a canary's way. It sets the weights itself; a rollout that only watches judges both versions.
+//! `/hooks/flagger`: what Flagger asks on a canary's way. It sets the weights itself; a rollout that only watches judges both
+//! versions.
 //!
 //! ```text
-//! confirm-rollout: a watch begins -> pre-rollout: it is about this build -> rollout, confirm-*, rollback: what is found -> post-rollout: it ends
+//! confirm-rollout: a watch begins -> pre-rollout: it is about this build
+//!   -> rollout, confirm-*, rollback: what is found -> post-rollout: it ends
 //! ```
 
 mod hook;
@@ -31,7 +33,10 @@ use crate::{
 
 /// What Flagger sends with every hook.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = FlaggerHook, example = json!({"name": "pro", "namespace": "test", "phase": "Progressing", "checksum": "85d557f47b"}))]
+#[schema(
+    as = FlaggerHook,
+    example = json!({"name": "pro", "namespace": "test", "phase": "Progressing", "checksum": "85d557f47b"})
+)]
 pub struct Sent {
     /// The Canary's name.
     #[schema(max_length = 253)]
@@ -130,6 +135,7 @@ impl Question {
     /// A new canary is on its way. It has still the checksum of the one before, or has no other one at all: which build it is about is
     /// known when it is to have users.
     async fn begin(&self) -> Result<Yes, Problem> {
+        let _alone = self.shared.rollouts.alone().await;
         match self.newest().await? {
             Some((rollout, _)) if is_open(&rollout) && rollout.build.is_none() => Ok(waits(&rollout)),
             _ => self.start(None).await.map(|(rollout, _)| waits(&rollout)),
@@ -139,6 +145,7 @@ impl Question {
     /// It is to have users: whatever comes to it is judged from now on. A build that was found worse is so until a new canary begins.
     async fn watch(&self) -> Result<Yes, Problem> {
         let build = Some(&self.build);
+        let alone = self.shared.rollouts.alone().await;
         let seen = match self.newest().await? {
             Some((rollout, _)) if is_open(&rollout) && rollout.build.is_none() => {
                 match self.shared.rollouts.rebuilt(&rollout.id, self.build.clone(), &self.by).await {
@@ -150,6 +157,7 @@ impl Question {
             Some(seen) if seen.0.build.as_ref() == build && (is_open(&seen.0) || self.is_worse(&seen)) => seen,
             _ => self.start(build.cloned()).await?,
         };
+        drop(alone);
         // Its trial lies over the service, and the brake of an earlier one is off.
         let is_laid = |rollout: &Rollout| {
             let is_done = rollout.program.is_empty() && rollout.outstanding.is_empty();

@@ -1,5 +1,6 @@
-//! Flagger's controller, played: what `advanceCanary` does with a Canary of Traefik's at every interval, and how it calls hooks
-//! (fluxcd/flagger: `scheduler.go`, `scheduler_hooks.go`, `webhook.go`, `status.go`; go-retryablehttp 0.7.8). Its times are divided by [`SPEED`].
+//! Flagger's controller, played: what `advanceCanary` does with a Canary of Traefik's at every interval, and how it calls
+//! hooks (fluxcd/flagger: `scheduler.go`, `scheduler_hooks.go`, `webhook.go`, `status.go`; go-retryablehttp 0.7.8). Its times are
+//! divided by [`SPEED`].
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},

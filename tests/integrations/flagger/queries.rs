@@ -1,4 +1,4 @@
-//! The queries that Flagger sends, answered by two scrapes as Prometheus would answer them: these two shapes and no other.
+//! The queries that Flagger sends, answered by two scrapes as Prometheus would answer them: these two shapes and no others.
 
 use regex::Regex;
 use rollgate_testkit::metrics::Metrics;
