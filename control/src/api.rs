@@ -17,6 +17,7 @@ mod docs;
 mod events;
 mod explain;
 mod extract;
+mod flagger;
 mod kayenta;
 mod paging;
 mod pipelines;
@@ -145,6 +146,7 @@ fn v1() -> OpenApiRouter<Shared> {
         .routes(routes!(rollouts::act))
         .routes(routes!(analysis::of_rollout))
         .routes(routes!(analysis::of_service))
+        .routes(routes!(flagger::flagger))
         .routes(routes!(events::follow))
         .routes(routes!(audit::list))
         .routes(routes!(topology::routers))

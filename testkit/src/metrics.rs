@@ -40,6 +40,19 @@ impl Metrics {
         first.map(|sample| sample.labels.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
+    /// The values of every sample of this name whose labels are so.
+    pub fn select(&self, name: &str, are: impl Fn(&BTreeMap<String, String>) -> bool) -> Vec<f64> {
+        let of_name = self.samples.iter().filter(|sample| sample.name == name);
+        let selected = of_name.filter(|sample| are(&sample.labels));
+        selected.map(|sample| sample.value).collect()
+    }
+
+    /// The values that a label has in the samples of this name.
+    pub fn values(&self, name: &str, label: &str) -> Vec<String> {
+        let of_name = self.samples.iter().filter(|sample| sample.name == name);
+        of_name.filter_map(|sample| sample.labels.get(label).cloned()).collect()
+    }
+
     fn matching(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = &Sample> {
         self.samples.iter().filter(move |sample| {
             let has = |(key, value): &(&str, &str)| sample.labels.get(*key).is_some_and(|is| is == value);

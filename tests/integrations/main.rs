@@ -4,6 +4,7 @@
 
 mod argo;
 mod between;
+mod flagger;
 mod inline;
 mod kayenta;
 mod site;

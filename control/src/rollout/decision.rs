@@ -22,6 +22,10 @@ pub struct Known {
     pub decision: Decision,
     /// Why, in a sentence.
     pub reason: String,
+    /// A trial lies over the service: whatever comes to the canary is judged.
+    pub watched: bool,
+    /// The trial's judge has stopped it; the rollout may not have taken that in yet.
+    pub stopped: bool,
     /// It gets nothing, by whosever brake.
     pub braked: bool,
     /// Its share of the draws between both versions; `None`: chance has no say, or nobody judges.
@@ -51,12 +55,15 @@ pub(super) struct Judged {
 impl Known {
     pub(super) fn of(rollout: &Rollout, pipeline: &Pipeline, now: Now) -> Self {
         let (decision, reason) = decide(rollout, pipeline, &now);
-        let is_judged = now.trial.as_ref().is_some_and(|trial| trial.braked);
-        let braked = rollout.brake.is_some() || is_judged || (now.brake.is_some() && !rollout.status.is_end());
+        let stopped = now.trial.as_ref().is_some_and(|trial| trial.braked);
+        let braked = rollout.brake.is_some() || stopped || (now.brake.is_some() && !rollout.status.is_end());
+        let watched = now.trial.is_some();
         let (share, evidence) = now.trial.map(|trial| (trial.share, trial.evidence)).unzip();
         Self {
             decision,
             reason,
+            watched,
+            stopped,
             braked,
             share: share.flatten(),
             evidence: evidence.or_else(|| rollout.evidence.clone()),

@@ -44,6 +44,8 @@ pub struct Rollouts {
     open: Mutex<BTreeMap<String, Handle>>,
     /// Held while one begins: a service has one at a time.
     beginning: tokio::sync::Mutex<()>,
+    /// See [`Rollouts::alone`].
+    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -89,7 +91,12 @@ impl Rollouts {
     /// None under way. Relative names of files begin at `folder`.
     pub fn new(traffic: Arc<Traffic>, jobs: Jobs, folder: PathBuf) -> Self {
         let context = Arc::new(Context { traffic, jobs: RolloutJobs(jobs), folder });
-        Self { context, open: Mutex::default(), beginning: tokio::sync::Mutex::new(()) }
+        Self {
+            context,
+            open: Mutex::default(),
+            beginning: tokio::sync::Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Goes on with those that are kept and have no task here; those of another process's too, once it has given them up.
@@ -196,6 +203,14 @@ impl Rollouts {
         self.send(id, Event::Operator(asked), by, once).await
     }
 
+    /// What its canary is, for one that is under way: of another build, nothing that is known counts. Returns when it is kept.
+    ///
+    /// # Errors
+    /// If there is no such rollout under way (`None`), or it cannot be kept.
+    pub async fn rebuilt(&self, id: &str, build: String, by: &Actor) -> Option<Result<Seen, NotDone>> {
+        self.send(id, Event::NewBuild { build }, by, None).await
+    }
+
     async fn send(&self, id: &str, event: Event, by: &Actor, once: Option<Once>) -> Option<Result<Seen, NotDone>> {
         let handle = self.open.lock().get(id).cloned()?;
         let address = by.address.map(|address| address.ip().to_string()).unwrap_or_default();
@@ -291,6 +306,11 @@ impl Rollouts {
             before: None,
         };
         Ok(self.list(query).await?.0.into_iter().next())
+    }
+
+    /// For whoever begins one only if there is none: held while he looks and begins, so that nobody else does so at the same time.
+    pub async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.asking.lock().await
     }
 
     /// Changes of one that is under way.

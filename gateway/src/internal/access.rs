@@ -20,7 +20,7 @@ use rollgate_config::static_config::{Api, LOOPBACK, Role};
 
 pub(crate) use self::{lockout::Lockout, refusal::Refusal};
 use super::passage::Caller;
-use crate::authority;
+use crate::{auth::credentials::Credentials, authority};
 
 /// What is configured, ready for requests.
 pub(crate) struct Policy {
@@ -178,7 +178,11 @@ fn who(policy: &Policy, lockout: &Lockout, facts: &Facts<'_>, now: Instant) -> R
     if !facts.headers.contains_key(header::AUTHORIZATION) {
         return unauthorized("a token is needed: `Authorization: Bearer TOKEN`");
     }
-    let Some(token) = only(facts.headers, &header::AUTHORIZATION).and_then(|line| bearer(line.as_bytes())) else {
+    let line = only(facts.headers, &header::AUTHORIZATION);
+    // Whoever calls a hook may be able to say who he is in a URL alone.
+    let basic = if facts.path.starts_with(HOOKS) { Credentials::of(facts.headers) } else { None };
+    let token = line.and_then(|line| bearer(line.as_bytes())).or_else(|| basic.as_ref().map(Credentials::password));
+    let Some(token) = token else {
         return unauthorized("`Authorization` has to be one line: `Bearer TOKEN`");
     };
     match policy.token(token) {
@@ -212,6 +216,9 @@ fn is_answer_by_link(facts: &Facts<'_>) -> bool {
     };
     id.is_some_and(|id| !id.is_empty()) && end.is_none() && is_its && has_secret()
 }
+
+/// Where a token may also be the password of `Authorization: Basic`.
+const HOOKS: &str = "/api/v1/hooks/";
 
 /// Who answers by a link.
 const LINK: &str = "link";

@@ -140,6 +140,27 @@ fn where_there_are_tokens_one_is_needed_everywhere() {
 }
 
 #[test]
+fn a_hook_takes_the_token_as_a_password_too_and_nothing_else_does() {
+    let policy = guarded();
+    // ROLLGATE:rg_spin, :rg_spin, rg_spin:, rg_spin, a:rg_look
+    for (line, expected) in [
+        ("Basic Uk9MTEdBVEU6cmdfc3Bpbg==", "spinnaker operate"),
+        ("basic OnJnX3NwaW4=", "spinnaker operate"),
+        ("Basic cmdfc3Bpbjo=", "401 unauthorized"),
+        ("Basic cmdfc3Bpbg==", "401 unauthorized"),
+        ("Basic YTpyZ19sb29r", "403 forbidden"),
+        ("Bearer rg_spin", "spinnaker operate"),
+    ] {
+        let mut sent = sent(&[HERE, ("authorization", line), ("content-type", "application/json")]);
+        (sent.method, sent.path) = ("POST", "/api/v1/hooks/flagger/watch-pro/rollout");
+        assert_eq!(told(&policy, &sent), expected, "{line}");
+        sent.path = "/api/v1/rollouts";
+        let elsewhere = if line.starts_with("Bearer") { expected } else { "401 unauthorized" };
+        assert_eq!(told(&policy, &sent), elsewhere, "{line}");
+    }
+}
+
+#[test]
 fn roles_allow_what_they_say() {
     let policy = guarded();
     for (method, path, expected) in [
