@@ -101,6 +101,6 @@ async fn measured(
         alike::check(site)?;
     }
     let sample = (scenario.measure)(scenario::Round { options, scenario, site, peer, running: &running, rate }).await;
-    running.end();
+    running.end().await;
     sample
 }

@@ -136,8 +136,13 @@ impl Running {
         all
     }
 
-    /// Ends all of it.
-    pub fn end(mut self) {
+    /// Asks it to end, so that it can write what it has to (a profile, when one is gathered), and ends all of it.
+    pub async fn end(mut self) {
+        self.signal(Signal::TERM);
+        let begun = Instant::now();
+        while begun.elapsed() < GRACE && matches!(self.child.try_wait(), Ok(None)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         self.stop();
     }
 
@@ -158,4 +163,5 @@ impl Drop for Running {
     }
 }
 
+const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(20);

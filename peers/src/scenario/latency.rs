@@ -36,7 +36,7 @@ pub async fn rate(asked: Asked, site: &Site, peers: &[&'static Peer]) -> Result<
             continue;
         }
         slowest = slowest.min(asked.run(site, 2)?.rate);
-        running.end();
+        running.end().await;
     }
     Ok(slowest * SHARE)
 }
