@@ -3,7 +3,7 @@
 pub(crate) mod detect;
 mod guards;
 mod outgoing;
-mod parking;
+pub(crate) mod parking;
 pub(crate) mod phase;
 mod taken_back;
 mod timeouts;

@@ -71,8 +71,9 @@ where
         if drive(&connection, serving.as_mut(), |_| Poll::Ready(Ok(()))).await == Driven::ToItsEnd {
             return;
         }
-        let Some(parts) = Pin::into_inner(serving).into_parts() else { return };
-        stream = parts.io.into_inner();
+        // What else there is goes here and now, the read buffer with it; it is empty.
+        let Some(hyper1::Parts { io, .. }) = Pin::into_inner(serving).into_parts() else { return };
+        stream = io.into_inner();
         connection.parked(&stream).await;
     }
 }

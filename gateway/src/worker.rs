@@ -23,7 +23,7 @@ use crate::{
     balancer::Rounds,
     body::replay::Room,
     clock,
-    connection::{Connection, PATIENCE},
+    connection::{Connection, PATIENCE, parking},
     entry_point::EntryPoint,
     listener::{ListeningSocket, Reserve, accept::Accepting},
     metrics::WorkerMetrics,
@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     random: RefCell<fastrand::Rng>,
     accepting: RefCell<Vec<Rc<Accepting>>>,
     connections: RefCell<Slab<Rc<Connection>>>,
+    /// So many ticks still stir the allocator, since connections were parked.
+    pub(crate) stirs: Cell<u8>,
     /// Accepting, connections and tunnels that are under way.
     held: Cell<usize>,
     released: Notify,
@@ -192,6 +194,7 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             accepting: RefCell::default(),
             connections: RefCell::default(),
+            stirs: Cell::default(),
             held: Cell::new(0),
             released: Notify::new(),
             ending: Notify::new(),
@@ -321,6 +324,7 @@ impl Worker {
             // Stopped, or without a CPU: what clients have sent in the meantime is read before their time is up.
             return;
         }
+        parking::stir_the_allocator(&self.stirs);
         let little_memory = self.shared.bounds.pressure.refuses_requests();
         for (_, connection) in self.connections.borrow().iter() {
             connection.check_time();

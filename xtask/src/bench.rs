@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    Outcome, setup,
+    Outcome, release, setup,
     steps::{Steps, pass},
     workspace::Workspace,
 };
@@ -17,12 +17,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, arguments: &[String]) -> Ou
         );
     };
     steps.run("peers: tools", "cargo xtask bench peers", || setup::install_peers(workspace))?;
-    let build = "cargo build --locked --package rollgate --release";
-    steps.run("peers: gateway", build, || pass(workspace.cargo().args(build.split(' ').skip(1))))?;
-    let build = "cargo build --locked --package rollgate-peers --profile soak";
-    steps.run("peers: load", build, || pass(workspace.cargo().args(build.split(' ').skip(1))))?;
+    let gateway = release::build(workspace, steps)?;
     let mut run = Command::new(workspace.target.join("soak/rollgate-peers"));
-    run.args(arguments).env("ROLLGATE_BIN", workspace.target.join("release/rollgate"));
+    run.args(arguments).env("ROLLGATE_BIN", gateway);
     if let Some(envoy) = envoy(workspace) {
         run.env("ENVOY_BIN", envoy);
     }

@@ -8,6 +8,7 @@
 //! cargo xtask generate  write manual pages and completions anew; `test` tells when that is due
 //! cargo xtask plots     write what docs/rollouts.md shows of `rollgate simulate` anew, pictures too; likewise
 //! cargo xtask image     build the container image without a container engine, and start it
+//! cargo xtask release   the binary as it is meant to run, built by a profile (docs/performance.md)
 //! cargo xtask soak      the long runs (docs/soak.md); `test` has their short form
 //! cargo xtask bench     measure beside others: `peers` (docs/performance.md)
 //! cargo xtask counts    count the instructions of requests in memory, beside what they were; `--write` keeps them
@@ -23,6 +24,7 @@ mod generate;
 mod house;
 mod image;
 mod plots;
+mod release;
 mod setup;
 mod soak;
 mod steps;
@@ -61,6 +63,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
             install(&workspace, &mut steps)?;
             pack(&workspace, &mut steps)?;
         }
+        "release" => release::run(&workspace, &mut steps)?,
         "soak" => soak::run(&workspace, &mut steps, arguments)?,
         "bench" => bench::run(&workspace, &mut steps, arguments)?,
         "counts" => {
@@ -74,7 +77,7 @@ fn dispatch(command: &str, arguments: &[String]) -> Outcome {
         }
         _ => {
             return Err(format!(
-                "unknown command `{command}` (test, check, setup, house, generate, plots, image, soak, bench, counts, fuzz)"
+                "unknown command `{command}` (test, check, setup, house, generate, plots, image, release, soak, bench, counts, fuzz)"
             ));
         }
     }

@@ -53,14 +53,34 @@ pub fn install_valgrind() -> Outcome {
     if is_on_path("valgrind") { Ok(()) } else { install_packages(&["valgrind"]) }
 }
 
+/// What asks a peer, and the nginx that stands behind it.
+fn install_askers() -> Outcome {
+    let asks = [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("openssl", "openssl"), ("curl", "curl")];
+    install_absent(&asks)?;
+    install_absent(&[("nginx", "nginx"), ("taskset", "util-linux")])
+}
+
+/// Programs and the packages that they come in.
+fn install_absent(programs: &[(&str, &str)]) -> Outcome {
+    // Those of the superuser's are not on everybody's path.
+    let is_there = |program: &str| is_on_path(program) || Path::new("/usr/sbin").join(program).is_file();
+    let absent = programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package);
+    install_packages(&absent.collect::<Vec<_>>())
+}
+
+/// What a build by profile needs: what asks, and what makes a profile of what was counted.
+pub fn install_profiling() -> Outcome {
+    install_askers()?;
+    if is_on_path(PROFDATA) { Ok(()) } else { install_packages(&["llvm-19"]) }
+}
+
+/// Reads what the compiler's LLVM counts: of LLVM 19 and later.
+pub const PROFDATA: &str = "llvm-profdata-19";
+
 /// Whom `cargo xtask bench peers` measures, and what asks them. Traefik is no package: `TRAEFIK_BIN` may name its binary.
 pub fn install_peers(workspace: &Workspace) -> Outcome {
-    let wanted = [("nginx", "nginx"), ("haproxy", "haproxy"), ("caddy", "caddy"), ("wrk", "wrk")];
-    let more = [("h2load", "nghttp2-client"), ("openssl", "openssl"), ("curl", "curl"), ("taskset", "util-linux")];
-    // Programs of the superuser's are not on everybody's path.
-    let is_there = |program: &str| is_on_path(program) || Path::new("/usr/sbin").join(program).is_file();
-    let absent = wanted.iter().chain(&more).filter(|(program, _)| !is_there(program)).map(|(_, package)| *package);
-    install_packages(&absent.collect::<Vec<_>>())?;
+    install_askers()?;
+    install_absent(&[("haproxy", "haproxy"), ("caddy", "caddy")])?;
     let environment = workspace.tools.join("peers");
     let marker = environment.join("installed.txt");
     if fs::read_to_string(&marker).is_ok_and(|installed| installed == ENVOY) {

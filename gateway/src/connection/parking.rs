@@ -4,7 +4,7 @@
 //! Parked is only what is known to be between two requests: every byte that came belongs to a request that has been
 //! answered, and every byte of the answers has been written.
 
-use std::{future::poll_fn, task::Poll};
+use std::{cell::Cell, future::poll_fn, task::Poll, time::Duration};
 
 use super::{Connection, Ending, phase::State};
 use crate::{clock, stream::Stream};
@@ -36,6 +36,9 @@ impl Connection {
         }
         let parks = self.is_between();
         self.parking.set(if parks { Parking::Parked } else { Parking::No });
+        if parks {
+            self.worker.stirs.set(STIRS);
+        }
         parks
     }
 
@@ -65,5 +68,18 @@ impl Connection {
     }
 }
 
+/// Makes the allocator give back to the system what was freed some ticks ago: it looks at a part of that when it frees a page,
+/// and a worker whose clients all wait frees none.
+pub(crate) fn stir_the_allocator(left: &Cell<u8>) {
+    if let Some(left_then) = left.get().checked_sub(1) {
+        left.set(left_then);
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+    }
+}
+
+/// Ticks after the last connection was parked.
+const STIRS: u8 = 10;
+/// Enough for a page of its own; nobody touches it.
+const LARGE: usize = 1 << 20;
 /// Who asks again sooner is served without a detour.
-const PARKED_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+const PARKED_AFTER: Duration = Duration::from_millis(500);

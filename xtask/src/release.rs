@@ -1,0 +1,81 @@
+//! The binary as it is meant to run: optimised for where a gateway's time goes, which a build of its own has counted.
+//!
+//! ```text
+//! build that counts -> the scenarios of `rollgate-peers`, a few seconds each -> profile -> build that knows it
+//! ```
+//!
+//! `cargo build --release` is the same program without the profile: docs/performance.md has what that costs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    Outcome, setup,
+    steps::{Steps, pass, read},
+    workspace::Workspace,
+};
+
+/// Builds it. The last step says where it is.
+pub fn run(workspace: &Workspace, steps: &mut Steps) -> Outcome {
+    build(workspace, steps).map(drop)
+}
+
+/// Builds it and returns where it is.
+pub fn build(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf, String> {
+    steps.run("release: tools", "cargo xtask release", setup::install_profiling)?;
+    let host = host()?;
+    let folder = workspace.target.join("profiled");
+    let (counts, profile) = (folder.join("counts"), folder.join("rollgate.profdata"));
+    remove(&counts)?;
+    steps.run("release: a build that counts", "cargo xtask release", || {
+        let flags = format!("-Cprofile-generate={}", counts.display());
+        // Counting stands before link-time optimisation, and does not need it.
+        let quicker = ["--config", "profile.release.lto=false"];
+        pass(cargo(workspace, &host, &folder.join("counting"), &flags).args(quicker))
+    })?;
+    let load = "cargo build --locked --package rollgate-peers --profile soak";
+    steps.run("release: load", load, || pass(workspace.cargo().args(load.split(' ').skip(1))))?;
+    steps.run("release: counting", "cargo xtask release", || {
+        let mut peers = Command::new(workspace.target.join("soak/rollgate-peers"));
+        peers.args(SCENARIOS).args(["--peer", "rollgate", "--rounds", "1", "--seconds", "3"]);
+        pass(peers.env("ROLLGATE_BIN", binary(&folder.join("counting"), &host)))?;
+        let mut merge = Command::new(setup::PROFDATA);
+        pass(merge.args(["merge", "--output"]).arg(&profile).arg(&counts))
+    })?;
+    steps.run("release: build", "cargo xtask release", || {
+        pass(&mut cargo(workspace, &host, &folder, &format!("-Cprofile-use={}", profile.display())))
+    })?;
+    let built = binary(&folder, &host);
+    println!("    {}", built.display());
+    Ok(built)
+}
+
+/// With the target named, so that the flags are not those of build scripts too.
+fn cargo(workspace: &Workspace, host: &str, target: &Path, flags: &str) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--locked", "--release", "--package", "rollgate", "--target", host]);
+    cargo.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", flags);
+    cargo
+}
+
+fn binary(target: &Path, host: &str) -> PathBuf {
+    target.join(host).join("release/rollgate")
+}
+
+fn host() -> Result<String, String> {
+    read(Command::new("rustc").arg("--print").arg("host-tuple"))
+}
+
+fn remove(folder: &Path) -> Outcome {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|why| format!("{}: {why}", folder.display()))
+    } else {
+        Ok(())
+    }
+}
+
+/// What a gateway does all day, about as much of each as it matters.
+const SCENARIOS: [&str; 9] = ["plain", "canary", "routes", "conn", "tls1", "h2", "big", "grpc", "ws"];
