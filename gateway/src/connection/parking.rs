@@ -1,8 +1,8 @@
 //! What becomes of an HTTP/1 connection that waits for its next request: it lets go of hyper's half of it, a read buffer of 8
 //! KiB above all, and waits with its socket alone. The first byte brings all of it back.
 //!
-//! See `docs/adr/0018-idle-connections-are-parked.md`. Parked is only what is known to be between two requests: every byte that came belongs to a request that has been
-//! answered, and every byte of the answers has been written.
+//! Parked is only what is known to be between two requests: every byte that came belongs to a request that has been
+//! answered, and every byte of the answers has been written (`docs/adr/0018-idle-connections-are-parked.md`).
 
 use std::{cell::Cell, future::poll_fn, task::Poll, time::Duration};
 
