@@ -1,4 +1,4 @@
-use std::{thread, time::Instant};
+use std::{thread::JoinHandle, time::Instant};
 
 use super::*;
 
@@ -24,6 +24,27 @@ fn kept(job: &Job) -> (Ended, String) {
     put(folder.path(), JOB, &serde_json::to_vec(job).unwrap()).unwrap();
     keeper::keep(folder.path()).unwrap();
     (ended(folder.path()).unwrap().unwrap(), output(folder.path()))
+}
+
+/// The folder `a` of a job that takes ten minutes, and the thread that keeps it.
+fn under_way(folder: &Path) -> (PathBuf, JoinHandle<io::Result<()>>) {
+    let place = folder.join("a");
+    fs::create_dir(&place).unwrap();
+    put(&place, JOB, &serde_json::to_vec(&job("sleep 600")).unwrap()).unwrap();
+    let keeper = {
+        let place = place.clone();
+        thread::spawn(move || keeper::keep(&place))
+    };
+    while !place.join(OUTPUT).exists() {
+        thread::yield_now();
+    }
+    (place, keeper)
+}
+
+/// Whether a process is there and has not ended; who has ended may not have been waited for yet.
+fn runs(id: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 #[test]
@@ -55,15 +76,18 @@ const HEAD_AND_TAIL: usize = keeper::HEAD + keeper::TAIL;
 #[test]
 fn a_command_that_takes_too_long_is_ended_with_all_that_it_has_started() {
     let folder = tempfile::tempdir().unwrap();
-    let mark = folder.path().join("mark");
+    let started = folder.path().join("started");
     // Neither listens to the first signal.
-    let script = format!("trap '' TERM; (sleep 8; touch {}) & wait", mark.display());
+    let script = format!("trap '' TERM; sleep 600 & echo $! > {}; wait", started.display());
     let began = Instant::now();
     let (ended, _) = kept(&Job { timeout: Duration::from_millis(200), ..job(&script) });
     assert_eq!(ended, Ended::TimedOut);
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    thread::sleep(Duration::from_secs(9).saturating_sub(began.elapsed()));
-    assert!(!mark.exists(), "what it had started goes on");
+    let id = fs::read_to_string(&started).unwrap();
+    while runs(id.trim()) {
+        assert!(began.elapsed() < Duration::from_secs(60), "what it had started goes on");
+        thread::yield_now();
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -111,16 +135,7 @@ async fn a_job_whose_keeper_is_gone_is_lost_and_not_begun_again() {
 #[test]
 fn a_job_that_is_canceled_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("a");
-    fs::create_dir(&place).unwrap();
-    put(&place, JOB, &serde_json::to_vec(&job("sleep 600")).unwrap()).unwrap();
-    let keeper = {
-        let place = place.clone();
-        thread::spawn(move || keeper::keep(&place))
-    };
-    while !place.join(OUTPUT).exists() {
-        thread::yield_now();
-    }
+    let (place, keeper) = under_way(folder.path());
     jobs(folder.path()).cancel("a").unwrap();
     keeper.join().unwrap().unwrap();
     assert_eq!(ended(&place).unwrap(), Some(Ended::Canceled));
@@ -129,16 +144,7 @@ fn a_job_that_is_canceled_ends() {
 #[test]
 fn a_job_that_is_forgotten_while_it_is_under_way_ends_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("a");
-    fs::create_dir(&place).unwrap();
-    put(&place, JOB, &serde_json::to_vec(&job("sleep 600")).unwrap()).unwrap();
-    let keeper = {
-        let place = place.clone();
-        thread::spawn(move || keeper::keep(&place))
-    };
-    while !place.join(OUTPUT).exists() {
-        thread::yield_now();
-    }
+    let (place, keeper) = under_way(folder.path());
     // As at the end of a rollout that is aborted: its keeper has not seen the first when the second comes.
     let jobs = jobs(folder.path());
     jobs.cancel("a").unwrap();
