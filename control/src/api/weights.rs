@@ -1,6 +1,8 @@
 //! `/weights` and `/services/{name}/weights`.
 
-use std::{borrow::Cow, collections::BTreeMap};
+mod sent;
+
+use std::collections::BTreeMap;
 
 use axum::{
     extract::State,
@@ -8,16 +10,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollgate_config::scalar::Weight;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use utoipa::{
-    IntoParams, PartialSchema, ToSchema,
+    IntoParams, ToSchema,
     openapi::{
-        Ref, RefOr,
-        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+        Ref,
+        schema::{ObjectBuilder, Schema, Type},
     },
 };
 
+pub use self::sent::SentWeight;
 use super::{
     Shared,
     extract::{Asked, By, Changing, Named, key_of},
@@ -27,39 +29,6 @@ use crate::{
     store::Owner,
     traffic::{Actor, Answer, Done, Key, Weighing, WeightsView, Wish},
 };
-
-/// A weight as it is sent. Text is exact; a number is rounded to six places.
-#[derive(Debug, Clone)]
-pub enum SentWeight {
-    Text(String),
-    Number(f64),
-}
-
-impl<'de> Deserialize<'de> for SentWeight {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            Value::Number(number) => Ok(Self::Number(number.as_f64().unwrap_or(f64::INFINITY))),
-            _ => Err(D::Error::custom("expected a decimal, as text or as a number")),
-        }
-    }
-}
-
-impl PartialSchema for SentWeight {
-    fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]{1,6}(\.[0-9]{1,6})?$"));
-        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
-        let description =
-            "A decimal from 0 to 1,000,000: text with at most six places, or a number, which is rounded to them.";
-        OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
-    }
-}
-
-impl ToSchema for SentWeight {
-    fn name() -> Cow<'static, str> {
-        "SentWeight".into()
-    }
-}
 
 /// Weights for a service.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -20,6 +20,7 @@ mod machine;
 mod protection;
 mod record;
 mod refusal;
+mod status;
 mod text;
 mod view;
 mod weights;
@@ -35,12 +36,12 @@ pub use self::{
     event::{Action, Asked, Caller, Change, Event, Outcome, Verdict},
     evidence::{Busiest, Evidence, Ratio, Tally},
     kept::{
-        BrakeState, Ending, LinkKey, Order, Outage, Outstanding, Pause, PauseKind, Rollout, Status, TrialState,
-        Unreadable,
+        BrakeState, Ending, LinkKey, Order, Outage, Outstanding, Pause, PauseKind, Rollout, TrialState, Unreadable,
     },
     protection::{Observed, Protection, Rate},
     record::{At, Clock, List, StageRecord, StageState, StepRecord, Work},
     refusal::Refusal,
+    status::Status,
     view::Planned,
     weights::{Before, BrakeSeen, Weights},
 };

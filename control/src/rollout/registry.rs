@@ -1,5 +1,7 @@
 //! The rollouts of a gateway: each that is under way has its task.
 
+mod commands;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -15,6 +17,7 @@ use tokio::{
     task::AbortHandle,
 };
 
+use self::commands::RolloutJobs;
 use super::{
     conductor::{Conductor, Message, NotDone, Once, engine_now, kept},
     decision::{Judged, Known, Now},
@@ -34,9 +37,6 @@ pub(super) struct Context {
     /// Where relative names of files begin.
     pub(super) folder: PathBuf,
 }
-
-/// Commands, by the effects that want them.
-pub(super) struct RolloutJobs(Jobs);
 
 /// All of them.
 pub struct Rollouts {
@@ -356,37 +356,6 @@ impl Context {
         let configuration = self.traffic.configuration();
         let kind = configuration.services.get(service).map(|service| &service.kind);
         matches!(kind, Some(ServiceKind::Weighted(weighted)) if weighted.cohort.is_some())
-    }
-}
-
-impl RolloutJobs {
-    pub(super) async fn run(&self, id: &str, job: &super::jobs::Job) -> std::io::Result<super::jobs::Report> {
-        self.0.run(id, job).await
-    }
-
-    /// Ends what runs for an effect.
-    pub(super) fn cancel(&self, effect: &EffectId) {
-        self.of(&effect.0, |id| drop(self.0.cancel(id)));
-    }
-
-    /// Forgets all commands of a rollout.
-    pub(super) fn forget_all(&self, rollout: &str) {
-        self.of(rollout, |id| drop(self.0.forget(id)));
-    }
-
-    fn output(&self, effect: &EffectId) -> String {
-        let mut last = String::new();
-        self.of(&effect.0, |id| last = self.0.output(id));
-        last
-    }
-
-    fn of(&self, name: &str, mut does: impl FnMut(&str)) {
-        let begins = format!("{}.", name.replace('/', "."));
-        for id in self.0.ids() {
-            if id.starts_with(&begins) {
-                does(&id);
-            }
-        }
     }
 }
 

@@ -10,9 +10,10 @@ use rollgate_config::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    kept::{LinkKey, Status},
+    kept::LinkKey,
     protection::Protection,
     record::At,
+    status::Status,
     text,
     weights::{Before, Weights},
 };

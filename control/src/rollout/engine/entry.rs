@@ -6,8 +6,8 @@ use rollgate_config::scalar::Share;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Millis, effect::EffectId, event::Action, evidence::Evidence, kept::Status, protection::Protection,
-    record::StageState, text,
+    Millis, effect::EffectId, event::Action, evidence::Evidence, protection::Protection, record::StageState,
+    status::Status, text,
 };
 
 /// Something that has happened. `Display` says it in a sentence.

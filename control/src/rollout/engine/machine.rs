@@ -30,9 +30,10 @@ use super::{
     effect::{Effect, EffectId, Lane, News, What},
     entry::{Entry, Happened},
     event::{Asked, Change, Event},
-    kept::{BrakeState, Outage, Outstanding, PauseKind, Rollout, Status, TrialState},
+    kept::{BrakeState, Outage, Outstanding, PauseKind, Rollout, TrialState},
     record::{At, List, StageRecord, StageState},
     refusal::Refusal,
+    status::Status,
 };
 
 /// A rollout that is being changed.

@@ -13,10 +13,11 @@ use super::{
     Millis,
     effect::What,
     event::Action,
-    kept::{PauseKind, Rollout, Status},
+    kept::{PauseKind, Rollout},
     machine::{self, millis},
     record::{At, List, StageRecord},
     refusal::names,
+    status::Status,
     text::{count, span},
 };
 

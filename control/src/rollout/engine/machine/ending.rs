@@ -6,8 +6,9 @@ use super::{
     super::{
         effect::{Mode, News, What},
         entry::Happened,
-        kept::{Ending, Pause, PauseKind, Status, TrialState},
+        kept::{Ending, Pause, PauseKind, TrialState},
         record::{At, List, StageState},
+        status::Status,
     },
     Machine,
 };

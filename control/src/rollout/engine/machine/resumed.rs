@@ -4,7 +4,8 @@ use super::{
     super::{
         effect::{Lane, What},
         entry::Happened,
-        kept::{Outstanding, PauseKind, Status},
+        kept::{Outstanding, PauseKind},
+        status::Status,
     },
     Machine,
 };
