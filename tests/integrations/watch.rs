@@ -58,7 +58,9 @@ async fn whoever_decides_about_the_weights_goes_on_and_is_told_what_is_found() {
     let canarys = |told: &Value| told["counts"]["canary"]["requests"].as_u64();
     assert!(canarys(&after) >= canarys(&before), "what was seen stays: {after:#}");
     assert_eq!(after["share"], 0.5);
-    // It goes on until somebody ends it.
+    // It goes on until somebody ends it, and the last that was found stands.
+    let passes = |told: &Value| told["decision"] == "pass" && told["share"] == 0.5;
+    analysis(&admin, "it passes with this share", passes).await;
     let ended = admin.change("POST", "/rollouts/w-1/skip", &json!({"reason": "enough"})).await.ok();
     assert_eq!(ended["waitsFor"].as_str().map(str::is_empty), Some(false), "{ended}");
     until(&admin, "w-1", "it has ended", |seen| seen["status"] == "SUCCEEDED").await;

@@ -115,6 +115,12 @@ impl Conductor {
             let due = self.rollout.due(&self.pipeline);
             let tick = tokio::select! {
                 Some(message) = self.inbox.recv() => {
+                    // What is done by hand is done to what was seen until then, not until the last look.
+                    if let Some(seen) = self.observer.judged(&self.rollout, true)
+                        && self.take(seen).await.is_err()
+                    {
+                        return;
+                    }
                     if self.answer(message).await.is_err() {
                         return;
                     }

@@ -86,29 +86,29 @@ impl Observer {
     }
 
     fn look(&mut self, rollout: &Rollout) -> Option<Event> {
+        let keeps = self.ticks.is_multiple_of(EVIDENCE);
+        self.judged(rollout, keeps).or_else(|| self.availability())
+    }
+
+    /// What the judge finds, if it is another verdict than was told, and else, if asked for, what it has seen until now.
+    pub(super) fn judged(&mut self, rollout: &Rollout, or_seen: bool) -> Option<Event> {
         let laid =
             self.observed.trial.lock().as_ref().map(|laid| (laid.trial.clone(), laid.id.clone(), laid.look.clone()));
-        if let Some((trial, id, look)) = laid {
-            let found = trial.evidence();
-            let verdict = (id.clone(), found.verdict);
-            let was = self.told.verdict.as_ref();
-            if was != Some(&verdict) && !(was.is_none() && found.verdict == TrialVerdict::Clear) {
-                self.told.verdict = Some(verdict);
-                let evidence = Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
-                let verdict = match found.verdict {
-                    TrialVerdict::Clear => Verdict::Clear,
-                    TrialVerdict::Hold => Verdict::Hold { evidence },
-                    TrialVerdict::RollBack => Verdict::RollBack { family: judge::family(&found), evidence },
-                };
-                return Some(Event::Verdict { trial: id, verdict });
-            }
-            if self.ticks.is_multiple_of(EVIDENCE) {
-                let evidence = Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
-                let judge = Some(judge::kept(&trial.state()));
-                return Some(Event::Evidence { of: look, evidence, judge });
-            }
+        let (trial, id, look) = laid?;
+        let found = trial.evidence();
+        let evidence = || Box::new(judge::evidence(|margin| trial.advance(margin), &found, rollout));
+        let verdict = (id.clone(), found.verdict);
+        let was = self.told.verdict.as_ref();
+        if was != Some(&verdict) && !(was.is_none() && found.verdict == TrialVerdict::Clear) {
+            self.told.verdict = Some(verdict);
+            let verdict = match found.verdict {
+                TrialVerdict::Clear => Verdict::Clear,
+                TrialVerdict::Hold => Verdict::Hold { evidence: evidence() },
+                TrialVerdict::RollBack => Verdict::RollBack { family: judge::family(&found), evidence: evidence() },
+            };
+            return Some(Event::Verdict { trial: id, verdict });
         }
-        self.availability()
+        or_seen.then(|| Event::Evidence { of: look, evidence: evidence(), judge: Some(judge::kept(&trial.state())) })
     }
 
     fn availability(&mut self) -> Option<Event> {
