@@ -95,8 +95,10 @@ impl<'p> Machine<'p> {
                 if self.is_held(&effect.what) {
                     break;
                 }
-                let effect = self.rollout.program.pop_front();
-                effect.into_iter().for_each(|effect| self.issue(effect));
+                match self.rollout.program.pop_front() {
+                    Some(Effect { what: What::Leave, .. }) if !self.has_something_to_leave() => self.plan_restoring(),
+                    effect => effect.into_iter().for_each(|effect| self.issue(effect)),
+                }
                 continue;
             }
             let goes_on = match &self.rollout.ending {

@@ -80,7 +80,7 @@ impl Machine<'_> {
         self.rollout.ending = Some(Ending { status, why, then_stages, promotes: false });
     }
 
-    fn plan_restoring(&mut self) {
+    pub(super) fn plan_restoring(&mut self) {
         let before = self.rollout.before.clone();
         // A brake that was there, and was taken off, or may have been by now.
         let reason = match (&self.rollout.brake, &self.rollout.released) {
@@ -109,15 +109,19 @@ impl Machine<'_> {
             return;
         }
         if !self.rollout.is_promoted {
-            // Nobody but an audience had the canary: there is nothing to leave.
-            if self.rollout.share.is_none_or(|share| share.0 == 0) {
-                self.plan_restoring();
-            } else {
+            if self.has_something_to_leave() {
                 self.queue(What::Leave);
+            } else {
+                self.plan_restoring();
             }
         }
         let (status, why) = (Status::Succeeded, None);
         self.rollout.ending = Some(Ending { status, why, then_stages: false, promotes: false });
+    }
+
+    /// Somebody but an audience has the canary, as far as is known: weights that are on their way may still come to nothing.
+    pub(super) fn has_something_to_leave(&self) -> bool {
+        self.rollout.share.is_some_and(|share| share.0 > 0)
     }
 
     /// All that the end takes is done. True if something follows.

@@ -353,6 +353,20 @@ fn weights_that_cannot_be_handed_over_are_taken_back() {
 }
 
 #[test]
+fn weights_that_came_to_nothing_are_not_left() {
+    let mut ride = Ride::begun(pipeline(vec![ramp()], OnFailure::Rollback));
+    ride.done("read");
+    ride.done("trial");
+    assert_eq!(ride.under_way(), ["weights"]);
+    ride.acts(Action::Skip);
+    ride.failed("weights");
+    assert_eq!(ride.under_way(), ["end-trial"]);
+    ride.acts(Action::Abort);
+    ride.traffic();
+    assert_eq!((ride.rollout.status, ride.rollout.share), (Status::Canceled, None));
+}
+
+#[test]
 fn a_rollout_does_not_end_before_what_it_has_begun_for_traffic() {
     let fixed = rollgate_config::dynamic::rollout::stage::Protect { rate_limit: None, circuit_breaker: None };
     let then = OnFailure::Stages(stages(vec![rollgate_config::dynamic::rollout::stage::StageKind::Protect(fixed)]));
