@@ -7,9 +7,9 @@ use rollgate_config::{Allow, Document, Format, dynamic::Configuration, static_co
 use rollgate_gateway::memory::{BODY, InMemory, OverHttp2};
 
 /// hyper, http and tokio together with ours, on the worker's thread, for a request that a browser could send.
-const PLAIN: u64 = 11;
+const PLAIN: u64 = 9;
 /// With a header that chooses the canary, a rate limit and a circuit breaker.
-const CANARY: u64 = 11;
+const CANARY: u64 = 9;
 /// Over HTTP/2, the client's own included.
 const HTTP2: u64 = 32;
 

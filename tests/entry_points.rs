@@ -372,6 +372,58 @@ async fn too_many_header_fields_are_refused() {
     assert_eq!(ask.send_h2(gateway.web()).await.status, 431);
 }
 
+/// More than hyper has room for without being asked: its half of the connection is made anew for them.
+#[tokio::test]
+async fn a_head_of_many_fields_may_come_in_pieces_and_with_others() {
+    let backend = Backend::echo("s");
+    let gateway = with_options(&backend, "");
+    let fields = (0..127).map(|number| format!("X-{number}: v\r\n")).collect::<String>();
+    let (small, large) =
+        ("GET /small HTTP/1.1\r\nHost: h\r\n\r\n", format!("GET /large HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+    // Many fields of body and none of a head: nothing is made of them.
+    let body = format!("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{fields}", fields.len());
+    for (name, pieces) in [
+        ("whole", vec![large.clone()]),
+        ("in pieces", large.as_bytes().chunks(100).map(|piece| String::from_utf8(piece.to_vec()).unwrap()).collect()),
+        ("behind another", vec![format!("{small}{large}{small}")]),
+        (
+            "behind another and in pieces",
+            vec![format!("{small}{}", &large[..1000]), format!("{}{small}", &large[1000..])],
+        ),
+        ("behind a body", vec![body.clone()]),
+    ] {
+        let asked = pieces.concat().matches(" HTTP/1.1\r\n").count();
+        let mut client = RawConnection::open(gateway.web()).await;
+        for round in 0..2 {
+            for piece in &pieces {
+                client.write(piece).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            for at in 0..asked {
+                assert_eq!(client.read_reply().await.status(), 200, "{name}: answer {at} of round {round}");
+            }
+        }
+    }
+    // What is beyond the bound is refused in pieces too.
+    let larger = large.replace("\r\n\r\n", "\r\nX-More: v\r\n\r\n");
+    let mut client = RawConnection::open(gateway.web()).await;
+    assert_eq!(client.exchange(small).await.status(), 200);
+    client.write(&larger[..1100]).await;
+    assert_eq!(client.exchange(&larger[1100..]).await.status(), 431);
+}
+
+#[tokio::test]
+async fn an_answer_of_too_many_fields_is_a_bad_one() {
+    for (more, status) in [(98, 200), (99, 502)] {
+        let fields = (0..more).map(|number| format!("X-{number}: v\r\n")).collect::<String>();
+        // 100 with these two.
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: now\r\n{fields}\r\n");
+        let backend = Backend::canned("s", answer);
+        let gateway = with_options(&backend, "");
+        assert_eq!(gateway.get("http://h/").await.status, status, "{more} fields and two more");
+    }
+}
+
 #[tokio::test]
 async fn too_large_a_head_is_refused() {
     let backend = Backend::echo("s");

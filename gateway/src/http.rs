@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
@@ -62,19 +62,30 @@ where
     H: Fn(Rc<Connection>, Request<Incoming>) -> F + Copy,
     F: Future<Output = Response<Body>>,
 {
-    let builder = http1_builder(&connection.entry);
+    let mut builder = http1_builder(&connection.entry);
+    match connection.entry.settings.http.max_header_fields {
+        // Where hyper is asked for as many, it makes a table of them on the heap for each head.
+        more if more > FIELDS => stream.has_room_for(FIELDS),
+        asked => drop(builder.max_headers(asked)),
+    }
     loop {
         let serving = connection.clone();
         let service = service_fn(move |request| isolated(|| handle(serving.clone(), request)));
         // Boxed, so that a parked connection holds no room for it.
         let mut serving = Box::pin(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
-        if drive(&connection, serving.as_mut(), |_| Poll::Ready(Ok(()))).await == Driven::ToItsEnd {
+        let driven = drive(&connection, serving.as_mut(), |_| Poll::Ready(Ok(()))).await;
+        if driven == Driven::Ended {
             return;
         }
-        // What else there is goes here and now, the read buffer with it; it is empty.
-        let Some(hyper1::Parts { io, .. }) = Pin::into_inner(serving).into_parts() else { return };
+        // What else there is goes here and now, the read buffer with it.
+        let Some(hyper1::Parts { io, read_buf, .. }) = Pin::into_inner(serving).into_parts() else { return };
         stream = io.into_inner();
-        connection.parked(&stream).await;
+        if driven == Driven::ToHaveRoom {
+            builder.max_headers(connection.entry.settings.http.max_header_fields);
+            stream.give_again(BytesMut::from(read_buf));
+        } else {
+            connection.parked(&stream).await;
+        }
     }
 }
 
@@ -121,10 +132,7 @@ fn http1_builder(entry: &EntryPoint) -> hyper1::Builder {
     let http = &entry.settings.http;
     let mut builder = hyper1::Builder::new();
     // Never `pipeline_flush`: it eats hyper's own 400, 414 and 431.
-    builder
-        .max_header_size(http.max_header_bytes)
-        .max_buf_size(http.max_header_bytes.max(MIN_READ_BUFFER))
-        .max_headers(http.max_header_fields);
+    builder.max_header_size(http.max_header_bytes).max_buf_size(http.max_header_bytes.max(MIN_READ_BUFFER));
     builder
 }
 
@@ -147,9 +155,11 @@ fn http2_builder(entry: &EntryPoint) -> hyper2::Builder<LocalExecutor> {
 /// How far a connection was driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Driven {
-    ToItsEnd,
+    Ended,
     /// It is idle, and shall hold no more than it must.
     ToBeParked,
+    /// A head has come that has more fields than hyper has room for.
+    ToHaveRoom,
 }
 
 /// Polls a connection to its end, and tells it when it has to close. After each poll, `drain` lets out what was written.
@@ -165,7 +175,7 @@ async fn drive(
         connection.wake_by(cx.waker());
         match connection.ending() {
             Ending::Open => {}
-            Ending::Now | Ending::Calm => return Poll::Ready(Ok(Driven::ToItsEnd)),
+            Ending::Now | Ending::Calm => return Poll::Ready(Ok(Driven::Ended)),
             Ending::Graceful => {
                 if !closing && connection.may_close(&mut patience, cx) {
                     closing = true;
@@ -176,9 +186,10 @@ async fn drive(
         let ended = serving.as_mut().poll(cx);
         match (drain(cx), ended) {
             // Nobody is there to read the rest.
-            (Poll::Ready(Err(_)), _) => Poll::Ready(Ok(Driven::ToItsEnd)),
+            (Poll::Ready(Err(_)), _) => Poll::Ready(Ok(Driven::Ended)),
             (_, Poll::Pending) if connection.parks() => Poll::Ready(Ok(Driven::ToBeParked)),
-            (_, ended) => ended.map_ok(|()| Driven::ToItsEnd),
+            (_, Poll::Pending) if connection.wants_room() => Poll::Ready(Ok(Driven::ToHaveRoom)),
+            (_, ended) => ended.map_ok(|()| Driven::Ended),
         }
     })
     .await;
@@ -187,7 +198,7 @@ async fn drive(
             connection.worker.refused_head(connection, refusal.reason, refusal.status);
         }
         tracing::debug!(client = %connection.client, error = %Chain(&error), "connection ended");
-        Driven::ToItsEnd
+        Driven::Ended
     })
 }
 
@@ -246,6 +257,8 @@ impl<F: Future<Output = Response<Body>>> Future for Isolated<F> {
 const PENDING_RESETS: u32 = 20;
 /// Streams of a connection, in all its life, that may end by the client's own faults (CVE-2025-8671).
 const LOCAL_RESETS: usize = 1024;
+/// Fields of a head that hyper has room for on its stack; it is its own limit where it is told none.
+const FIELDS: usize = 100;
 /// hyper's own floor for its read buffer.
 const MIN_READ_BUFFER: usize = 8192;
 /// What a client may send on one HTTP/2 stream before we have passed it on.

@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -34,6 +34,10 @@ pub(crate) struct Stream {
     pub(crate) phase: Arc<Phase>,
     /// HTTP/2 frames between requests are not a request's head, so its connections have no such phase.
     heads: Option<HeadWatch>,
+    /// The most fields that a head may have which is passed on.
+    room: usize,
+    /// What is not passed on, or comes once more; it was looked at.
+    held: BytesMut,
     linger: Option<Box<Linger>>,
 }
 
@@ -95,7 +99,21 @@ impl AsyncWrite for Raw {
 
 impl Stream {
     pub(crate) fn new(kind: Kind, phase: Arc<Phase>, http2: bool) -> Self {
-        Self { kind, phase, heads: (!http2).then(HeadWatch::default), linger: None }
+        let heads = (!http2).then(HeadWatch::default);
+        Self { kind, phase, heads, room: usize::MAX, held: BytesMut::new(), linger: None }
+    }
+
+    /// Whoever reads has room for so many fields of a head. The bytes with which one has more are held back, and the phase
+    /// says so, but those behind a request that is being answered: they may be a tunnel's.
+    pub(crate) fn has_room_for(&mut self, fields: usize) {
+        self.room = fields;
+    }
+
+    /// Whoever reads from here on has room for any, and begins with `read`, which was read before.
+    pub(crate) fn give_again(&mut self, mut read: BytesMut) {
+        read.unsplit(std::mem::take(&mut self.held));
+        (self.held, self.room) = (read, usize::MAX);
+        self.phase.want_room(false);
     }
 
     /// Whether there is something to read from the socket, the client's end among it.
@@ -104,7 +122,8 @@ impl Stream {
             Kind::Plain(raw) => raw,
             Kind::Tls(tls) => tls.get_ref().0,
         };
-        if raw.prefix.is_empty() { raw.socket.poll_readable(cx) } else { Poll::Ready(()) }
+        let waits = raw.prefix.is_empty() && self.held.is_empty();
+        if waits { raw.socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
     /// Ends the writing side, reads what the client still sends until it has ended too, and lets go of it.
@@ -114,6 +133,20 @@ impl Stream {
             Kind::Plain(raw) => linger.poll(Pin::new(raw), cx),
             Kind::Tls(tls) => linger.poll(Pin::new(tls.as_mut()), cx),
         }
+    }
+
+    fn poll_held(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.phase.wants_room() {
+            return Poll::Pending;
+        }
+        self.phase.read();
+        let length = self.held.len().min(buf.remaining());
+        buf.put_slice(&self.held.split_to(length));
+        if self.held.is_empty() {
+            // An empty remainder would keep the buffer alive as long as the connection.
+            self.held = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// The request head never came whole: says so and ends the stream.
@@ -131,8 +164,11 @@ impl AsyncRead for Stream {
         if self.phase.state() == State::Expired {
             return Poll::Ready(Err(self.refuse_slow_head(cx)));
         }
+        if !self.held.is_empty() {
+            return self.poll_held(buf);
+        }
         let before = buf.filled().len();
-        let Self { kind, phase, heads, .. } = &mut *self;
+        let Self { kind, phase, heads, room, held, .. } = &mut *self;
         ready!(match kind {
             Kind::Plain(raw) => Pin::new(raw).poll_read(cx, buf),
             Kind::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
@@ -141,8 +177,14 @@ impl AsyncRead for Stream {
             if phase.read() {
                 watch.idle(phase);
             }
-            watch.read(&buf.filled()[before..], phase);
+            let fields = watch.read(&buf.filled()[before..], phase);
             phase.stands_between_heads(watch.is_between_heads());
+            if fields > *room && phase.state() == State::Head {
+                held.extend_from_slice(&buf.filled()[before..]);
+                buf.set_filled(before);
+                phase.want_room(true);
+                return Poll::Pending;
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -68,14 +68,18 @@ fn install_absent(programs: &[(&str, &str)]) -> Outcome {
     install_packages(&absent.collect::<Vec<_>>())
 }
 
-/// What a build by profile needs: what asks, and what makes a profile of what was counted.
+/// What a build by profile needs: what asks, what makes a profile of what was counted, and what arranges a binary by one.
 pub fn install_profiling() -> Outcome {
     install_askers()?;
-    if is_on_path(PROFDATA) { Ok(()) } else { install_packages(&["llvm-19"]) }
+    install_absent(&[(PROFDATA, "llvm-19"), (BOLT, "bolt-19")])
 }
 
 /// Reads what the compiler's LLVM counts: of LLVM 19 and later.
 pub const PROFDATA: &str = "llvm-profdata-19";
+/// Arranges a binary's code.
+pub const BOLT: &str = "llvm-bolt-19";
+/// Joins what several processes have counted for it.
+pub const MERGE: &str = "merge-fdata-19";
 
 /// Whom `cargo xtask bench peers` measures, and what asks them. Traefik is no package: `TRAEFIK_BIN` may name its binary.
 pub fn install_peers(workspace: &Workspace) -> Outcome {

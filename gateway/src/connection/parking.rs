@@ -42,6 +42,11 @@ impl Connection {
         parks
     }
 
+    /// Whether bytes are held back for want of room, and all that came before them has been answered.
+    pub(crate) fn wants_room(&self) -> bool {
+        self.phase.wants_room() && self.in_flight.get() == 0 && self.phase.blocked().is_none()
+    }
+
     #[cfg(test)]
     pub(crate) fn is_parked(&self) -> bool {
         self.parking.get() == Parking::Parked

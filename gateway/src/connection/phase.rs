@@ -17,6 +17,7 @@ pub(crate) struct Phase {
     ambiguity: AtomicU8,
     lingers: AtomicBool,
     between_heads: AtomicBool,
+    wants_room: AtomicBool,
 }
 
 /// What a head had that hyper does not show.
@@ -104,6 +105,15 @@ impl Phase {
 
     pub(crate) fn is_between_heads(&self) -> bool {
         self.between_heads.load(Relaxed)
+    }
+
+    /// Bytes are held back: their head has more fields than hyper has room for.
+    pub(crate) fn want_room(&self, wants: bool) {
+        self.wants_room.store(wants, Relaxed);
+    }
+
+    pub(crate) fn wants_room(&self) -> bool {
+        self.wants_room.load(Relaxed)
     }
 
     /// A head has come that can be read in two ways.

@@ -144,10 +144,10 @@ where
     Ok(sender)
 }
 
+/// An answer has at most 100 header lines; more is a broken one (502). That is hyper's own limit: where it is asked for, hyper makes
+/// its table of lines on the heap, or fills it, for each answer.
 fn http1_builder() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.max_headers(MAX_RESPONSE_HEADERS);
-    builder
+    http1::Builder::new()
 }
 
 async fn http2_over<S>(
@@ -177,8 +177,6 @@ where
 
 /// A server that accepts but never shakes hands is as good as down.
 pub(super) const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
-/// Header lines a server's answer may have; more is a broken answer (502).
-const MAX_RESPONSE_HEADERS: usize = 100;
 /// One stream's receive window: what a slow client makes us hold at most.
 const H2_STREAM_WINDOW: u32 = 1 << 20;
 /// All streams' together.

@@ -12,6 +12,8 @@ use crate::connection::phase::{Ambiguity, Phase};
 #[derive(Debug, Default)]
 pub(crate) struct HeadWatch {
     state: State,
+    /// Of the head that is under way.
+    fields: usize,
     lengths: u8,
     codings: u8,
     /// A line whose end has not come yet: how it begins and how it ends. Empty, and without memory, where heads come
@@ -38,12 +40,12 @@ impl HeadWatch {
         }
     }
 
-    /// Bytes that came.
-    pub(crate) fn read(&mut self, bytes: &[u8], phase: &Phase) {
+    /// Bytes that came. Says how many fields the head with the most of them has until now.
+    pub(crate) fn read(&mut self, bytes: &[u8], phase: &Phase) -> usize {
+        let (mut from, mut most) = (0, 0);
         if self.state == State::Lost {
-            return;
+            return most;
         }
-        let mut from = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[from..end];
             from = end + 1;
@@ -54,11 +56,13 @@ impl HeadWatch {
                 let whole = std::mem::take(&mut self.held);
                 self.line(&whole, phase);
             }
+            most = most.max(self.fields);
             if self.state == State::Lost {
-                return;
+                return most;
             }
         }
         self.hold(&bytes[from..]);
+        most
     }
 
     /// Whether nothing but whole heads without bodies has come.
@@ -68,6 +72,7 @@ impl HeadWatch {
 
     fn line(&mut self, line: &[u8], phase: &Phase) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.fields += usize::from(self.state == State::Fields);
         match (self.state, line) {
             // Empty lines may stand before a request line (RFC 9112 section 2.2).
             (State::Start, []) => {}
@@ -93,7 +98,7 @@ impl HeadWatch {
             _ => {}
         }
         self.state = if self.codings + self.lengths == 0 { State::Start } else { State::Lost };
-        (self.lengths, self.codings) = (0, 0);
+        (self.fields, self.lengths, self.codings) = (0, 0, 0);
     }
 
     fn hold(&mut self, part: &[u8]) {
@@ -125,7 +130,9 @@ mod tests {
     /// What is found in bytes that come in these pieces.
     fn found(pieces: &[&[u8]]) -> Option<Ambiguity> {
         let (mut watch, phase) = (HeadWatch::default(), Phase::default());
-        pieces.iter().for_each(|piece| watch.read(piece, &phase));
+        for piece in pieces {
+            watch.read(piece, &phase);
+        }
         phase.ambiguity()
     }
 
@@ -158,6 +165,16 @@ mod tests {
         ];
         for (bytes, expected) in table {
             assert_eq!(found(&[bytes]), expected, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn the_fields_of_a_head_are_counted_wherever_the_bytes_are_split() {
+        let head = b"GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\nGET / HTTP/1.1\r\nA: 1\r\n\r\n";
+        for at in 0..=head.len() {
+            let (mut watch, phase) = (HeadWatch::default(), Phase::default());
+            let most = watch.read(&head[..at], &phase).max(watch.read(&head[at..], &phase));
+            assert_eq!((most, watch.fields), (3, 0), "split at {at}");
         }
     }
 
