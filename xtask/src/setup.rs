@@ -76,8 +76,8 @@ pub fn install_profiling() -> Outcome {
 
 /// Reads what the compiler's LLVM counts: of LLVM 19 and later.
 pub const PROFDATA: &str = "llvm-profdata-19";
-/// Arranges a binary's code.
-pub const BOLT: &str = "llvm-bolt-19";
+/// Arranges a binary's code. By its whole path: it looks for its library beside the folder that it is called from.
+pub const BOLT: &str = "/usr/lib/llvm-19/bin/llvm-bolt";
 /// Joins what several processes have counted for it.
 pub const MERGE: &str = "merge-fdata-19";
 
