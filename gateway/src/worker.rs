@@ -14,7 +14,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use slab::Slab;
 use tokio::{
-    runtime::LocalRuntime,
+    runtime::{Builder, LocalOptions},
     sync::{Notify, mpsc, oneshot},
 };
 
@@ -132,7 +132,9 @@ pub(crate) fn spawn(
     commands: mpsc::UnboundedReceiver<Command>,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        let runtime = match LocalRuntime::new() {
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().event_interval(POLLS).build_local(LocalOptions::default());
+        let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(%error, "a worker could not start");
@@ -485,6 +487,9 @@ fn schedule(draining: &Draining) -> Vec<Step> {
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often timeouts are looked at: none is shorter than seconds.
 const TICK: Duration = Duration::from_millis(500);
+/// How many tasks are polled before the sockets are looked at again, if there is no end to what can be done: some twenty
+/// requests. With fewer, what is on the other sides falls asleep and is woken by a system call of ours more often.
+const POLLS: u32 = 256;
 /// Between two looks, only if the worker itself was kept from its work.
 const LATE: Duration = Duration::from_secs(1);
 /// For tasks that were cut off to unwind.
