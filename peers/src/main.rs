@@ -60,7 +60,7 @@ async fn run(options: &Options) {
                 continue;
             }
         };
-        for round in 0..options.rounds {
+        for round in 0..scenario.rounds(options) {
             let mut here = Vec::new();
             for peer in &fits {
                 match measured(options, scenario, &site, (peer, rate), round == 0).await {

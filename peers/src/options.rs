@@ -13,8 +13,8 @@ pub struct Options {
     pub scenarios: Vec<&'static Scenario>,
     /// Those that are asked for; the ones that are not installed are left out.
     pub peers: Vec<&'static Peer>,
-    /// How often each peer has its turn.
-    pub rounds: usize,
+    /// How often each peer has its turn, where that is said.
+    pub rounds: Option<usize>,
     /// Of load in each turn.
     pub seconds: u64,
     /// Where the page and the chart go.
@@ -30,7 +30,7 @@ impl Options {
     /// # Errors
     /// What is wrong with them.
     pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { scenarios: Vec::new(), peers: Vec::new(), rounds: 5, seconds: 5, write: None };
+        let mut options = Self { scenarios: Vec::new(), peers: Vec::new(), rounds: None, seconds: 5, write: None };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             if !argument.starts_with('-') {
@@ -44,7 +44,7 @@ impl Options {
                 number.ok_or_else(|| format!("{argument} {value}: not a number from 1 to 1000"))
             };
             match argument.as_str() {
-                "--rounds" => options.rounds = number()? as usize,
+                "--rounds" => options.rounds = Some(number()? as usize),
                 "--seconds" => options.seconds = number()?,
                 "--write" => options.write = Some(value.into()),
                 "--peer" => {
@@ -82,7 +82,7 @@ mod tests {
     fn what_is_asked_for_is_run_in_that_order() {
         let options = read("h2 --rounds 7 plain --peer nginx").unwrap();
         let names: Vec<&str> = options.scenarios.iter().map(|scenario| scenario.name).collect();
-        assert_eq!((names, options.rounds, options.peers[0].name), (vec!["h2", "plain"], 7, "nginx"));
+        assert_eq!((names, options.rounds, options.peers[0].name), (vec!["h2", "plain"], Some(7), "nginx"));
     }
 
     #[test]

@@ -105,10 +105,9 @@ impl Results {
     pub fn page(&self, options: &Options) -> String {
         let date = jiff::Zoned::now().date();
         let mut text = format!(
-            "# Beside the peers\n\n{date}, `cargo xtask bench peers`: {} rounds of {} s, interleaved; medians, least and most. {}.\n\n\
+            "# Beside the peers\n\n{date}, `cargo xtask bench peers`: interleaved rounds of {} s; medians, least and most. {}.\n\n\
              A peer has a processor to itself; load and servers share the other one. Only ratios mean something elsewhere.\n\n\
              ![processor time of a request, as a multiple of Rollgate's](peers.svg)\n\n| | |\n|---|---|\n",
-            options.rounds,
             options.seconds,
             machine::described()
         );
@@ -120,7 +119,8 @@ impl Results {
         }
         let _ = write!(text, "\n## What is asked\n\n{}", self.verdicts());
         for of in &self.scenarios {
-            let _ = write!(text, "\n## {}\n\n{}.\n\n{}", of.scenario.name, of.scenario.what, of.table());
+            let (name, what, rounds) = (of.scenario.name, of.scenario.what, of.scenario.rounds(options));
+            let _ = write!(text, "\n## {name}\n\n{what}; {rounds} rounds.\n\n{}", of.table());
         }
         text
     }

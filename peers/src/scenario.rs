@@ -206,6 +206,11 @@ impl Scenario {
     pub async fn rate(&self, site: &Site, peers: &[&'static Peer]) -> Result<f64, String> {
         if self.is_paced { latency::rate(self.asked, site, peers).await } else { Ok(0.0) }
     }
+
+    /// How often each peer has its turn: where nothing else is said, oftener for a tail, which wanders more than a cost.
+    pub fn rounds(&self, options: &Options) -> usize {
+        options.rounds.unwrap_or(if self.is_paced { 7 } else { 5 })
+    }
 }
 
 /// Their names.
