@@ -77,13 +77,15 @@ where
         if driven == Driven::Ended {
             return;
         }
-        // What else there is goes here and now, the read buffer with it.
+        // What else there is goes here and now.
         let Some(hyper1::Parts { io, read_buf, .. }) = Pin::into_inner(serving).into_parts() else { return };
         stream = io.into_inner();
         if driven == Driven::ToHaveRoom {
             builder.max_headers(connection.entry.settings.http.max_header_fields);
             stream.give_again(BytesMut::from(read_buf));
         } else {
+            // It is empty, and 8 KiB.
+            drop(read_buf);
             connection.parked(&stream).await;
         }
     }

@@ -168,6 +168,28 @@ fn who_waits_for_long_is_parked_and_served_as_before() {
 }
 
 #[test]
+fn who_is_parked_holds_no_buffer() {
+    const MANY: u64 = 20;
+    let runtime = LocalRuntime::new().unwrap();
+    let (worker, entry, _) = worker();
+    let mut kept = Vec::with_capacity(MANY as usize + 1);
+    let mut park_one = async || {
+        let (mut client, connection) = connected(&worker, &entry, false).await;
+        assert!(exchange(&mut client, "/", b"fine").await.starts_with("HTTP/1.1 200 "));
+        tick(&connection).await;
+        assert!(connection.is_parked());
+        kept.push((client, connection));
+    };
+    runtime.block_on(park_one());
+    let held = allocation_counter::measure(|| (0..MANY).for_each(|_| runtime.block_on(park_one())));
+    let each = held.bytes_current / MANY as i64;
+    assert!(
+        each < 8192,
+        "{each} bytes for a connection, the client's side of it included: more than hyper's buffer alone"
+    );
+}
+
+#[test]
 fn who_has_begun_a_request_is_not_parked() {
     LocalRuntime::new().unwrap().block_on(async {
         let (worker, entry, _) = worker();
