@@ -16,11 +16,12 @@ pub fn described() -> String {
     format!("{count} processors ({model}){shared}, Linux {}", kernel.trim())
 }
 
-/// The first line that a program says of its version.
+/// The first line that a program says of its version, without its own path.
 pub fn version(program: &std::path::Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     let line = said.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()))?;
-    Some(line.trim().to_owned())
+    let line = line.trim();
+    Some(line.strip_prefix(&*program.to_string_lossy()).unwrap_or(line).trim().to_owned())
 }
