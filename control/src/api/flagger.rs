@@ -199,14 +199,14 @@ impl Question {
         hook.answer(found).map(|says| Yes { says, rollout: Some(rollout.id.clone()) }).map_err(no)
     }
 
-    /// It has all users, or none: nobody watches it any more.
+    /// It has all users, or none: nobody watches it any more once this is answered.
     async fn end(&self, phase: &str) -> Result<Yes, Problem> {
         let is_its = |rollout: &Rollout| rollout.build.as_ref().is_none_or(|build| *build == self.build);
         let mut newest = self.newest().await?.filter(|(rollout, _)| is_open(rollout) && is_its(rollout));
         // What was found of it is how it ends, although Flagger may know before the rollout does.
         if let Some(seen) = newest.take_if(|(rollout, pipeline)| self.shared.rollouts.known(rollout, pipeline).stopped)
         {
-            let has_ended = |rollout: &Rollout| !is_open(rollout) || rollout.pause.is_some();
+            let has_ended = |rollout: &Rollout| is_unwatched(rollout) || rollout.pause.is_some();
             newest = Some(self.once(seen, has_ended).await?).filter(|(rollout, _)| is_open(rollout));
         }
         let Some((rollout, _)) = newest else {
@@ -221,8 +221,11 @@ impl Question {
         };
         match self.shared.rollouts.act(&rollout.id, asked, &self.by, None).await {
             Some(Err(NotDone::Store(error))) => Err(error.into()),
-            // It may have ended in the meantime.
-            None | Some(Ok(_) | Err(_)) => {
+            done => {
+                // Otherwise it has ended in the meantime.
+                if let Some(Ok(seen)) = done {
+                    self.once(seen, is_unwatched).await?;
+                }
                 Ok(Yes { says: format!("{} ends", rollout.id), rollout: Some(rollout.id.clone()) })
             }
         }
@@ -272,6 +275,11 @@ impl Question {
 /// Neither at its end nor coming to it.
 fn is_open(rollout: &Rollout) -> bool {
     !rollout.status.is_end() && rollout.ending.is_none()
+}
+
+/// No trial lies over its service any more.
+fn is_unwatched(rollout: &Rollout) -> bool {
+    rollout.status.is_end() || rollout.trial.is_none()
 }
 
 fn waits(rollout: &Rollout) -> Yes {
