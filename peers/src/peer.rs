@@ -13,6 +13,8 @@ use std::{
     process::Command,
 };
 
+use rustix::process::Signal;
+
 use crate::{
     machine,
     process::Running,
@@ -34,8 +36,17 @@ pub struct Peer {
     lacks: fn(Job) -> Option<&'static str>,
     /// Writes its files for a job; the arguments and the environment that it is started with.
     files: fn(&Site, &Path) -> Start,
-    /// Writes its files once more, as another generation of the same content, and tells it.
-    pub again: Option<fn(&Site, &Path, &Running, u32)>,
+    /// How it is told of new files, if it can be.
+    pub again: Option<Again>,
+}
+
+/// How one is told of new files.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    /// Writes them into a folder, as another generation of the same content.
+    pub write: fn(&Site, &Path, u32),
+    /// What it is sent, where it does not watch them.
+    pub signal: Option<Signal>,
 }
 
 /// How a program is started.

@@ -8,7 +8,7 @@ use crate::{
     machine,
     options::Options,
     peer::Peer,
-    sample::{Sample, shown},
+    sample::{Sample, median, shown},
     scenario::{Of, Scenario, Target},
 };
 
@@ -169,24 +169,18 @@ impl OfScenario {
 
     fn values(&self, peer: &str, figure: &str) -> Vec<f64> {
         let all = self.samples.iter().find(|(name, _)| *name == peer).map(|(_, all)| all.as_slice());
-        let mut values: Vec<f64> = all.unwrap_or_default().iter().filter_map(|sample| sample.get(figure)).collect();
-        values.sort_by(f64::total_cmp);
-        values
+        all.unwrap_or_default().iter().filter_map(|sample| sample.get(figure)).collect()
     }
 
     fn median(&self, peer: &str, figure: &str) -> Option<f64> {
-        let values = self.values(peer, figure);
-        let half = values.len() / 2;
-        match values.len() {
-            0 => None,
-            odd if odd % 2 == 1 => Some(values[half]),
-            _ => Some((values[half - 1] + values[half]) / 2.0),
-        }
+        median(self.values(peer, figure))
     }
 
     fn range(&self, peer: &str, figure: &str) -> (f64, f64) {
         let values = self.values(peer, figure);
-        (values.first().copied().unwrap_or_default(), values.last().copied().unwrap_or_default())
+        let least = values.iter().copied().reduce(f64::min);
+        let most = values.iter().copied().reduce(f64::max);
+        (least.unwrap_or_default(), most.unwrap_or_default())
     }
 }
 

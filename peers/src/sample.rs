@@ -36,3 +36,14 @@ pub fn shown(value: f64) -> String {
         value => format!("{value:.2}"),
     }
 }
+
+/// The one in the middle, or what is half-way between the two; of none there is none.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[half]),
+        _ => Some((values[half - 1] + values[half]) / 2.0),
+    }
+}

@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn three_percent_either_way_are_let_pass() {
-        for now in [97_000, 100_000, 103_000] {
-            assert_eq!(complaint("plain", 100_000, now), None);
+        for counted in [97_000, 100_000, 103_000] {
+            assert_eq!(complaint("plain", 100_000, counted), None);
         }
         assert!(complaint("plain", 100_000, 103_001).unwrap().contains("more than 100000"));
         assert!(complaint("plain", 100_000, 96_999).unwrap().contains("fewer than 100000"));

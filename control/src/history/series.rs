@@ -263,8 +263,8 @@ mod tests {
     fn what_does_not_change_takes_no_room() {
         let mut series = Series::new(ID, labels(), 0, &[5, 0, 0], true);
         let bytes = series.bytes();
-        for now in 1..1_000 {
-            assert_eq!(series.add(now, &[5, 0, 0]), 0);
+        for time in 1..1_000 {
+            assert_eq!(series.add(time, &[5, 0, 0]), 0);
         }
         assert_eq!((series.bytes(), series.last_seen(), told(&series).len()), (bytes, 999, 1));
     }

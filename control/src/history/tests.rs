@@ -152,8 +152,8 @@ fn whoever_finds_no_room_is_named() {
 #[test]
 fn a_clock_that_is_put_back_goes_on() {
     let mut history = history();
-    for now in [5_000, 4_000, 4_500, 6_000] {
-        history.tick(now);
+    for time in [5_000, 4_000, 4_500, 6_000] {
+        history.tick(time);
     }
     assert_eq!(history.ticks, [5_000, 5_001, 5_002, 6_000]);
     assert_eq!(

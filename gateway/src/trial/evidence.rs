@@ -13,7 +13,7 @@ pub enum TrialVerdict {
     /// Nothing that has to be acted upon, or nothing any more.
     #[default]
     Clear,
-    /// The canary is given no more for now: both versions fail, or the promise is broken and it is not clear by whose fault.
+    /// The canary is given no more as things are: both versions fail, or the promise is broken and it is not clear by whose fault.
     Hold,
     /// The canary is worse, and was stopped.
     RollBack,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Peer, Start, nothing, write};
+use super::{Again, Peer, Start, nothing, write};
 use crate::site::{Behind, HOST, Site};
 
 pub(super) const PEER: Peer = Peer {
@@ -18,8 +18,11 @@ pub(super) const PEER: Peer = Peer {
         let file = write(folder, "envoy.json", &bootstrap(site, folder, &routes).to_string());
         Start::of(["-c", &file, "--concurrency", "1", "-l", "error", "--disable-hot-restart"])
     },
-    again: Some(|site, folder, _, generation| {
-        write(folder, "routes.json", &routes(site, generation).to_string());
+    again: Some(Again {
+        write: |site, folder, generation| {
+            write(folder, "routes.json", &routes(site, generation).to_string());
+        },
+        signal: None,
     }),
 };
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::{Peer, Start, nothing, write};
+use super::{Again, Peer, Start, nothing, write};
 use crate::site::{Behind, Site};
 
 pub(super) const PEER: Peer = Peer {
@@ -14,9 +14,11 @@ pub(super) const PEER: Peer = Peer {
     version: &["-v"],
     lacks: nothing,
     files: |site, folder| Start::of(["-W", "-db", "-f", &files(site, folder, 0)]),
-    again: Some(|site, folder, running, generation| {
-        files(site, folder, generation);
-        running.signal(Signal::USR2);
+    again: Some(Again {
+        write: |site, folder, generation| {
+            files(site, folder, generation);
+        },
+        signal: Some(Signal::USR2),
     }),
 };
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::{Peer, Start, nothing, write};
+use super::{Again, Peer, Start, nothing, write};
 use crate::site::{Behind, Site};
 
 pub(super) const PEER: Peer = Peer {
@@ -14,9 +14,11 @@ pub(super) const PEER: Peer = Peer {
     version: &["-v"],
     lacks: nothing,
     files: |site, folder| Start::of(["-c", &write(folder, "nginx.conf", &text(site, folder, 0))]),
-    again: Some(|site, folder, running, generation| {
-        write(folder, "nginx.conf", &text(site, folder, generation));
-        running.signal(Signal::HUP);
+    again: Some(Again {
+        write: |site, folder, generation| {
+            write(folder, "nginx.conf", &text(site, folder, generation));
+        },
+        signal: Some(Signal::HUP),
     }),
 };
 

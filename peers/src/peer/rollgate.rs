@@ -13,7 +13,7 @@ pub(super) const PEER: Peer = Peer {
         let state = folder.display().to_string();
         Start::of(["run", "--config", &file]).with("STATE_DIRECTORY", state)
     },
-    again: Some(|site, folder, _, generation| traefik::again(site, folder, generation)),
+    again: traefik::AGAIN,
 };
 
 /// Us as we were, where a change is measured: both in the same rounds.

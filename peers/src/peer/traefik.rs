@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{Peer, Start, nothing, write};
+use super::{Again, Peer, Start, nothing, write};
 use crate::site::{Behind, INTERNAL, Site};
 
 pub(super) const PEER: Peer = Peer {
@@ -16,7 +16,7 @@ pub(super) const PEER: Peer = Peer {
         // One processor, as all others.
         Start::of([&format!("--configFile={file}")]).with("GOMAXPROCS", "1")
     },
-    again: Some(|site, folder, _, generation| again(site, folder, generation)),
+    again: AGAIN,
 };
 
 /// Writes both files; the static one's path.
@@ -37,9 +37,12 @@ log: {{level: ERROR}}
     write(folder, "static.yml", &text)
 }
 
-pub(super) fn again(site: &Site, folder: &Path, generation: u32) {
-    write(folder, "dynamic.yml", &dynamic(site, generation));
-}
+pub(super) const AGAIN: Option<Again> = Some(Again {
+    write: |site, folder, generation| {
+        write(folder, "dynamic.yml", &dynamic(site, generation));
+    },
+    signal: None,
+});
 
 fn dynamic(site: &Site, generation: u32) -> String {
     let policies = if site.job.policies { "[limit, breaker]" } else { "[]" };
