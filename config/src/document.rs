@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     problem::{Place, Problem},
-    tree::{Flat, Key, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, take_apart, to_json},
+    steps::{large_step, step},
+    tree::{
+        Flat, Key, Kind, Node, parse_json, parse_toml, parse_yaml, parse_yaml_in_pieces, pieces_mut, take_apart,
+        to_json,
+    },
 };
 
 /// How large a file may be.
@@ -91,10 +95,12 @@ impl Document {
             return refuse(&start, "is too large", "at most 64 MiB");
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        large_step();
         if let Some((line, column)) = template(text) {
             let at = Place { source, line, column };
             return refuse(&at, "holds a Go template ({{), which is not supported yet", "");
         }
+        large_step();
         let mut root = match format {
             Format::Yaml => match parse_yaml_in_pieces(&source, text, before) {
                 Some(root) => Ok(root),
@@ -239,6 +245,15 @@ impl Document {
             _ => &[],
         };
         entries.iter().map(|(key, _)| (&*key.name, &key.at))
+    }
+}
+
+/// In steps.
+impl Drop for Document {
+    fn drop(&mut self) {
+        for pieces in pieces_mut(&mut self.root) {
+            pieces.drain(..).for_each(|_| step());
+        }
     }
 }
 

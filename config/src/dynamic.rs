@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 use self::{
     middleware::Middleware, rollout::Pipeline, router::Router, service::Service, tls::Tls, transport::ServersTransport,
 };
-use crate::problem::Place;
+use crate::{problem::Place, steps::step};
 
 /// Everything of all providers, merged. Every key and every reference is a qualified name, `pro@file`; the references
 /// were checked to exist and to have no cycle.
@@ -32,6 +32,15 @@ pub struct Configuration {
     pub tls: Tls,
     /// `rollouts`.
     pub rollouts: BTreeMap<Arc<str>, Arc<Pipeline>>,
+}
+
+/// In steps.
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.routers).into_iter().for_each(|_| step());
+        std::mem::take(&mut self.services).into_iter().for_each(|_| step());
+        std::mem::take(&mut self.middlewares).into_iter().for_each(|_| step());
+    }
 }
 
 /// A router, a service or a middleware. All configurations in which it is written the same share it, wherever it stands in

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod rule;
 pub mod scalar;
 pub mod static_config;
+pub mod steps;
 pub mod syntax;
 
 mod allow;

@@ -89,6 +89,7 @@ pub fn read_dynamic_of<D: Borrow<Document>>(
     }
     let merged = merging.finish();
     out.add(validate::references(&merged, statics));
+    merged.declared.let_go();
     out.finish(Some(merged.value))
 }
 

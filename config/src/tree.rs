@@ -15,7 +15,7 @@ mod yaml;
 pub(crate) use self::{
     flat::Flat,
     json::parse as parse_json,
-    piece::{Placed, take_apart},
+    piece::{Placed, pieces_mut, take_apart},
     split::parse as parse_yaml_in_pieces,
     toml::parse as parse_toml,
     written::{masked_json, to_json},

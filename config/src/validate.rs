@@ -20,6 +20,7 @@ use crate::{
     problem::{Located, Problem},
     read::{Merged, Names},
     static_config::Static,
+    steps::step,
 };
 
 /// The services that are always there.
@@ -34,6 +35,7 @@ pub(crate) fn references(merged: &Merged, statics: Option<&Static>) -> Vec<Probl
     let mut check = Check { problems: Vec::new(), hints: MAX_HINTS };
     let redistributing = Redistributing::of(configuration.middlewares.iter().map(|(name, item)| (&**name, item)));
     for (name, router) in &configuration.routers {
+        step();
         let path = Section::of("http.routers", name, router.lines_before());
         for entry_point in
             statics.iter().flat_map(|statics| router.entry_points.iter().map(move |name| (statics, name)))
@@ -46,11 +48,13 @@ pub(crate) fn references(merged: &Merged, statics: Option<&Static>) -> Vec<Probl
         check.tls_options(router.tls.as_ref(), &declared.options, path);
     }
     for (name, service) in &configuration.services {
+        step();
         let path = Section::of("http.services", name, service.lines_before());
         check.all(&service.middlewares, &declared.middlewares, "middleware", path, "middlewares");
         check.children(service, merged, path);
     }
     for (name, middleware) in &configuration.middlewares {
+        step();
         let path = Section::of("http.middlewares", name, middleware.lines_before());
         match &middleware.kind {
             MiddlewareKind::Chain(middlewares) => {

@@ -11,7 +11,11 @@ use std::{
 use parking_lot::Mutex;
 use rollgate_config::{Allow, dynamic::Configuration, problem::Problem, static_config::Static};
 use rollgate_gateway::{Gateway, ListeningSocket};
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
 
 use crate::{
     api::{self, Bounds, Consulted, StoreFacts},
@@ -74,7 +78,7 @@ impl StateChoice {
 /// A running gateway. Needs a tokio runtime for its control plane.
 pub struct Instance {
     gateway: Arc<Gateway>,
-    reconciler: JoinHandle<()>,
+    reconciler: oneshot::Receiver<()>,
     helpers: Vec<JoinHandle<()>>,
     traffic: Arc<Traffic>,
     rollouts: Arc<Rollouts>,
@@ -136,7 +140,8 @@ impl Instance {
         }
         let gateway = reconciler.start(workers, inherited).await?;
         let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let reconciler = tokio::spawn(reconciler.follow(watched, look.clone(), stop.clone()));
+        let reconciler = reconciler.follow(watched, look.clone(), stop.clone());
+        let reconciler = reconciler.map_err(|error| StartFailure::System(format!("following files: {error}")))?;
         let history = Arc::new(Mutex::new(History::new(history::Limits::default(), gateway.metrics().buckets())));
         let consulted = Consulted {
             gateway: gateway.clone(),

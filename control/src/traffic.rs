@@ -185,7 +185,8 @@ impl Traffic {
             Some(statics) => gateway.publish_with_entry_points(statics, &live, fit.over.clone()).await?,
             None => gateway.publish(&live, fit.over.clone()).await?,
         };
-        self.state.lock().base = configuration;
+        // Letting a configuration go takes long where it is the last who has it: not while the state is locked.
+        let _before = std::mem::replace(&mut self.state.lock().base, configuration);
         self.settled(live, fit);
         Ok(generation)
     }

@@ -23,6 +23,7 @@ use rollgate_config::{
     },
     problem::Problem,
     static_config::Static,
+    steps::large_step,
 };
 
 pub(crate) use self::states::States;
@@ -162,6 +163,7 @@ impl Compiler {
         let chains = Chains::compile(self, configuration)?;
         let changes = services::compile(self, configuration, &transports, &chains);
         let entry_points = routes::compile(self, configuration, &chains, &tls);
+        large_step();
         let entry_points = self.in_place(entry_points);
         self.kept.transports = transports;
         self.kept.sessions.retain(&tls.agreed);
@@ -170,7 +172,9 @@ impl Compiler {
         let services = self.services.services.clone();
         let pages = Arc::new(self.pages(configuration));
         let snapshot = Snapshot { generation: self.generation, entry_points, services, pages, tls: Arc::new(tls) };
-        Ok(Compiled { certificates, live: self.live(&snapshot), changes, snapshot })
+        let live = self.live(&snapshot);
+        large_step();
+        Ok(Compiled { certificates, live, changes, snapshot })
     }
 
     /// Each entry point's routes in its place of the snapshot; nothing in the places of those that are gone.

@@ -12,6 +12,7 @@ use crate::{
     dynamic::{Configuration, Item, middleware::Middleware, router::Router, service::Service},
     fields::{Fields, Path, Sink, Value, quoted},
     problem::Place,
+    steps::{large_step, step},
     tree::Key,
 };
 
@@ -51,13 +52,25 @@ pub(crate) struct Merged {
     pub declared: Declared,
 }
 
+impl Declared {
+    /// Drops it in steps.
+    pub fn let_go(self) {
+        for names in [self.routers, self.services, self.middlewares] {
+            names.into_iter().for_each(|_| step());
+        }
+    }
+}
+
 impl Merging {
     /// All of it.
     pub fn finish(self) -> Merged {
         let Self { mut value, declared, routers, services, middlewares } = self;
+        large_step();
         value.routers = routers.into_iter().collect();
+        large_step();
         value.services = services.into_iter().collect();
         value.middlewares = middlewares.into_iter().collect();
+        large_step();
         Merged { value, declared }
     }
 
@@ -117,6 +130,7 @@ fn collect<T: Send + Sync + 'static>(
     decode: impl Fn(Value<'_>, &mut Sink) -> Option<T>,
 ) {
     fields.pieces(key, |placed, path, out| {
+        step();
         let read = item::read(placed, path, out, &decode, |name, out| {
             let Err((first, at)) = declare(declared, name.clone(), placed.at()) else { return true };
             let name = &placed.key().name;

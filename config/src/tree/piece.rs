@@ -108,6 +108,14 @@ pub(super) fn sections(root: &Node) -> Vec<(&Key, &Node)> {
     below.filter(|(key, _)| is_section(&key.name)).map(|(key, node)| (key, node)).collect()
 }
 
+/// What stands in them.
+pub(crate) fn pieces_mut(root: &mut Node) -> impl Iterator<Item = &mut Vec<Placed>> {
+    sections_mut(root).into_iter().filter_map(|(_, node)| match &mut node.kind {
+        Kind::Pieces(pieces) => Some(pieces),
+        _ => None,
+    })
+}
+
 pub(super) fn sections_mut(root: &mut Node) -> Vec<(&Key, &mut Node)> {
     let mut sections = Vec::new();
     for (_, http) in entries_mut(root).iter_mut().filter(|(key, _)| is_http(key)) {

@@ -17,6 +17,7 @@ use super::{
     piece::{Known, Piece, Placed, is_section, sections_mut},
     yaml::{self, MAX_NODES},
 };
+use crate::steps::{large_step, step};
 
 /// Reads one YAML document whose long sections can be told apart, with pieces in them; `None`: it is to be read as a
 /// whole. Pieces with the text of one in `before`, which has the same source, are taken from there.
@@ -33,6 +34,7 @@ pub(crate) fn parse(source: &Arc<str>, text: &str, before: Option<&Node>) -> Opt
         let mut known = Known::of(before, &key.name, |piece| &piece.text);
         let mut placed = Vec::with_capacity(section.entries.len());
         for entry in &section.entries {
+            step();
             let text = &text[entry.start..entry.end];
             let piece = match known.take(text, |piece| *piece.text == *text) {
                 Some(piece) => piece,
@@ -88,11 +90,13 @@ impl Outline {
         if text.contains('\r') || text.contains('\0') {
             return None;
         }
+        large_step();
         let mut outline = Self { rest: String::new(), lines: Vec::new(), sections: Vec::new() };
         let mut open: Option<Section> = None;
         let (mut start, mut number) = (0, 0);
         for line in text.split_inclusive('\n') {
             number += 1;
+            step();
             let content = line.trim_start_matches(' ');
             let indent = line.len() - content.len();
             let line_start = start;

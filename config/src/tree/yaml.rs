@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::{Entry, Key, Kind, MAX_DEPTH, Node, positions::number};
-use crate::problem::{Place, Problem};
+use crate::{
+    problem::{Place, Problem},
+    steps::step,
+};
 
 /// How many nodes a file may come to, aliases expanded.
 pub(super) const MAX_NODES: usize = 1_000_000;
@@ -94,6 +97,7 @@ impl<'s> Builder<'s> {
     }
 
     fn take(&mut self, event: Event<'_>, at: &Place) -> Result<(), Problem> {
+        step();
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(refusal(at, "holds a second YAML document", "one a file"))

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rollgate_config::steps::large_step;
+
 /// What a file holds, or why that is not known.
 pub type Content = Result<Arc<str>, String>;
 
@@ -117,12 +119,21 @@ fn text(file: std::fs::File, length: u64, kind: Kind) -> Content {
         return too_long(length);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| cannot_read(&error))?;
+    let mut rest = file.take(most + 1);
+    while rest.by_ref().take(AT_ONCE).read_to_end(&mut bytes).map_err(|error| cannot_read(&error))? > 0 {
+        large_step();
+    }
     if bytes.len() as u64 > most {
         return too_long(bytes.len() as u64);
     }
     match kind {
-        Kind::Configuration => String::from_utf8(bytes).map(Arc::from).map_err(|_| "is not UTF-8".to_owned()),
+        Kind::Configuration => {
+            let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+            large_step();
+            let text = text.into();
+            large_step();
+            Ok(text)
+        }
         Kind::Pem => Ok(String::from_utf8_lossy(&bytes).into()),
     }
 }
@@ -130,6 +141,9 @@ fn text(file: std::fs::File, length: u64, kind: Kind) -> Content {
 fn cannot_read(error: &io::Error) -> String {
     format!("cannot read it: {error}")
 }
+
+/// What is read between two pauses, where there are some.
+const AT_ONCE: u64 = 128 << 10;
 
 /// File systems count time in steps of up to some milliseconds, some of them of a second: two writes within one step look
 /// alike.

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_bare_name_means_the_only_one_of_it_and_none_that_begins_like_it() {
         let mut all = configuration("file", &["a", "a-b", "ab", "b", "A"]);
-        all.services.extend(configuration("rest", &["b", "c", "a.b"]).services);
+        all.services.append(&mut configuration("rest", &["b", "c", "a.b"]).services);
         for (name, meant) in
             [("a", "a@file"), ("ab", "ab@file"), ("c", "c@rest"), ("b@rest", "b@rest"), ("A", "A@file")]
         {

@@ -73,9 +73,10 @@ impl Traffic {
         let now = SystemTime::now();
         let Fit { dropped, drifted, .. } = fit;
         let mut commit = Commit::default();
+        let _before;
         {
             let mut state = self.state.lock();
-            state.configuration = configuration;
+            _before = std::mem::replace(&mut state.configuration, configuration);
             for (service, why) in &dropped {
                 let from = state.live.remove(service).map(|live| texts(&live.weights));
                 commit.changes.push(Change::DropWeights(service.clone()));

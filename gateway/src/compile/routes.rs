@@ -12,6 +12,7 @@ use rollgate_config::{
     },
     rule::{Expression, Matcher, Rule},
     static_config::INTERNAL,
+    steps::step,
 };
 
 use super::{Chains, Compiler, DEFAULT};
@@ -67,6 +68,7 @@ pub(crate) fn compile(
     let defaults = default_entry_points(&compiler.entry_points);
     let mut places: Vec<usize> = Vec::new();
     for (name, router) in &configuration.routers {
+        step();
         places.clear();
         for wanted in &router.entry_points {
             let found = compiler.entry_points.iter().position(|entry| entry.name.eq_ignore_ascii_case(&wanted.value));

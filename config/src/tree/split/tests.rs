@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Allow, Document, Format,
-    dynamic::{Configuration, Item},
+    dynamic::Item,
     problem::Place,
     read_dynamic,
     tree::{Entry, Key, take_apart},
@@ -196,12 +196,12 @@ fn told(document: Result<Document, Vec<crate::problem::Problem>>) -> String {
     };
     let mut read = read_dynamic(&[document], "file", None, &Allow::parse("certResolver"));
     let items = read.value.as_mut().map(|configuration| {
-        let Configuration { routers, services, middlewares, .. } = std::mem::take(configuration);
-        let routers = listed(&routers, |router| vec![&router.at, &router.rule.at, &router.service.at]);
+        let configuration = std::mem::take(configuration);
+        let routers = listed(&configuration.routers, |router| vec![&router.at, &router.rule.at, &router.service.at]);
         (
             routers,
-            listed(&services, |service| vec![&service.at]),
-            listed(&middlewares, |middleware| vec![&middleware.at]),
+            listed(&configuration.services, |service| vec![&service.at]),
+            listed(&configuration.middlewares, |middleware| vec![&middleware.at]),
         )
     });
     format!("{items:#?}\n{read:#?}")
