@@ -101,6 +101,7 @@ async fn measured(
         alike::check(site)?;
     }
     let sample = (scenario.measure)(scenario::Round { options, scenario, site, peer, running: &running, rate }).await;
+    running.is_there()?;
     running.end().await;
     sample
 }

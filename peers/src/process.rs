@@ -82,9 +82,7 @@ impl Running {
     pub async fn listens(&mut self, port: u16) -> Result<(), String> {
         let begun = Instant::now();
         loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!("{} has ended with {status}", self.name));
-            }
+            self.is_there()?;
             if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
                 return Ok(());
             }
@@ -92,6 +90,17 @@ impl Running {
                 return Err(format!("{} does not listen", self.name));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether it has not ended by itself: somebody else may answer on its port.
+    ///
+    /// # Errors
+    /// With what it has ended.
+    pub fn is_there(&mut self) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(format!("{} has ended with {status}", self.name)),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 

@@ -11,15 +11,32 @@ use std::{
 pub(super) fn half_the_time() -> impl Fn() {
     let since = Cell::new(Instant::now());
     move || {
-        let worked = since.get().elapsed();
-        if worked >= AT_A_TIME {
-            thread::sleep(worked.min(PAUSE));
+        if let Some(pause) = pause_after(since.get().elapsed()) {
+            thread::sleep(pause);
             since.set(Instant::now());
         }
     }
 }
 
+/// How long to pause after so much work, if at all.
+fn pause_after(worked: Duration) -> Option<Duration> {
+    (worked >= AT_A_TIME).then(|| worked.min(LONGEST))
+}
+
 /// Of a request's time this is little, and it is a hundred times as long as changing from one thread to another takes.
 const AT_A_TIME: Duration = Duration::from_micros(250);
-/// The processor was somebody else's for a while, or there was nothing to do: that was a pause itself.
-const PAUSE: Duration = Duration::from_millis(1);
+/// What has taken longer was no work all the time: the processor was somebody else's, or there was nothing to do.
+const LONGEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_the_work_before_it() {
+        let of = |worked: u64| pause_after(Duration::from_micros(worked)).map(|pause| pause.as_micros());
+        assert_eq!([of(0), of(249)], [None, None]);
+        assert_eq!([of(250), of(700), of(1_000)], [Some(250), Some(700), Some(1_000)]);
+        assert_eq!([of(1_001), of(60_000_000)], [Some(1_000), Some(1_000)], "it has waited for something");
+    }
+}
