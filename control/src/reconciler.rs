@@ -7,31 +7,25 @@
 //! From the start on it has a thread of its own, on which what takes long is done in small pieces: neither requests nor the admin
 //! API wait for a long file.
 
-mod pace;
 mod prepare;
 mod rest;
 mod settle;
+mod thread;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     path::PathBuf,
     sync::Arc,
-    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use rollgate_config::{
     problem::{Place, Problem},
     static_config::Static,
-    steps::in_steps,
 };
 use rollgate_gateway::{Gateway, ListeningSocket};
 use serde_json::json;
-use tokio::{
-    runtime,
-    sync::{Notify, oneshot},
-};
+use tokio::sync::Notify;
 
 pub use self::{
     prepare::{Prepared, read},
@@ -183,21 +177,7 @@ impl Reconciler {
         if self.live.texts.is_empty() { self.at_once(texts).await } else { self.settle(texts).await }
     }
 
-    /// Follows the files, on a thread of its own, until told to `stop`. `now` asks for a look at once (SIGHUP). What is returned ends
-    /// when nothing is left to do.
-    ///
-    /// # Errors
-    /// There can be no thread, or nothing that it could wait with.
-    pub fn follow(self, watched: bool, now: Arc<Notify>, stop: Arc<Notify>) -> io::Result<oneshot::Receiver<()>> {
-        let (ends, ended) = oneshot::channel();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("files".to_owned()).spawn(move || {
-            in_steps(pace::half_the_time(), || runtime.block_on(self.until(watched, now, stop)));
-            drop(ends);
-        })?;
-        Ok(ended)
-    }
-
+    /// Follows the files until told to `stop`. `now` asks for a look at once (SIGHUP).
     async fn until(mut self, watched: bool, now: Arc<Notify>, stop: Arc<Notify>) {
         let mut watch = watched.then(Watch::new);
         // Nothing is watched yet, and something may have changed since the start.

@@ -1,14 +1,41 @@
-//! How much of a processor the reading of files may have: requests may have no other one.
+//! The thread that files are followed on, and how much of a processor it may have: requests may have no other one.
 
 use std::{
     cell::Cell,
+    io,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use rollgate_config::steps::in_steps;
+use tokio::{
+    runtime,
+    sync::{Notify, oneshot},
+};
+
+use super::Reconciler;
+
+impl Reconciler {
+    /// Follows the files, on a thread of its own, until told to `stop`. `now` asks for a look at once (SIGHUP). What is returned ends
+    /// when nothing is left to do.
+    ///
+    /// # Errors
+    /// There can be no thread, or nothing that it could wait with.
+    pub fn follow(self, watched: bool, now: Arc<Notify>, stop: Arc<Notify>) -> io::Result<oneshot::Receiver<()>> {
+        let (ends, ended) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("files".to_owned()).spawn(move || {
+            in_steps(half_the_time(), || runtime.block_on(self.until(watched, now, stop)));
+            drop(ends);
+        })?;
+        Ok(ended)
+    }
+}
+
 /// What is done between two steps: never long at a time is worked, and at most half of the time. So a request that has come in the
 /// meantime has waited for so long at most, and what has gathered is done before the next piece of work.
-pub(super) fn half_the_time() -> impl Fn() {
+fn half_the_time() -> impl Fn() {
     let since = Cell::new(Instant::now());
     move || {
         if let Some(pause) = pause_after(since.get().elapsed()) {
