@@ -160,8 +160,8 @@ fn tables(made: &[Made]) -> Routes {
     let uniform_options = host_options.is_uniform();
     let [plain, tls] = [false, true].map(|tls| {
         let made = made.iter().filter(|made| made.options.is_some() == tls);
-        let (keys, routes) = made.map(|made| (made.key.clone(), made.route.clone())).unzip();
-        Routing { table: Table::of(keys), routes }
+        let (keys, routes): (Vec<_>, Vec<_>) = made.map(|made| (made.key.clone(), made.route.clone())).unzip();
+        Routing { table: Table::of(&keys), routes }
     });
     Routes { plain, tls, host_options, uniform_options }
 }

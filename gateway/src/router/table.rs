@@ -7,7 +7,7 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use foldhash::fast::FixedState;
-use rollgate_config::{dynamic::name, rule::Rule};
+use rollgate_config::{dynamic::name, rule::Rule, steps::step};
 use smallvec::SmallVec;
 
 use super::{
@@ -41,6 +41,27 @@ pub struct Table {
     common: Vec<usize>,
 }
 
+/// Where a route belongs: field by field, the least comes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'r> {
+    priority: Reverse<i64>,
+    provider_rank: u32,
+    /// How its name begins: mostly that decides, and is at hand, as the name is not.
+    begins: [u8; 8],
+    /// Without its provider: `a` stands before `a-b`, as `a@file` does not before `a-b@file`.
+    name: &'r str,
+    given: usize,
+}
+
+impl<'r> Place<'r> {
+    fn of(given: usize, route: &'r Compiled) -> Self {
+        let name = name::bare(&route.name);
+        let mut begins = [0; 8];
+        begins.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+        Self { priority: Reverse(route.priority), provider_rank: route.provider_rank, begins, name, given }
+    }
+}
+
 /// A route in its place.
 #[derive(Debug)]
 pub(super) struct Ranked {
@@ -65,16 +86,20 @@ type Ranks = SmallVec<[usize; 2]>;
 impl Table {
     /// Compiles, ranks and indexes the routes: priority descending, then provider rank, then name, then the order given.
     pub fn build(routes: Vec<Route>) -> Self {
-        Self::of(routes.into_iter().map(|route| Arc::new(Compiled::new(route))).collect())
+        let routes: Vec<_> = routes.into_iter().map(|route| Arc::new(Compiled::new(route))).collect();
+        Self::of(&routes)
     }
 
     /// As [`Self::build`], of routes that are compiled already.
-    pub fn of(routes: Vec<Arc<Compiled>>) -> Self {
-        let mut order: Vec<(usize, Arc<Compiled>)> = routes.into_iter().enumerate().collect();
-        order.sort_by(|(_, a), (_, b)| {
-            let key = |route: &Compiled| (Reverse(route.priority), route.provider_rank);
-            // `a` stands before `a-b`, as `a@file` does not before `a-b@file`.
-            key(a).cmp(&key(b)).then_with(|| name::bare(&a.name).cmp(name::bare(&b.name)))
+    pub fn of(routes: &[Arc<Compiled>]) -> Self {
+        let mut order: Vec<Place<'_>> = Vec::with_capacity(routes.len());
+        for (given, route) in routes.iter().enumerate() {
+            step();
+            order.push(Place::of(given, route));
+        }
+        order.sort_unstable_by(|a, b| {
+            step();
+            a.cmp(b)
         });
         let mut table = Self {
             ranked: Vec::with_capacity(order.len()),
@@ -82,8 +107,9 @@ impl Table {
             below: HashMap::default(),
             common: Vec::new(),
         };
-        for (given, route) in order {
-            table.push(given, route);
+        for Place { given, .. } in order {
+            step();
+            table.push(given, routes[given].clone());
         }
         table.exact.shrink_to_fit();
         table

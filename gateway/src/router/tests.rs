@@ -181,6 +181,7 @@ fn ties_are_broken_by_provider_then_name_then_order() {
     assert_eq!(winner([tied(1, "c"), tied(0, "z"), tied(1, "b")]), Some(1));
     assert_eq!(winner([tied(1, "a"), tied(1, "a"), tied(1, "b")]), Some(0));
     assert_eq!(winner([tied(0, "a-b@file"), tied(1, "a@file"), tied(0, "a@file")]), Some(2));
+    assert_eq!(winner([tied(0, "service-12@file"), tied(0, "service-2@file"), tied(0, "service-1@file")]), Some(2));
     let common = |name: &str| route(name, 5, prefix("/"));
     assert_eq!(winner([tied(0, "b"), common("a"), tied(0, "c")]), Some(1));
 }

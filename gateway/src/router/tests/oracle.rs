@@ -52,7 +52,7 @@ fn expressions() -> impl Strategy<Value = Expression> {
 }
 
 fn routes() -> impl Strategy<Value = Vec<Route>> {
-    let one = (expressions(), 0..4_i64, 0..2_u32, select(vec!["a", "b", "c"]));
+    let one = (expressions(), 0..4_i64, 0..2_u32, select(vec!["a", "b", "c", "service-1", "service-12", "service-"]));
     let one = one.prop_map(|(expression, priority, provider_rank, name)| Route {
         provider_rank,
         ..route(name, priority, expression)
