@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Calls `pause` between steps of what `work` does here, on this thread, each time after a few of them. What `work` comes to does not
@@ -39,6 +40,33 @@ pub fn large_step() {
     }
 }
 
+/// How many wait for something that is held over steps. As long as anybody does, whoever holds it should not pause.
+#[derive(Debug, Default)]
+pub struct Awaited(AtomicUsize);
+
+impl Awaited {
+    /// One more waits, until what is returned is dropped.
+    pub fn wait(&self) -> Waiting<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Whether anybody waits.
+    pub fn by_anybody(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Somebody who waits.
+#[derive(Debug)]
+pub struct Waiting<'a>(&'a Awaited);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 thread_local! {
     static STEPS: Cell<u32> = const { Cell::new(0) };
     static PAUSE: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
@@ -71,6 +99,16 @@ mod tests {
         let until_then = pauses.get();
         assert_eq!(format!("{paused:?}"), format!("{:?}", read(&text)));
         assert_eq!(pauses.get(), until_then, "nobody pauses any more");
+    }
+
+    #[test]
+    fn it_is_awaited_as_long_as_anybody_waits() {
+        let awaited = Awaited::default();
+        let (one, other) = (awaited.wait(), awaited.wait());
+        drop(one);
+        assert!(awaited.by_anybody());
+        drop(other);
+        assert!(!awaited.by_anybody());
     }
 
     #[test]

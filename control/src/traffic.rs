@@ -35,10 +35,11 @@ use rollgate_config::{
     dynamic::{Configuration, service::WeightedChild},
     problem::Problem,
     static_config::Static,
+    steps::Awaited,
 };
 use rollgate_gateway::{BreakerPlace, Gateway, ListeningSocket, Notice, Over, StartError, Trial};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{MutexGuard, Notify, Semaphore, watch};
 
 use self::keeping::{Owed, Progress};
 pub use self::{
@@ -66,6 +67,7 @@ pub struct Traffic {
     writing: tokio::sync::Mutex<()>,
     /// Held while what lies over the configuration, or that itself, changes: in `state` and on the workers. No disk is waited for.
     laying: tokio::sync::Mutex<()>,
+    awaited: Awaited,
     state: Mutex<State>,
     /// Something is owed to the store.
     owing: Notify,
@@ -131,6 +133,7 @@ impl Traffic {
             places: Semaphore::new(PLACES),
             writing: tokio::sync::Mutex::new(()),
             laying: tokio::sync::Mutex::new(()),
+            awaited: Awaited::default(),
             state: Mutex::new(state),
             owing: Notify::new(),
             progress: watch::Sender::default(),
@@ -151,7 +154,7 @@ impl Traffic {
         workers: usize,
         inherited: Vec<ListeningSocket>,
     ) -> Result<Arc<Gateway>, StartError> {
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let (live, fit) = self.state.lock().fitted(&configuration);
         let gateway = Arc::new(Gateway::start(statics, (&live, fit.over.clone()), workers, inherited)?);
         drop(self.gateway.set(gateway.clone()));
@@ -169,8 +172,23 @@ impl Traffic {
         statics: Option<&Static>,
         configuration: Arc<Configuration>,
     ) -> Result<u64, Vec<Problem>> {
-        let _laying = self.laying.lock().await;
+        // The last ones let go of what was live, and that takes long: they do it when nobody waits for them.
+        let _before = {
+            let state = self.state.lock();
+            (state.base.clone(), state.configuration.clone())
+        };
+        let _laying = self.turn_to_lay().await;
         self.make_live(statics, configuration).await
+    }
+
+    async fn turn_to_lay(&self) -> MutexGuard<'_, ()> {
+        let _waiting = self.awaited.wait();
+        self.laying.lock().await
+    }
+
+    /// Whether anybody waits until a configuration is live: a change of weights, a brake, somebody who looks.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.by_anybody() || self.gateway.get().is_some_and(|gateway| gateway.is_awaited())
     }
 
     /// By whoever holds `laying`.

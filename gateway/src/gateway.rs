@@ -11,11 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rollgate_config::{
     dynamic::Configuration,
     problem::{Place, Problem},
     static_config::Static,
+    steps::Awaited,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,6 +43,7 @@ use crate::{
 pub struct Gateway {
     shared: Arc<Shared>,
     writer: Mutex<Writer>,
+    awaited: Awaited,
     workers: Mutex<Vec<Handle>>,
 }
 
@@ -138,12 +140,22 @@ impl Gateway {
             handles.push(Handle { commands, thread });
         }
         let writer = Mutex::new(Writer { compiler, entry_points, certificates });
-        Ok(Self { shared, writer, workers: Mutex::new(handles) })
+        Ok(Self { shared, writer, awaited: Awaited::default(), workers: Mutex::new(handles) })
+    }
+
+    /// Whether anybody waits until a configuration is compiled.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.by_anybody()
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        let _waiting = self.awaited.wait();
+        self.writer.lock()
     }
 
     /// Where each entry point listens, by name.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        self.writer.lock().entry_points.addresses()
+        self.writer().entry_points.addresses()
     }
 
     /// Compiles a configuration and makes it live: returns its generation when every worker has it. `over` lies over the
@@ -154,7 +166,7 @@ impl Gateway {
         over: Vec<(Arc<str>, Over)>,
     ) -> Result<u64, Vec<Problem>> {
         let generation = {
-            let Writer { compiler, certificates, .. } = &mut *self.writer.lock();
+            let Writer { compiler, certificates, .. } = &mut *self.writer();
             let compiled = compiler.compile_under(configuration, over)?;
             self.make_current(compiled, certificates)
         };
@@ -167,7 +179,7 @@ impl Gateway {
     /// waits for it.
     pub async fn lay_over(&self, over: Vec<(Arc<str>, Over)>) -> u64 {
         let generation = {
-            let Writer { compiler, .. } = &mut *self.writer.lock();
+            let Writer { compiler, .. } = &mut *self.writer();
             let (snapshot, changes) = compiler.reweigh(&self.shared.current.load_full(), over);
             changes.record(&snapshot, &self.shared.metrics);
             let generation = snapshot.generation;
@@ -180,7 +192,7 @@ impl Gateway {
 
     /// The certificates that are served.
     pub fn certificates(&self) -> Vec<Certificate> {
-        self.writer.lock().certificates.clone()
+        self.writer().certificates.clone()
     }
 
     /// Whether the gateway is ending, and what `/ready` has to say, in lines.
@@ -197,7 +209,7 @@ impl Gateway {
     pub fn status(&self, service: &str) -> Option<ServiceStatus> {
         // Until both are looked at, no other snapshot gives the place to another service.
         let (index, snapshot) = {
-            let writer = self.writer.lock();
+            let writer = self.writer();
             (writer.compiler.place_of(service)?, self.shared.current.load_full())
         };
         Some(status::of(&snapshot.services, index, &self.shared.metrics, Instant::now()))
@@ -213,7 +225,7 @@ impl Gateway {
         over: Vec<(Arc<str>, Over)>,
     ) -> Result<u64, Vec<Problem>> {
         let (generation, listening) = {
-            let Writer { compiler, entry_points, certificates } = &mut *self.writer.lock();
+            let Writer { compiler, entry_points, certificates } = &mut *self.writer();
             let plan = entry_points.plan(statics, &self.shared.metrics, &mut Inherited::default());
             let plan = plan.map_err(|error| vec![error.into_problem()])?;
             let before = std::mem::replace(&mut compiler.entry_points, plan.entries());
@@ -325,7 +337,7 @@ impl Gateway {
             // Before anybody is told to come again: or he could come to a worker of this process that still accepts.
             self.acknowledged(|done| Command::Listen(Listening::default(), done)).await;
         }
-        let draining = Draining { entries: self.writer.lock().entry_points.entries(), handed_over };
+        let draining = Draining { entries: self.writer().entry_points.entries(), handed_over };
         self.acknowledged(|done| Command::Drain(draining.clone(), done)).await;
         let workers = std::mem::take(&mut *self.workers.lock());
         for worker in workers {

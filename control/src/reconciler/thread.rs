@@ -26,7 +26,8 @@ impl Reconciler {
         let (ends, ended) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("files".to_owned()).spawn(move || {
-            in_steps(half_the_time(), || runtime.block_on(self.until(watched, now, stop)));
+            let traffic = self.traffic.clone();
+            in_steps(half_the_time(move || traffic.is_awaited()), || runtime.block_on(self.until(watched, now, stop)));
             drop(ends);
         })?;
         Ok(ended)
@@ -35,10 +36,12 @@ impl Reconciler {
 
 /// What is done between two steps: never long at a time is worked, and at most half of the time. So a request that has come in the
 /// meantime has waited for so long at most, and what has gathered is done before the next piece of work.
-fn half_the_time() -> impl Fn() {
+///
+/// Where somebody waits for this thread it goes on at once.
+fn half_the_time(is_awaited: impl Fn() -> bool) -> impl Fn() {
     let since = Cell::new(Instant::now());
     move || {
-        if let Some(pause) = pause_after(since.get().elapsed()) {
+        if let Some(pause) = pause_after(since.get().elapsed(), &is_awaited) {
             thread::sleep(pause);
             since.set(Instant::now());
         }
@@ -46,8 +49,8 @@ fn half_the_time() -> impl Fn() {
 }
 
 /// How long to pause after so much work, if at all.
-fn pause_after(worked: Duration) -> Option<Duration> {
-    (worked >= AT_A_TIME).then(|| worked.min(LONGEST))
+fn pause_after(worked: Duration, is_awaited: impl Fn() -> bool) -> Option<Duration> {
+    (worked >= AT_A_TIME && !is_awaited()).then(|| worked.min(LONGEST))
 }
 
 /// Of a request's time this is little, and it is a hundred times as long as changing from one thread to another takes.
@@ -61,9 +64,14 @@ mod tests {
 
     #[test]
     fn a_pause_is_as_long_as_the_work_before_it() {
-        let of = |worked: u64| pause_after(Duration::from_micros(worked)).map(|pause| pause.as_micros());
+        let of = |worked: u64| pause_after(Duration::from_micros(worked), || false).map(|pause| pause.as_micros());
         assert_eq!([of(0), of(249)], [None, None]);
         assert_eq!([of(250), of(700), of(1_000)], [Some(250), Some(700), Some(1_000)]);
         assert_eq!([of(1_001), of(60_000_000)], [Some(1_000), Some(1_000)], "it has waited for something");
+    }
+
+    #[test]
+    fn nobody_who_waits_for_it_waits_for_a_pause() {
+        assert_eq!(pause_after(Duration::from_millis(1), || true), None);
     }
 }

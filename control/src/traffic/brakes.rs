@@ -48,7 +48,7 @@ impl Traffic {
     ) -> Result<BrakeView, Refused> {
         let now = SystemTime::now();
         let (at, brake, number) = {
-            let _laying = self.laying.lock().await;
+            let _laying = self.turn_to_lay().await;
             let (at, over) = {
                 let state = self.state.lock();
                 let at = state.version(service, version)?;
@@ -110,7 +110,7 @@ impl Traffic {
         };
         let kept = self.commit(commit).await;
         {
-            let _laying = self.laying.lock().await;
+            let _laying = self.turn_to_lay().await;
             let over = {
                 let mut state = self.state.lock();
                 let released = state.releasing.take().is_some();

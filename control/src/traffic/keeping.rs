@@ -198,7 +198,7 @@ impl Traffic {
 
     async fn take_over(&self) -> Result<(), StoreError> {
         let stored = self.store.load().await?;
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let (over, news, protected) = {
             let mut state = self.state.lock();
             let before = protect::of(&state.documents);

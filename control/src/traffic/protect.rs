@@ -72,7 +72,7 @@ impl Traffic {
             ..AuditEntry::default()
         };
         self.commit(Commit { changes: vec![change], audit: vec![entry], ..Commit::default() }).await?;
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let base = {
             let mut state = self.state.lock();
             match laid {

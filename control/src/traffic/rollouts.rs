@@ -50,7 +50,7 @@ impl Traffic {
 
     /// Lays a trial over a service, in place of the one that is there, or takes that off: returns when every worker has it.
     pub async fn lay_trial(&self, service: &str, trial: Option<Arc<Trial>>) {
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let over = {
             let mut state = self.state.lock();
             match trial {
@@ -84,7 +84,7 @@ impl Traffic {
         }
         let changes = vec![Change::DropWeights(service.to_owned())];
         self.commit(Commit { changes, ..Commit::default() }).await?;
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let over = {
             let mut state = self.state.lock();
             state.live.remove(service);

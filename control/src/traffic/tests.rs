@@ -252,6 +252,23 @@ async fn what_the_process_before_still_decides_is_taken_over_and_a_brake_of_this
     );
 }
 
+#[tokio::test]
+async fn whoever_waits_for_his_turn_is_seen() {
+    let traffic = traffic(&Arc::default(), split("{name: a, weight: 1}, {name: b, weight: 1}")).await;
+    let laying = traffic.turn_to_lay().await;
+    assert!(!traffic.is_awaited());
+    let brake = tokio::spawn({
+        let traffic = traffic.clone();
+        async move { traffic.brake(("split", "b"), None, &by()).await }
+    });
+    // On one thread this lets it come as far as it can.
+    tokio::task::yield_now().await;
+    assert!(traffic.is_awaited());
+    drop(laying);
+    brake.await.unwrap().unwrap();
+    assert!(!traffic.is_awaited());
+}
+
 /// Weights of which the store has taken the commit, and hangs.
 async fn hanging() -> (Arc<Traffic>, tokio::task::JoinHandle<Result<Done, Refused>>, tokio::sync::OwnedMutexGuard<()>) {
     let hang = Arc::new(Hang::default());
@@ -287,7 +304,7 @@ async fn a_disk_that_hangs_holds_up_no_configuration_and_weights_that_no_longer_
     let two = split("{name: a, weight: 1}, {name: c, weight: 1}");
     let fit = settle::fit(&traffic.state.lock(), &two);
     {
-        let _laying = timeout(MOMENT, traffic.laying.lock()).await.expect("nobody holds it over a disk");
+        let _laying = timeout(MOMENT, traffic.turn_to_lay()).await.expect("nobody holds it over a disk");
         traffic.settled(two, fit);
     }
     drop(closed);

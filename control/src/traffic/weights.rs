@@ -174,7 +174,7 @@ impl Traffic {
     /// What was planned under a configuration, and is kept, is live. A brake that was set while the disk was waited for stays;
     /// what does not fit a configuration that came meanwhile is dropped.
     async fn make_so(&self, planned: &[Planned], configuration: &Arc<Configuration>) -> u64 {
-        let _laying = self.laying.lock().await;
+        let _laying = self.turn_to_lay().await;
         let (over, unfit) = {
             let mut state = self.state.lock();
             for Planned { service, after, .. } in planned.iter().filter(|planned| planned.changes) {

@@ -15,6 +15,7 @@ use rollgate_config::{
         service::{self as written, ServiceKind as Written, Strategy},
     },
     problem::Located,
+    steps::step,
 };
 
 use super::{Chains, Changes, Compiler};
@@ -85,6 +86,7 @@ impl Kept {
         self.round += 1;
         let mut changed = Vec::new();
         for (name, item) in &configuration.services {
+            step();
             match self.known.get_mut(name) {
                 Some(known) => {
                     known.round = self.round;
@@ -140,6 +142,7 @@ pub(crate) fn compile(
     let mut changes = Changes { gone: kept.forget(configuration), services: Vec::with_capacity(changed.len()) };
     compiler.kept.forget_balancers(&changes.gone);
     for name in changed {
+        step();
         let written = &configuration.services[&name];
         let kind = match &written.kind {
             Written::LoadBalancer(balancer) => {

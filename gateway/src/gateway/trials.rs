@@ -12,7 +12,7 @@ impl Gateway {
     /// # Errors
     /// See [`NoTrial`].
     pub fn begin_trial(&self, order: TrialOrder, kept: Option<TrialState>) -> Result<Arc<Trial>, NoTrial> {
-        let Writer { compiler, .. } = &*self.writer.lock();
+        let Writer { compiler, .. } = &*self.writer();
         Trial::begin(order, kept, compiler.workers, (&compiler.helper, &compiler.metrics))
     }
 }
