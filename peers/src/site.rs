@@ -128,9 +128,13 @@ impl Site {
         if self.job.hosts == 0 { HOST.to_owned() } else { format!("h{}.coding", self.job.hosts - 1) }
     }
 
-    /// Hosts besides the one of plain requests.
-    pub fn hosts(&self) -> impl Iterator<Item = String> {
-        (0..self.job.hosts).map(|number| format!("h{number}.coding"))
+    /// Hosts besides the one of plain requests; the first is another one in each generation.
+    pub fn hosts(&self, generation: u32) -> impl Iterator<Item = String> {
+        let name = move |number| match number {
+            0 => format!("g{generation}.coding"),
+            _ => format!("h{number}.coding"),
+        };
+        (0..self.job.hosts).map(name)
     }
 }
 

@@ -40,7 +40,7 @@ fn routes(site: &Site, generation: u32) -> Value {
     of_host.push(json!({"match": {"prefix": "/"}, "route": weighted}));
     let domains = json!([HOST, format!("{HOST}:*")]);
     let mut hosts = vec![json!({"name": "pro", "domains": domains, "routes": of_host})];
-    hosts.extend(site.hosts().map(|host| json!({"name": host, "domains": [host], "routes": [to("stable")]})));
+    hosts.extend(site.hosts(generation).map(|host| json!({"name": host, "domains": [host], "routes": [to("stable")]})));
     let forwarded = json!({
         "header": {"key": "x-forwarded-host", "value": "%REQ(:authority)%"},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",

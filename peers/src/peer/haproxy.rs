@@ -37,7 +37,7 @@ fn files(site: &Site, folder: &Path, generation: u32) -> String {
     let hosts = match site.job.hosts {
         0 => String::new(),
         _ => {
-            let lines: String = site.hosts().map(|host| format!("{host} stable\n")).collect();
+            let lines: String = site.hosts(generation).map(|host| format!("{host} stable\n")).collect();
             let map = write(folder, "hosts.map", &lines);
             let found = format!("%[req.hdr(host),lower,map_str({map})]");
             format!("  use_backend {found} if {{ req.hdr(host),lower,map_str({map}) -m found }}\n")
@@ -45,8 +45,7 @@ fn files(site: &Site, folder: &Path, generation: u32) -> String {
     };
     let proto = if site.job.behind == Behind::Grpc { " proto h2" } else { "" };
     let text = format!(
-        "# {generation}
-global
+        "global
   maxconn 9000
   nbthread 1
   tune.ssl.default-dh-param 2048

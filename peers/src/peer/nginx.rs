@@ -42,7 +42,7 @@ fn text(site: &Site, folder: &Path, generation: u32) -> String {
             "proxy_http_version 1.1; proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade; {forwarded} proxy_pass http://stable;"
         ),
     };
-    let hosts = site.hosts().map(|host| {
+    let hosts = site.hosts(generation).map(|host| {
         format!(
             "server {{ listen 127.0.0.1:{}; server_name {host}; location / {{ {kept} {forwarded} proxy_pass http://stable; }} }}\n",
             site.clear()
@@ -50,8 +50,7 @@ fn text(site: &Site, folder: &Path, generation: u32) -> String {
     });
     let hosts: String = hosts.collect();
     format!(
-        "# {generation}
-worker_processes 1; daemon off; user root; pid {here}/pid; error_log {here}/error crit;
+        "worker_processes 1; daemon off; user root; pid {here}/pid; error_log {here}/error crit;
 events {{ worker_connections 20000; multi_accept on; }}
 http {{ access_log off; server_names_hash_max_size 65536; server_names_hash_bucket_size 128;
 keepalive_requests 100000000; keepalive_timeout 600s; tcp_nodelay on; sendfile on;

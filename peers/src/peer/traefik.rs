@@ -47,7 +47,7 @@ pub(super) const AGAIN: Option<Again> = Some(Again {
 fn dynamic(site: &Site, generation: u32) -> String {
     let policies = if site.job.policies { "[limit, breaker]" } else { "[]" };
     let by_header = "ab: {rule: 'Host(`pro.coding`) && Header(`X-Canary`, `true`)', service: canary, middlewares: [limit, breaker]}";
-    let mut text = format!("# {generation}\nhttp:\n  routers:\n");
+    let mut text = "http:\n  routers:\n".to_owned();
     // Writing to a string cannot fail.
     if site.job.policies {
         let _ = writeln!(text, "    {by_header}");
@@ -58,7 +58,7 @@ fn dynamic(site: &Site, generation: u32) -> String {
             "    {name}: {{rule: 'Host(`pro.coding`)', service: split, entryPoints: [{entry}], middlewares: {policies}{tls}}}"
         );
     }
-    for host in site.hosts() {
+    for host in site.hosts(generation) {
         let _ = writeln!(
             text,
             "    {}: {{rule: 'Host(`{host}`)', service: stable, entryPoints: [web]}}",
