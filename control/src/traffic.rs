@@ -67,6 +67,7 @@ pub struct Traffic {
     writing: tokio::sync::Mutex<()>,
     /// Held while what lies over the configuration, or that itself, changes: in `state` and on the workers. No disk is waited for.
     laying: tokio::sync::Mutex<()>,
+    /// Who waits for `laying`.
     awaited: Awaited,
     state: Mutex<State>,
     /// Something is owed to the store.

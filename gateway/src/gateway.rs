@@ -43,6 +43,7 @@ use crate::{
 pub struct Gateway {
     shared: Arc<Shared>,
     writer: Mutex<Writer>,
+    /// Who waits for `writer`.
     awaited: Awaited,
     workers: Mutex<Vec<Handle>>,
 }
