@@ -1,10 +1,11 @@
 //! Services: load balancers with their targets, weighted services with their children. A service keeps its index as long
 //! as it has its name, and is compiled again only if something that it is made of has changed.
 
+mod availability;
 mod weighted;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -18,11 +19,11 @@ use rollgate_config::{
     steps::step,
 };
 
+use self::availability::{Availability, Looked};
 use super::{Chains, Changes, Compiler};
 use crate::{
     health::Configured,
     middleware::{Place, retry::Account},
-    overlay::Overlay,
     rendezvous::{Candidates, Salt},
     service::mirroring::Counts,
     snapshot::{
@@ -341,56 +342,6 @@ fn mirroring(compiler: &Compiler, kept: &Kept, name: &Arc<str>, written: &writte
 /// A server's URL in metrics and logs.
 fn shown(url: &url::Url) -> Arc<str> {
     url.as_str().trim_end_matches('/').into()
-}
-
-/// Whether a service can take a request, each looked at once.
-struct Availability<'c> {
-    services: Looked<'c>,
-    overlay: &'c Overlay,
-    known: HashMap<Arc<str>, bool>,
-}
-
-/// Where services are looked up.
-enum Looked<'c> {
-    Configured(&'c BTreeMap<Arc<str>, Item<written::Service>>),
-    Kept(&'c HashMap<Arc<str>, Known, FixedState>),
-}
-
-impl<'c> Availability<'c> {
-    fn new(services: Looked<'c>, overlay: &'c Overlay) -> Self {
-        Self { services, overlay, known: HashMap::new() }
-    }
-
-    /// Validation has made sure that there is no cycle.
-    fn of(&mut self, name: &str) -> bool {
-        if let Some(known) = self.known.get(name) {
-            return *known;
-        }
-        // Not there: an internal service.
-        let Some((name, service)) = self.services.get(name) else { return true };
-        let available = match &service.kind {
-            Written::LoadBalancer(balancer) => balancer.servers.iter().any(|server| server.weight.0 > 0),
-            Written::Weighted(_) | Written::HighestRandomWeight(_) => {
-                let (_, children) = service.kind.children();
-                let over = self.overlay.of(name);
-                let mut weighted = children.iter().filter(|child| over.weight(&child.name.value, child.weight).0 > 0);
-                weighted.any(|child| self.of(&child.name.value))
-            }
-            Written::Failover(failover) => self.of(&failover.service.value) || self.of(&failover.fallback.value),
-            Written::Mirroring(mirroring) => self.of(&mirroring.service.value),
-        };
-        self.known.insert(name.clone(), available);
-        available
-    }
-}
-
-impl<'c> Looked<'c> {
-    fn get(&self, name: &str) -> Option<(&'c Arc<str>, &'c written::Service)> {
-        match self {
-            Self::Configured(services) => services.get_key_value(name).map(|(name, item)| (name, &**item)),
-            Self::Kept(services) => services.get_key_value(name).map(|(name, known)| (name, &*known.item)),
-        }
-    }
 }
 
 const INTERNALS: [(&str, Internal); 4] = [
